@@ -1,0 +1,186 @@
+// Package payment decides about one payment: money taken at once for any number of
+// fees of a person. All of it has a target: what no fee takes becomes a credit.
+package payment
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"payledger/domain"
+	"payledger/domain/money"
+)
+
+// Rejections. The rules that all amounts share are in domain/money.
+var (
+	// ErrExists refuses to record a payment under an id in use.
+	ErrExists = errors.New("payment exists already")
+	// ErrUnknownTender refuses a payment that isn't by one of the tenders.
+	ErrUnknownTender = errors.New("unknown tender")
+	// ErrDuplicateAllocation refuses two allocations under one id.
+	ErrDuplicateAllocation = errors.New("two allocations with one id")
+	// ErrDuplicateFee refuses two allocations to one fee.
+	ErrDuplicateFee = errors.New("two allocations to one fee")
+	// ErrOverAllocated refuses allocations of more money than was paid.
+	ErrOverAllocated = errors.New("allocations exceed the payment")
+	// ErrNoTarget refuses money that has neither a fee nor a credit to go to.
+	ErrNoTarget = errors.New("money without a fee or a credit to go to")
+)
+
+// Tender is how money arrived.
+type Tender string
+
+// The tenders.
+const (
+	TenderCash  Tender = "cash"
+	TenderPOS   Tender = "pos" // a card at the desk's own terminal
+	TenderCheck Tender = "check"
+	TenderOther Tender = "other"
+)
+
+func (t Tender) known() bool {
+	switch t {
+	case TenderCash, TenderPOS, TenderCheck, TenderOther:
+		return true
+	}
+	return false
+}
+
+// Allocation is the part of a payment that goes to one fee, under an id of its own.
+type Allocation struct {
+	ID     string       `json:"id"`
+	FeeID  string       `json:"feeId"`
+	Amount money.Amount `json:"amount"`
+}
+
+// Event is a fact about a payment. An empty string means absent.
+//
+//sumtype:decl
+type Event interface{ isPaymentEvent() }
+
+// Captured (payment.captured) says that money arrived, and where it went:
+// Amount = sum of the allocations + Credit. CreditID is empty when Credit is zero.
+type Captured struct {
+	PaymentID   string       `json:"paymentId"`
+	UserID      string       `json:"userId"`
+	Tender      Tender       `json:"tender"`
+	Amount      money.Amount `json:"amount"`
+	HandledBy   string       `json:"handledBy"`
+	Allocations []Allocation `json:"allocations"`
+	CreditID    string       `json:"creditId"`
+	Credit      money.Amount `json:"credit"`
+	Note        string       `json:"note"        sealed:"true"`
+}
+
+func (Captured) isPaymentEvent() {}
+
+// Command asks for a change of a payment.
+//
+//sumtype:decl
+type Command interface{ isPaymentCommand() }
+
+// Record captures money that was taken at At. What the allocations leave over
+// becomes the credit CreditID, which may be empty if nothing can be left over.
+type Record struct {
+	PaymentID, UserID string
+	Tender            Tender
+	Amount            money.Amount
+	HandledBy         string
+	Allocations       []Allocation
+	CreditID, Note    string
+	At                time.Time
+}
+
+func (Record) isPaymentCommand() {}
+
+// State is what decisions about one payment need to know.
+type State struct {
+	Exists bool
+}
+
+// Stream returns the name of the stream of a payment. Its subject is the payment's user.
+func Stream(paymentID string) string { return "payment-" + paymentID }
+
+// Decider holds the rules of a payment.
+var Decider = domain.Decider[Command, Event, State]{
+	Initial: func() State { return State{} },
+	Decide:  decide,
+	Evolve:  evolve,
+}
+
+func decide(s State, c Command) ([]Event, error) {
+	switch c := c.(type) {
+	case Record:
+		return record(s, c)
+	}
+	return nil, fmt.Errorf("%w: payment %T", domain.ErrUnknownCommand, c)
+}
+
+func evolve(s State, e Event) State {
+	switch e.(type) {
+	case Captured:
+		s.Exists = true
+	}
+	return s
+}
+
+func record(s State, c Record) ([]Event, error) {
+	switch {
+	case s.Exists:
+		return nil, ErrExists
+	case !c.Tender.known():
+		return nil, fmt.Errorf("%w: %q", ErrUnknownTender, c.Tender)
+	case !c.Amount.IsPositive():
+		return nil, money.ErrNotPositive
+	}
+	rest, err := allot(c.Amount, c.Allocations)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case rest.IsZero():
+		c.CreditID = ""
+	case c.CreditID == "":
+		return nil, fmt.Errorf("%w: %s", ErrNoTarget, rest)
+	}
+	return []Event{Captured{
+		PaymentID: c.PaymentID, UserID: c.UserID, Tender: c.Tender, Amount: c.Amount, HandledBy: c.HandledBy,
+		Allocations: append([]Allocation{}, c.Allocations...), // a copy, never null in JSON
+		CreditID:    c.CreditID, Credit: rest, Note: c.Note,
+	}}, nil
+}
+
+// allot takes the allocations off the amount and returns the rest.
+func allot(amount money.Amount, allocations []Allocation) (money.Amount, error) {
+	rest := amount
+	for i, a := range allocations {
+		earlier := allocations[:i]
+		switch {
+		case slices.ContainsFunc(earlier, func(b Allocation) bool { return b.ID == a.ID }):
+			return money.Amount{}, fmt.Errorf("%w: %q", ErrDuplicateAllocation, a.ID)
+		case slices.ContainsFunc(earlier, func(b Allocation) bool { return b.FeeID == a.FeeID }):
+			return money.Amount{}, fmt.Errorf("%w: %q", ErrDuplicateFee, a.FeeID)
+		}
+		var err error
+		if rest, err = take(rest, a.Amount); err != nil {
+			return money.Amount{}, fmt.Errorf("allocate to fee %s: %w", a.FeeID, err)
+		}
+	}
+	return rest, nil
+}
+
+// take returns what is left of rest after a part of it, which must be something.
+func take(rest, part money.Amount) (money.Amount, error) {
+	if !part.IsPositive() {
+		return money.Amount{}, money.ErrNotPositive
+	}
+	left, err := rest.Sub(part)
+	if err != nil {
+		return money.Amount{}, err
+	}
+	if left.IsNegative() {
+		return money.Amount{}, ErrOverAllocated
+	}
+	return left, nil
+}
