@@ -16,7 +16,8 @@ import (
 const schema = `
 DO $$ BEGIN CREATE ROLE payledger_app; EXCEPTION WHEN duplicate_object THEN NULL; END $$;
 CREATE TABLE things (id bigint PRIMARY KEY);
-GRANT SELECT ON things TO payledger_app`
+GRANT SELECT ON things TO payledger_app;
+DO $$ BEGIN EXECUTE format('GRANT CREATE ON DATABASE %I TO payledger_app', current_database()); END $$`
 
 func migrate(ctx context.Context, ownerURL string) error {
 	conn, err := pgx.Connect(ctx, ownerURL)
@@ -51,6 +52,8 @@ func TestEveryTestHasItsOwnCopyOfOneTemplate(t *testing.T) {
 				require.Equal(t, 1, n)
 				_, err = db.AppPool(t).Exec(t.Context(), "INSERT INTO things VALUES (2)")
 				require.ErrorContains(t, err, "permission denied")
+				_, err = db.AppPool(t).Exec(t.Context(), "CREATE SCHEMA granted")
+				require.NoError(t, err)
 			})
 		}
 	})

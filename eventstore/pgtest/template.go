@@ -147,9 +147,26 @@ func allowLogin(ctx context.Context, conn *pgx.Conn, roles ...string) error {
 	return nil
 }
 
+// sqlGrants makes the statements that repeat a template's grants on the database itself, which CREATE DATABASE doesn't copy.
+const sqlGrants = `
+SELECT format('GRANT %s ON DATABASE %I TO %I', g.privilege_type, $2::text, r.rolname)
+FROM pg_database d, aclexplode(d.datacl) g JOIN pg_roles r ON r.oid = g.grantee
+WHERE d.datname = $1 AND g.grantee <> d.datdba`
+
 // createDatabase copies files instead of logging every page: 15 ms for a small template.
 func createDatabase(ctx context.Context, conn *pgx.Conn, name, template string) error {
-	return exec(ctx, conn, "CREATE DATABASE "+name+" OWNER "+OwnerRole+" TEMPLATE "+template+" STRATEGY file_copy")
+	if err := exec(ctx, conn, "CREATE DATABASE "+name+" OWNER "+OwnerRole+" TEMPLATE "+template+" STRATEGY file_copy"); err != nil {
+		return err
+	}
+	rows, err := conn.Query(ctx, sqlGrants, template, name)
+	if err != nil {
+		return err
+	}
+	grants, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return err
+	}
+	return exec(ctx, conn, grants...)
 }
 
 func dropDatabase(ctx context.Context, conn *pgx.Conn, name string) error {
