@@ -1,0 +1,171 @@
+// Package config is the one place that reads the environment. Every setting is a field of Config, documented here; each
+// replaces one of the embedded defaults that `payledger dev` would use.
+package config
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"strings"
+
+	"github.com/caarlos0/env/v11"
+)
+
+// Secret is a setting that is never printed: String and LogValue say *** instead.
+type Secret string
+
+// String returns *** for a set secret, nothing for an empty one.
+func (s Secret) String() string {
+	if s == "" {
+		return ""
+	}
+	return "***"
+}
+
+// LogValue implements slog.LogValuer.
+func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
+
+// MarshalText keeps secrets out of JSON.
+func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// Reveal returns the secret itself, for the one call that needs it.
+func (s Secret) Reveal() string { return string(s) }
+
+// Config is the whole configuration. The comment of a field is its documentation: `payledger doctor` and .env.example repeat it.
+type Config struct {
+	DatabaseURL          Secret `env:"DATABASE_URL"           doc:"Postgres as the owner: migrations"`
+	AppDatabaseURL       Secret `env:"APP_DATABASE_URL"       doc:"Postgres as payledger_app: commands and reads; default DATABASE_URL, with a warning"`
+	ProjectorDatabaseURL Secret `env:"PROJECTOR_DATABASE_URL" doc:"Postgres as payledger_projector: projections; default DATABASE_URL, with a warning"`
+	VaultKey             Secret `env:"VAULT_KEY"              doc:"32 bytes in base64 that wrap the keys of personal texts"`
+
+	KafkaBrokers       []string `env:"KAFKA_BROKERS"        doc:"host:port, comma separated"`
+	KafkaSASLUser      string   `env:"KAFKA_SASL_USER"      doc:"user for SASL; empty: no authentication"`
+	KafkaSASLPassword  Secret   `env:"KAFKA_SASL_PASSWORD"  doc:"password for SASL"`
+	KafkaSASLMechanism string   `env:"KAFKA_SASL_MECHANISM" doc:"SCRAM-SHA-256"                                   envDefault:"SCRAM-SHA-256"`
+	KafkaTLS           bool     `env:"KAFKA_TLS"            doc:"encrypt the connection to Kafka"                 envDefault:"false"`
+	KafkaPartitions    int32    `env:"KAFKA_PARTITIONS"     doc:"partitions of a topic that we create"            envDefault:"4"`
+	KafkaReplication   int16    `env:"KAFKA_REPLICATION"    doc:"copies of a topic that we create; 3 where the cluster has them" envDefault:"1"`
+
+	ElasticsearchURL      string `env:"ELASTICSEARCH_URL"      doc:"mirror of the documents; empty: search in Postgres only"`
+	ElasticsearchUsername string `env:"ELASTICSEARCH_USERNAME" doc:"user for basic authentication"`
+	ElasticsearchPassword Secret `env:"ELASTICSEARCH_PASSWORD" doc:"password for basic authentication"`
+
+	OIDCIssuer   string `env:"OIDC_ISSUER"   doc:"issuer of the tokens; its keys come from its discovery document"`
+	OIDCAudience string `env:"OIDC_AUDIENCE" doc:"audience that a token must name" envDefault:"payledger"`
+	JWTKeysFile  string `env:"JWT_KEYS_FILE" doc:"JWKS file with the keys of tokens, instead of OIDC_ISSUER"`
+
+	LibraryListen string `env:"LIBRARY_LISTEN" doc:"address of the library API" envDefault:":3004"`
+	TicketListen  string `env:"TICKET_LISTEN"  doc:"address of the ticket API"  envDefault:":3005"`
+	AdminListen   string `env:"ADMIN_LISTEN"   doc:"address of /metrics; empty: none" envDefault:"127.0.0.1:3006"`
+
+	LibraryService     string `env:"LIBRARY_SERVICE"      doc:"first part of the library's topic names"      envDefault:"librarymanagementsystem-payment-service"`
+	LibraryIndexPrefix string `env:"LIBRARY_INDEX_PREFIX" doc:"prefix of the library's index names"          envDefault:"librarymanagementsystem"`
+	ProjectName        string `env:"PROJECT_NAME"         doc:"first part of <project>-access-token, header and cookie" envDefault:"librarymanagementsystem"`
+
+	IndexUpdatedOnCreatedTopic bool `env:"INDEX_UPDATED_ON_CREATED_TOPIC" doc:"send index updates to the -created topic as well, as the guides print it" envDefault:"true"`
+
+	LogLevel slog.Level `env:"LOG_LEVEL" doc:"DEBUG, INFO, WARN or ERROR" envDefault:"INFO"`
+}
+
+// Parse reads the configuration from environment lines of the form NAME=value. An error names every variable that is malformed.
+func Parse(environ []string) (Config, error) {
+	var cfg Config
+	vars := make(map[string]string, len(environ))
+	for _, line := range environ {
+		name, value, _ := strings.Cut(line, "=")
+		vars[name] = value
+	}
+	if err := env.ParseWithOptions(&cfg, env.Options{Environment: vars}); err != nil {
+		return Config{}, fmt.Errorf("environment: %w", err)
+	}
+	return cfg, nil
+}
+
+// Part names a group of settings that a command needs.
+type Part int
+
+// The parts that commands need.
+const (
+	NeedOwner     Part = iota // DATABASE_URL
+	NeedApp                   // a database for commands, VAULT_KEY
+	NeedProjector             // a database for projections, VAULT_KEY
+	NeedTokens                // an issuer or a key file
+)
+
+// Validate reports all faults of the parts that a command needs at once.
+func (c Config) Validate(parts ...Part) error {
+	var faults []error
+	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
+	for _, part := range parts {
+		switch part {
+		case NeedOwner:
+			if c.DatabaseURL == "" {
+				fault("DATABASE_URL is required")
+			}
+		case NeedApp:
+			if c.App() == "" {
+				fault("APP_DATABASE_URL (or DATABASE_URL) is required")
+			}
+		case NeedProjector:
+			if c.Projector() == "" {
+				fault("PROJECTOR_DATABASE_URL (or DATABASE_URL) is required")
+			}
+		case NeedTokens:
+			if (c.OIDCIssuer == "") == (c.JWTKeysFile == "") {
+				fault("exactly one of OIDC_ISSUER and JWT_KEYS_FILE is required")
+			}
+		}
+		if (part == NeedApp || part == NeedProjector) && c.VaultKey == "" {
+			fault("VAULT_KEY is required: 32 random bytes in base64")
+		}
+	}
+	for _, setting := range []struct {
+		name  string
+		value Secret
+	}{
+		{"DATABASE_URL", c.DatabaseURL},
+		{"APP_DATABASE_URL", c.AppDatabaseURL},
+		{"PROJECTOR_DATABASE_URL", c.ProjectorDatabaseURL},
+		{"ELASTICSEARCH_URL", Secret(c.ElasticsearchURL)},
+		{"OIDC_ISSUER", Secret(c.OIDCIssuer)},
+	} {
+		if setting.value == "" {
+			continue
+		}
+		if u, err := url.Parse(setting.value.Reveal()); err != nil || u.Scheme == "" || u.Host == "" {
+			fault("%s is not a URL", setting.name)
+		}
+	}
+	if c.KafkaSASLUser != "" && c.KafkaSASLMechanism != "SCRAM-SHA-256" {
+		fault("KAFKA_SASL_MECHANISM must be SCRAM-SHA-256")
+	}
+	return errors.Join(faults...)
+}
+
+// App returns the URL for commands and reads: APP_DATABASE_URL, else DATABASE_URL.
+func (c Config) App() Secret { return first(c.AppDatabaseURL, c.DatabaseURL) }
+
+// Projector returns the URL for projections: PROJECTOR_DATABASE_URL, else DATABASE_URL.
+func (c Config) Projector() Secret { return first(c.ProjectorDatabaseURL, c.DatabaseURL) }
+
+// Warnings lists the settings that work but should not stay so.
+func (c Config) Warnings() []string {
+	var w []string
+	if c.DatabaseURL != "" && c.AppDatabaseURL == "" {
+		w = append(w, "APP_DATABASE_URL is not set: commands run as the owner of the database")
+	}
+	if c.DatabaseURL != "" && c.ProjectorDatabaseURL == "" {
+		w = append(w, "PROJECTOR_DATABASE_URL is not set: projections run as the owner of the database")
+	}
+	return w
+}
+
+func first(values ...Secret) Secret {
+	for _, v := range values {
+		if v != "" {
+			return v
+		}
+	}
+	return ""
+}
