@@ -3,14 +3,11 @@ package pgserver
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"os/exec"
-	"os/user"
 	"path/filepath"
 	"regexp"
 	"strconv"
-	"syscall"
 )
 
 // MinVersion is the oldest major version of Postgres that Payledger runs on.
@@ -70,26 +67,4 @@ func version(ctx context.Context, dir string) int {
 	}
 	v, _ := strconv.Atoi(string(match[1]))
 	return v
-}
-
-// unprivileged returns the user to run as when we are root, whom Postgres refuses; nil otherwise.
-func unprivileged() (*syscall.Credential, error) {
-	if os.Geteuid() != 0 {
-		return nil, nil //nolint:nilnil // nil means "as ourselves" to os/exec as well
-	}
-	u, err := user.Lookup("postgres")
-	if err != nil {
-		if u, err = user.Lookup("nobody"); err != nil {
-			return nil, fmt.Errorf("find a user to run Postgres as: %w", err)
-		}
-	}
-	uid, err := strconv.ParseUint(u.Uid, 10, 32)
-	if err != nil {
-		return nil, fmt.Errorf("user %s: %w", u.Username, err)
-	}
-	gid, err := strconv.ParseUint(u.Gid, 10, 32)
-	if err != nil {
-		return nil, fmt.Errorf("user %s: %w", u.Username, err)
-	}
-	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, nil
 }

@@ -19,7 +19,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 )
 
 // Superuser is the name of the role that initdb makes.
@@ -54,7 +53,7 @@ type Config struct {
 type Server struct {
 	cfg       Config
 	temporary bool
-	user      *syscall.Credential
+	user      identity
 	cmd       *exec.Cmd
 	control   io.WriteCloser
 }
@@ -85,7 +84,7 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 		}
 		cfg.BinDir = dir
 	}
-	user, err := unprivileged()
+	user, err := chooseIdentity()
 	if err != nil {
 		return nil, err
 	}
@@ -138,7 +137,8 @@ func (s *Server) Start(ctx context.Context) error {
 	//nolint:gosec // runs the binaries and the folder that the caller of this development helper chose
 	cmd := exec.CommandContext(context.WithoutCancel(ctx), "/bin/sh", "-c", keeper, "keeper", s.cfg.BinDir, s.cfg.Dir, s.temporaryFlag())
 	// A group of its own: Ctrl-C in a terminal must reach us, not the server.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Credential: s.user}
+	cmd.SysProcAttr = s.user.attributes()
+	cmd.SysProcAttr.Setpgid = true
 	cmd.Dir = s.cfg.Dir
 	stderr, err := os.Create(filepath.Join(s.cfg.Dir, "keeper.log")) //nolint:gosec // inside our own data folder
 	if err != nil {
@@ -203,8 +203,8 @@ func (s *Server) prepare(ctx context.Context) error {
 	if err := os.MkdirAll(s.cfg.Dir, 0o700); err != nil {
 		return fmt.Errorf("make data folder: %w", err)
 	}
-	if s.user != nil {
-		if err := os.Chown(s.cfg.Dir, int(s.user.Uid), int(s.user.Gid)); err != nil {
+	if s.user.other {
+		if err := os.Chown(s.cfg.Dir, s.user.uid, s.user.gid); err != nil {
 			return fmt.Errorf("hand over data folder: %w", err)
 		}
 	}
@@ -221,7 +221,7 @@ func (s *Server) initdb(ctx context.Context) error {
 	//nolint:gosec // see Start
 	cmd := exec.CommandContext(ctx, filepath.Join(s.cfg.BinDir, "initdb"), "-D", s.cfg.Dir, "-U", Superuser, "-A", "trust",
 		"-E", "UTF8", "--locale=C", "--no-sync", "--no-instructions")
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: s.user}
+	cmd.SysProcAttr = s.user.attributes()
 	cmd.Dir = s.cfg.Dir
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("initialise %s: %w\n%s", s.cfg.Dir, err, out)
