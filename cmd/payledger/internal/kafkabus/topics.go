@@ -1,0 +1,64 @@
+package kafkabus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"payledger/projections/publisher"
+)
+
+// EnsureTopics creates the topics that don't exist yet; those that exist stay as they are. The journal is kept for ever,
+// the others as long as the broker's default says.
+func EnsureTopics(ctx context.Context, cfg Config, topics []publisher.Topic) error {
+	client, err := cfg.client(kgo.RequestRetries(2)) // the caller tries again with its own patience
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	request := kmsg.NewPtrCreateTopicsRequest()
+	request.TimeoutMillis = 15_000
+	for _, topic := range topics {
+		request.Topics = append(request.Topics, cfg.newTopic(topic))
+	}
+	response, err := request.RequestWith(ctx, client)
+	if err != nil {
+		return fmt.Errorf("create topics: %w", err)
+	}
+	var faults []error
+	for _, topic := range response.Topics {
+		err := kerr.ErrorForCode(topic.ErrorCode)
+		if err == nil || errors.Is(err, kerr.TopicAlreadyExists) {
+			continue
+		}
+		faults = append(faults, fmt.Errorf("create topic %s: %w", topic.Topic, err))
+	}
+	return errors.Join(faults...)
+}
+
+func (c Config) newTopic(topic publisher.Topic) kmsg.CreateTopicsRequestTopic {
+	t := kmsg.NewCreateTopicsRequestTopic()
+	t.Topic, t.NumPartitions, t.ReplicationFactor = topic.Topic, -1, -1
+	if c.Partitions > 0 {
+		t.NumPartitions = c.Partitions
+	}
+	if c.Replication > 0 {
+		t.ReplicationFactor = c.Replication
+	}
+	set := func(name, value string) {
+		config := kmsg.NewCreateTopicsRequestTopicConfig()
+		config.Name, config.Value = name, &value
+		t.Configs = append(t.Configs, config)
+	}
+	set("max.message.bytes", strconv.Itoa(c.maxMessageBytes()))
+	if topic.Kind == publisher.KindJournal {
+		set("retention.ms", "-1")
+		set("retention.bytes", "-1")
+	}
+	return t
+}
