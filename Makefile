@@ -1,0 +1,33 @@
+.DEFAULT_GOAL := help
+.PHONY: help run build test test-fast test-crash lint generate bench setup clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+
+run: build ## start everything on embedded defaults, with demo data
+	bin/payledger dev --demo
+
+build: ## build bin/payledger
+	@scripts/setup fast
+	go build -o bin/payledger ./cmd/payledger
+
+test: ## all tests, against a real Postgres, Kafka and Elasticsearch
+	@scripts/setup
+	scripts/with-servers scripts/test -tags servers ./...
+
+test-fast: ## the tests that need no more than Go and Postgres
+	@scripts/setup fast
+	scripts/with-postgres scripts/test ./...
+
+lint: ## check style, imports and formatting
+	go tool -modfile=tools.mod golangci-lint run --build-tags servers ./...
+
+bench: ## measure speed on a durable Postgres; prints a table, writes out/bench.json
+	@scripts/setup fast
+	go run ./bench
+
+setup: ## install what the other targets need
+	scripts/setup
+
+clean: ## remove what was built and the development data
+	rm -rf bin out .data
