@@ -1,0 +1,145 @@
+package eventstore
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+const (
+	// notifyChannel is where the writer says, once per batch, that the log has grown.
+	notifyChannel = "ledger"
+	// wakePoll is how often loops look without having been told: what a lost notification costs at most.
+	wakePoll = time.Second
+	// relistenPause is the wait before a lost connection is made again.
+	relistenPause = 200 * time.Millisecond
+)
+
+// Follow calls handle with the events after a position, in order, at most limit at a time, and then with new ones as they
+// are committed. It ends with the first error: that of ctx, of handle, or of reading (ErrGap is damage; after another
+// error the caller may follow again from the last position it handled).
+func (r *Reader) Follow(ctx context.Context, after int64, limit int, handle func(context.Context, []Recorded) error) error {
+	waker := NewWaker(r.pool, slog.New(slog.DiscardHandler))
+	ctx, cancel := context.WithCancel(ctx)
+	var listening sync.WaitGroup
+	defer listening.Wait()
+	defer cancel()
+	listening.Go(func() { waker.Run(ctx) })
+	return r.follow(ctx, waker, after, limit, handle)
+}
+
+func (r *Reader) follow(ctx context.Context, waker *Waker, after int64, limit int, handle func(context.Context, []Recorded) error) error {
+	limit = max(limit, 1)
+	for {
+		grown := waker.Next() // before reading: what is committed after the read closes it
+		events, err := r.ReadAll(ctx, after, limit)
+		if err != nil {
+			return err
+		}
+		if len(events) > 0 {
+			if err := handle(ctx, events); err != nil {
+				return err
+			}
+			after = events[len(events)-1].Position
+		}
+		if len(events) == limit {
+			continue
+		}
+		select {
+		case <-grown:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// Waker tells any number of loops that the log may have grown. It listens on a connection of its own, makes that again
+// when it is lost, and wakes the loops from time to time in any case. A loop does, in this order:
+//
+//	grown := waker.Next()
+//	// read and handle what is new; only if there was nothing:
+//	<-grown
+type Waker struct {
+	pool *pgxpool.Pool
+	log  *slog.Logger
+	poll time.Duration
+
+	mu   sync.Mutex
+	next chan struct{}
+}
+
+// NewWaker returns a waker for the database of pool. It wakes nobody until Run runs.
+func NewWaker(pool *pgxpool.Pool, log *slog.Logger) *Waker {
+	return &Waker{pool: pool, log: log, poll: wakePoll, next: make(chan struct{})}
+}
+
+// Next returns a channel that is closed at the next wake-up.
+func (w *Waker) Next() <-chan struct{} {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.next
+}
+
+// Run listens until ctx ends.
+func (w *Waker) Run(ctx context.Context) {
+	var polling sync.WaitGroup
+	defer polling.Wait()
+	polling.Go(func() { w.every(ctx, w.poll) })
+	for ctx.Err() == nil {
+		err := w.listen(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		w.log.WarnContext(ctx, "listening for new events was interrupted", slog.Any("error", err))
+		select {
+		case <-ctx.Done():
+		case <-time.After(relistenPause):
+		}
+	}
+}
+
+func (w *Waker) every(ctx context.Context, interval time.Duration) {
+	tick := time.NewTicker(interval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			w.wake()
+		}
+	}
+}
+
+// listen returns only with an error: that of ctx, or of the connection.
+func (w *Waker) listen(ctx context.Context) error {
+	conn, err := pgx.ConnectConfig(ctx, w.pool.Config().ConnConfig)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), relistenPause)
+		defer cancel()
+		_ = conn.Close(ctx) // it may be broken already; nothing is lost with it
+	}()
+	if _, err := conn.Exec(ctx, "LISTEN "+notifyChannel); err != nil {
+		return err
+	}
+	for {
+		w.wake() // first for what was committed while nobody listened
+		if _, err := conn.WaitForNotification(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+func (w *Waker) wake() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	close(w.next)
+	w.next = make(chan struct{})
+}
