@@ -46,28 +46,40 @@ func allocateGiven(amount money.Amount, open []OpenFee, given []Share) ([]Share,
 	for _, f := range open {
 		owed[f.FeeID] = f.Outstanding
 	}
-	taken := make(map[string]bool, len(given))
+	named := make(map[string]bool, len(given))
 	rest := amount
 	for _, share := range given {
 		outstanding, found := owed[share.FeeID]
-		left, err := take(rest, share.Amount)
-		switch {
-		case !found:
-			err = fee.ErrNotFound
-		case taken[share.FeeID]:
-			err = ErrDuplicateFee
-		case err != nil:
-		case outstanding.Currency() != amount.Currency():
-			err = money.ErrCurrencyMismatch
-		case share.Amount.Cmp(outstanding) > 0:
-			err = fee.ErrExceedsOutstanding
+		if !found {
+			return nil, money.Amount{}, fmt.Errorf("allocate to fee %s: %w", share.FeeID, fee.ErrNotFound)
 		}
+		if named[share.FeeID] {
+			return nil, money.Amount{}, fmt.Errorf("%w: %q", ErrDuplicateFee, share.FeeID)
+		}
+		named[share.FeeID] = true
+		left, err := takeUpTo(outstanding, rest, share.Amount)
 		if err != nil {
 			return nil, money.Amount{}, fmt.Errorf("allocate to fee %s: %w", share.FeeID, err)
 		}
-		taken[share.FeeID], rest = true, left
+		rest = left
 	}
 	return slices.Clone(given), rest, nil
+}
+
+// takeUpTo returns what is left of rest after a part, which outstanding bounds.
+func takeUpTo(outstanding, rest, part money.Amount) (money.Amount, error) {
+	left, err := take(rest, part)
+	if err != nil {
+		return money.Amount{}, err
+	}
+	over, err := part.Sub(outstanding)
+	if err != nil {
+		return money.Amount{}, err
+	}
+	if over.IsPositive() {
+		return money.Amount{}, fmt.Errorf("%w: %s", fee.ErrExceedsOutstanding, outstanding)
+	}
+	return left, nil
 }
 
 func allocateOldest(amount money.Amount, open []OpenFee) ([]Share, money.Amount, error) {

@@ -5,7 +5,6 @@ package payment
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"payledger/domain"
@@ -154,14 +153,15 @@ func record(s State, c Record) ([]Event, error) {
 // allot takes the allocations off the amount and returns the rest.
 func allot(amount money.Amount, allocations []Allocation) (money.Amount, error) {
 	rest := amount
-	for i, a := range allocations {
-		earlier := allocations[:i]
-		switch {
-		case slices.ContainsFunc(earlier, func(b Allocation) bool { return b.ID == a.ID }):
+	ids, fees := make(map[string]bool), make(map[string]bool)
+	for _, a := range allocations {
+		if ids[a.ID] {
 			return money.Amount{}, fmt.Errorf("%w: %q", ErrDuplicateAllocation, a.ID)
-		case slices.ContainsFunc(earlier, func(b Allocation) bool { return b.FeeID == a.FeeID }):
+		}
+		if fees[a.FeeID] {
 			return money.Amount{}, fmt.Errorf("%w: %q", ErrDuplicateFee, a.FeeID)
 		}
+		ids[a.ID], fees[a.FeeID] = true, true
 		var err error
 		if rest, err = take(rest, a.Amount); err != nil {
 			return money.Amount{}, fmt.Errorf("allocate to fee %s: %w", a.FeeID, err)
