@@ -196,3 +196,29 @@ func TestStatusIsDerivedFromSums(t *testing.T) {
 		})
 	}
 }
+
+func TestEvolveLeavesOlderStatesAlone(t *testing.T) {
+	t.Parallel()
+	assessed, usd := setup(t)
+	for name, event := range map[string]func(id string) fee.Event{
+		"reductions":  func(id string) fee.Event { return fee.Waived{ReductionID: id, Amount: usd(1)} },
+		"allocations": func(id string) fee.Event { return fee.PaymentApplied{AllocationID: id, Amount: usd(1)} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			fold := func(ids ...string) fee.State {
+				s := fee.Decider.Evolve(fee.Decider.Initial(), assessed)
+				for _, id := range ids {
+					s = fee.Decider.Evolve(s, event(id))
+				}
+				return s
+			}
+			base := fold("1", "2", "3") // an append may share memory from the third on
+			left := fee.Decider.Evolve(base, event("left"))
+			right := fee.Decider.Evolve(base, event("right"))
+			require.Equal(t, fold("1", "2", "3", "left"), left)
+			require.Equal(t, fold("1", "2", "3", "right"), right)
+			require.Equal(t, fold("1", "2", "3"), base)
+		})
+	}
+}
