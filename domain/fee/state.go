@@ -1,6 +1,7 @@
 package fee
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -16,7 +17,7 @@ type State struct {
 	Gross          money.Amount // what is charged now: zero once cancelled
 	Allocated      money.Amount // what payments have settled
 	Cancelled      bool
-	Note           string
+	Note           string    // the last that was said about it, by whatever event
 	FirstEffective time.Time // when the first event took effect
 
 	reductions  []reduction
@@ -100,6 +101,7 @@ func evolve(s State, e Event) State {
 		}
 	case Waived:
 		s.reductions = append(slices.Clone(s.reductions), reduction{id: e.ReductionID, live: e.Amount})
+		s.Note = cmp.Or(e.Note, s.Note)
 	case ReductionReleased:
 		s.reductions = slices.Clone(s.reductions)
 		for i, r := range s.reductions {
@@ -110,6 +112,7 @@ func evolve(s State, e Event) State {
 	case Cancelled:
 		s.Cancelled = true
 		s.Gross = minus(s.Gross, e.Amount)
+		s.Note = cmp.Or(e.Note, s.Note)
 	case PaymentApplied:
 		s.Allocated = plus(s.Allocated, e.Amount)
 		s.allocations = append(slices.Clone(s.allocations), e.AllocationID)

@@ -1,0 +1,153 @@
+package readmodels_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"payledger/domain/money"
+	"payledger/domain/payment"
+	"payledger/readmodels"
+)
+
+var update = flag.Bool("update", false, "write the golden files")
+
+func goldenFee(t require.TestingT) *readmodels.Fee { row, _ := foldFee(t, assessed(t)); return row }
+
+func goldenPayment(t require.TestingT) *readmodels.Payment {
+	p, _, err := readmodels.FoldPayment(nil, recorded(payment.Stream(payID), 1, captured(t, payment.TenderPOS)))
+	require.NoError(t, err)
+	return p
+}
+
+// bare is a fee with nothing that may be absent, in a currency without decimals.
+func bare(t require.TestingT) *readmodels.Fee {
+	e := assessed(t)
+	e.LoanID, e.Reason, e.Note, e.Amount = "", "", "", amount(t, "500", "JPY")
+	row, _ := foldFee(t, e)
+	return row
+}
+
+// The goldens stand indented, to be read; what is printed has no white space.
+func TestPrintedForms(t *testing.T) {
+	t.Parallel()
+	fee, pay := goldenFee(t), goldenPayment(t)
+	for name, printed := range map[string][]byte{
+		"fee":               fee.AppendJSON(nil, false),
+		"fee.rest":          fee.AppendJSON(nil, true),
+		"fee.bare":          bare(t).AppendJSON(nil, false),
+		"feepayment":        pay.Rows[0].AppendJSON(nil, false),
+		"feepayment.rest":   pay.Rows[0].AppendJSON(nil, true),
+		"feepayment.bare":   (&readmodels.FeePayment{AmountPaid: amount(t, "1.5", "KWD")}).AppendJSON(nil, true),
+		"payment":           pay.AppendJSON(nil),
+		"payment.no-shares": (&readmodels.Payment{ID: payID, UserID: userID, Tender: "cash", Amount: amount(t, "9.9", "USD"), Credit: amount(t, "9.9", "USD")}).AppendJSON(nil),
+	} {
+		var indented, compact bytes.Buffer
+		require.NoError(t, json.Indent(&indented, printed, "", "  "), name)
+		require.NoError(t, json.Compact(&compact, printed), name)
+		require.Equal(t, compact.String(), string(printed), name)
+		path := filepath.Join("testdata", name+".json")
+		if *update {
+			require.NoError(t, os.WriteFile(path, append(indented.Bytes(), '\n'), 0o644)) //nolint:gosec // a file of the repository
+		}
+		want, err := os.ReadFile(path)
+		require.NoError(t, err)
+		require.Equal(t, string(want), indented.String()+"\n", name)
+	}
+}
+
+// The guide's keys in the guide's order, whatever is in the row.
+func TestKeysAreTheGuides(t *testing.T) {
+	t.Parallel()
+	common := []string{"isActive", "recordVersion", "createdAt", "updatedAt"}
+	fee := append([]string{"id", "_owner", "userId", "loanId", "amount", "currency", "status", "status_", "statusUpdateDate", "reason", "note"}, common...)
+	pay := append([]string{
+		"id", "_owner", "feeId", "amountPaid", "currency", "userId", "paymentMethod", "paymentMethod_", "paymentStatus", "paymentStatus_",
+		"paymentDate", "stripePaymentIntentId", "handledByUserId", "note",
+	}, common...)
+	require.Equal(t, fee, keysInOrder(t, goldenFee(t).AppendJSON(nil, false)))
+	require.Equal(t, fee, keysInOrder(t, bare(t).AppendJSON(nil, false)))
+	require.Equal(t, pay, keysInOrder(t, goldenPayment(t).Rows[0].AppendJSON(nil, false)))
+	require.Equal(t, pay, keysInOrder(t, (&readmodels.FeePayment{}).AppendJSON(nil, false)))
+}
+
+func keysInOrder(t *testing.T, object []byte) []string {
+	t.Helper()
+	dec := json.NewDecoder(bytes.NewReader(object))
+	var keys []string
+	_, err := dec.Token()
+	require.NoError(t, err)
+	for dec.More() {
+		key, err := dec.Token()
+		require.NoError(t, err)
+		keys = append(keys, key.(string))
+		_, err = dec.Token()
+		require.NoError(t, err)
+	}
+	return keys
+}
+
+// Any text comes out as JSON that holds it, and money to the last digit.
+func TestPrintedTextIsReadBack(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		row := *goldenFee(t)
+		row.Note, row.Reason = rapid.String().Draw(t, "note"), rapid.String().Draw(t, "reason")
+		row.Amount = money.New(rapid.Int64Range(0, money.MaxMinor).Draw(t, "minor"), row.Amount.Currency())
+		row.UpdatedAt = time.UnixMilli(rapid.Int64Range(0, 7_000_000_000_000).Draw(t, "updated"))
+		var got struct {
+			Note, Reason *string
+			Amount       json.Number
+			UpdatedAt    time.Time
+		}
+		require.NoError(t, json.Unmarshal(row.AppendJSON(nil, true), &got))
+		require.Equal(t, orNil(row.Note), got.Note)
+		require.Equal(t, orNil(row.Reason), got.Reason)
+		amount, err := money.Parse(got.Amount.String(), row.Amount.Currency())
+		require.NoError(t, err)
+		require.Equal(t, row.Amount, amount)
+		require.True(t, row.UpdatedAt.Equal(got.UpdatedAt))
+	})
+}
+
+func orNil(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}
+
+func TestEnumsAreRead(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]readmodels.FeeStatus{"unpaid": 0, "0": 0, "paymentInProgress": 1, "paid": 2, "waived": 3, "4": 4, "canceled": 4} {
+		got, ok := readmodels.ParseFeeStatus(text)
+		require.True(t, ok, text)
+		require.Equal(t, want, got)
+	}
+	for _, text := range []string{"", "Unpaid", "5", "-1", "00", "+1", "1.0", "cancelled"} {
+		_, ok := readmodels.ParseFeeStatus(text)
+		require.False(t, ok, text)
+	}
+	method, ok := readmodels.ParsePaymentMethod("pos")
+	require.True(t, ok)
+	require.Equal(t, readmodels.PaymentMethodPOS, method)
+	status, ok := readmodels.ParsePaymentStatus("3")
+	require.True(t, ok)
+	require.Equal(t, readmodels.PaymentCanceled, status)
+	require.Equal(t, "9", readmodels.FeeStatus(9).String())
+}
+
+func BenchmarkFeeRow(b *testing.B) {
+	row, buf := goldenFee(b), make([]byte, 0, 1024)
+	b.ReportAllocs()
+	for b.Loop() {
+		buf = row.AppendJSON(buf[:0], true)
+	}
+}
