@@ -6,7 +6,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
+	"time"
 	"unicode"
 
 	"golang.org/x/text/runes"
@@ -52,6 +54,25 @@ type Result struct {
 // MaxTotal is the count up to which totals are exact.
 const MaxTotal = 10_000
 
+// Document is a document as the index holds it. Postgres keeps them in documents_v1.documents, Elasticsearch mirrors that table.
+type Document struct {
+	Tenant    string
+	Object    readmodels.Object
+	ID        string
+	Owner     string
+	UserID    string
+	LoanID    string
+	Status    string
+	Reason    string
+	Currency  string
+	CreatedAt time.Time
+	Words     []string // see Words
+	Deleted   bool     // a tombstone: kept, never found
+	Position  int64    // of the newest event folded in
+	Epoch     int64    // of that event
+	Body      json.RawMessage
+}
+
 // Searcher answers queries. Errors: ErrUnavailable.
 type Searcher interface {
 	Search(ctx context.Context, q Query) (Result, error)
@@ -59,19 +80,44 @@ type Searcher interface {
 	Projection() string
 }
 
-// FoldText prepares text for the index and for a query alike: lower case, without accents, words parted by single blanks.
-// Accents are folded here and not by the server, so that both servers find the same.
-func FoldText(s string) string {
+// MaxWordLength is the length, in runes, to which words are cut in the index and in queries. Postgres refuses lexemes over 2 kB.
+const MaxWordLength = 64
+
+// Words returns the words of texts as they stand in an index, each once, in order: lower case, without accents, letters and
+// numbers only. A query's words are made by the same function, and neither server analyses text by itself: so both find the same.
+func Words(texts ...string) []string {
+	var words []string
+	for _, text := range texts {
+		for word := range strings.FieldsSeq(foldText(text)) {
+			words = append(words, cut(word))
+		}
+	}
+	slices.Sort(words)
+	return slices.Compact(words)
+}
+
+func cut(word string) string {
+	n := 0
+	for i := range word {
+		if n == MaxWordLength {
+			return word[:i]
+		}
+		n++
+	}
+	return word
+}
+
+// foldText makes everything that is neither letter nor number a blank.
+func foldText(s string) string {
 	folder := transform.Chain(norm.NFKD, runes.Remove(runes.In(unicode.Mn)), norm.NFKC)
 	folded, _, err := transform.String(folder, s)
 	if err != nil {
 		folded = s // not reached with valid UTF-8, and the text itself is the best that can be had
 	}
-	folded = strings.Map(func(r rune) rune {
+	return strings.Map(func(r rune) rune {
 		if unicode.IsLetter(r) || unicode.IsNumber(r) {
 			return unicode.ToLower(r)
 		}
 		return ' '
 	}, folded)
-	return strings.Join(strings.Fields(folded), " ")
 }

@@ -1,0 +1,41 @@
+package search_test
+
+import (
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"payledger/readmodels/search"
+)
+
+func TestWords(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string][]string{
+		"":                          nil,
+		"  Überfällig, Straße!":     {"straße", "uberfallig"},
+		"a a A á":                   {"a"},
+		"0197f2a0-00aa x_y":         {"00aa", "0197f2a0", "x", "y"},
+		"Å ﬁne ²":                   {"2", "a", "fine"},
+		"naïve NAÏVE nai\u0308ve":   {"naive"},
+		"図書館 ЁЛКА":                  {"елка", "図書館"},
+		strings.Repeat("x", 70_000): {strings.Repeat("x", search.MaxWordLength)},
+	} {
+		require.Equal(t, want, search.Words(text), "words of %.40q", text)
+	}
+	require.Equal(t, []string{"a", "b"}, search.Words("b a", "a"))
+}
+
+func TestWordsAreBoundedAndStable(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		words := search.Words(rapid.String().Draw(t, "text"))
+		for _, word := range words {
+			require.LessOrEqual(t, utf8.RuneCountInString(word), search.MaxWordLength)
+			require.NotContains(t, word, " ")
+		}
+		require.Equal(t, words, search.Words(strings.Join(words, " ")), "folding twice folds no further")
+	})
+}
