@@ -13,6 +13,9 @@ type Commit struct {
 	// Streams are loaded and folded before Decide is called. Their versions are asserted: when one has moved on by the
 	// time the writer holds the head, Decide is called again on the news. Naming a stream without appending to it is an assertion.
 	Streams []StreamID
+	// New are further streams, which the command means to begin: their ids were just made. They are taken as empty without being
+	// read first; the writer checks them like all others.
+	New []StreamID
 	// Watch, when set, also loads the streams of a person that moved after a position that a read model has seen.
 	Watch *Watch
 	// Claim, when set, is the idempotency key under which the answer is stored.
@@ -67,12 +70,15 @@ type Append struct {
 	Events  []NewEvent
 }
 
-// Claim is an idempotency key: Scope is tenant and token subject, Key the caller's, Fingerprint the SHA-256 of the request.
+// Claim is an idempotency key: its scope is tenant and token subject, Key the caller's, Fingerprint the SHA-256 of the request.
 type Claim struct {
 	Tenant      string
 	Subject     string
 	Key         string
 	Fingerprint [32]byte
+	// Holder is the id of the commit that claimed the key without an answer, for the commit that answers it later. Zero for a
+	// command of one commit, which claims and answers at once.
+	Holder uuid.UUID
 }
 
 // Answer is the stored answer of a command, byte for byte. Salt is the salt of the answer's hash in the log.

@@ -22,6 +22,8 @@ var (
 	ErrStored = errors.New("commit can't be stored")
 	// ErrPanic: the decision panicked; nothing of it is stored.
 	ErrPanic = errors.New("decision panicked")
+	// ErrInvalid: the commit or its decision breaks a rule of the store, as an append to a stream that it does not name. A programming fault.
+	ErrInvalid = errors.New("invalid commit")
 	// ErrClosed: the store was stopped.
 	ErrClosed = errors.New("event store is closed")
 )

@@ -133,3 +133,13 @@ CREATE TRIGGER events_no_change BEFORE UPDATE OR DELETE ON ledger.events
     FOR EACH ROW EXECUTE FUNCTION ledger.refuse_change();
 CREATE TRIGGER events_no_truncate BEFORE TRUNCATE ON ledger.events
     FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_change();
+
+-- What a writer changes must be exactly what it expects: PL001 aborts its transaction before the COMMIT that is already on its way.
+-- +goose StatementBegin
+CREATE FUNCTION ledger.expect_rows(changed bigint, wanted bigint) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    IF changed IS DISTINCT FROM wanted THEN
+        RAISE EXCEPTION 'changed % rows, not %', changed, wanted USING ERRCODE = 'PL001';
+    END IF;
+END $$;
+-- +goose StatementEnd

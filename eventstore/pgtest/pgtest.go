@@ -50,46 +50,46 @@ type DB struct {
 }
 
 // New makes an empty database, dropped when the test ends.
-func New(tb testing.TB) *DB {
-	tb.Helper()
-	return newDB(tb, "template0")
+func New(t testing.TB) *DB {
+	t.Helper()
+	return newDB(t, "template0")
 }
 
 // NewFrom makes a database as tpl describes, dropped when the test ends. The template is migrated once per server,
 // also when many test processes ask for it at the same time; each test gets a copy.
-func NewFrom(tb testing.TB, tpl Template) *DB {
-	tb.Helper()
+func NewFrom(t testing.TB, tpl Template) *DB {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), adminTimeout)
 	defer cancel()
-	name, err := ensureTemplate(ctx, serverURL(tb), tpl)
+	name, err := ensureTemplate(ctx, serverURL(t), tpl)
 	if err != nil {
-		tb.Fatalf("pgtest: make template %s: %v", tpl.Name, err)
+		t.Fatalf("pgtest: make template %s: %v", tpl.Name, err)
 	}
-	return newDB(tb, name)
+	return newDB(t, name)
 }
 
 // Pool returns a pool of connections as the owner, closed when the test ends.
-func (d *DB) Pool(tb testing.TB) *pgxpool.Pool { tb.Helper(); return pool(tb, d.OwnerURL) }
+func (d *DB) Pool(t testing.TB) *pgxpool.Pool { t.Helper(); return pool(t, d.OwnerURL) }
 
 // AppPool returns a pool of connections as the app's role, closed when the test ends.
-func (d *DB) AppPool(tb testing.TB) *pgxpool.Pool { tb.Helper(); return pool(tb, d.AppURL) }
+func (d *DB) AppPool(t testing.TB) *pgxpool.Pool { t.Helper(); return pool(t, d.AppURL) }
 
 // ProjectorPool returns a pool of connections as the projector's role, closed when the test ends.
-func (d *DB) ProjectorPool(tb testing.TB) *pgxpool.Pool { tb.Helper(); return pool(tb, d.ProjectorURL) }
+func (d *DB) ProjectorPool(t testing.TB) *pgxpool.Pool { t.Helper(); return pool(t, d.ProjectorURL) }
 
-func pool(tb testing.TB, rawURL string) *pgxpool.Pool {
-	tb.Helper()
-	p, err := pgxpool.New(tb.Context(), rawURL)
+func pool(t testing.TB, rawURL string) *pgxpool.Pool {
+	t.Helper()
+	p, err := pgxpool.New(t.Context(), rawURL)
 	if err != nil {
-		tb.Fatalf("pgtest: open pool: %v", err)
+		t.Fatalf("pgtest: open pool: %v", err)
 	}
-	tb.Cleanup(p.Close)
+	t.Cleanup(p.Close)
 	return p
 }
 
-func newDB(tb testing.TB, template string) *DB {
-	tb.Helper()
-	server := serverURL(tb)
+func newDB(t testing.TB, template string) *DB {
+	t.Helper()
+	server := serverURL(t)
 	// The hour in the name lets a later run find what killed tests left behind.
 	name := testPrefix + time.Now().UTC().Format(hourLayout) + "_" + strings.ToLower(rand.Text()[:12])
 	ctx, cancel := context.WithTimeout(context.Background(), adminTimeout)
@@ -98,13 +98,13 @@ func newDB(tb testing.TB, template string) *DB {
 		return createDatabase(ctx, conn, name, template)
 	})
 	if err != nil {
-		tb.Fatalf("pgtest: %v", err)
+		t.Fatalf("pgtest: %v", err)
 	}
-	tb.Cleanup(func() {
+	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), adminTimeout)
 		defer cancel()
 		if err := withAdmin(ctx, server, func(conn *pgx.Conn) error { return dropDatabase(ctx, conn, name) }); err != nil {
-			tb.Errorf("pgtest: %v", err)
+			t.Errorf("pgtest: %v", err)
 		}
 	})
 	return &DB{
@@ -117,11 +117,11 @@ func newDB(tb testing.TB, template string) *DB {
 }
 
 // serverURL returns the superuser's URL of the server that this process tests on.
-func serverURL(tb testing.TB) *url.URL {
-	tb.Helper()
+func serverURL(t testing.TB) *url.URL {
+	t.Helper()
 	s := shared()
 	if s.err != nil {
-		tb.Fatalf("pgtest: %v", s.err)
+		t.Fatalf("pgtest: %v", s.err)
 	}
 	return s.url
 }

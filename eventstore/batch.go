@@ -1,0 +1,317 @@
+package eventstore
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// batch is one attempt of the writer at a set of requests. Its memory is used again for the next.
+//
+// It takes three round trips: lock the head; read versions, watches, claims, keys and commit ids; write and COMMIT. Between the last
+// two everything is decided in memory, request by request, so each sees what those before it in the batch append. Only
+// streams that have moved on since they were loaded cost one more round trip, for all of them together.
+type batch struct {
+	store *Store
+	conn  *conn
+	calls []call
+	scan  scanner
+
+	head       Head // grows with what is accepted
+	before     Head // as it was locked
+	recordedAt time.Time
+
+	streams map[StreamID]*entry
+	entries []*entry // those of streams, in order of first mention; beyond len they wait to be used again
+	stored  map[uuid.UUID]Result
+	claims  map[claimKey]*claimed
+	alive   map[uuid.UUID]bool // vault keys by id: false when destroyed
+	watched map[*request][]StreamID
+	changed []*entry                // streams that this batch appended to
+	moved   map[subjectKey][]*entry // the same by person
+
+	writes writes
+	params params
+}
+
+type subjectKey struct{ tenant, subject string }
+
+// entry is a stream as this batch sees it.
+type entry struct {
+	id       StreamID
+	version  int64 // with what the batch has appended
+	position int64
+	subject  string
+	stored   int64       // version in the log, as read under the lock
+	state    StreamState // folded so far
+	pending  []Recorded  // events after state
+	err      error       // of folding them
+	refolded bool        // folded within this batch: a hot stream, or one with news
+	appender *request    // the last to append in this batch
+}
+
+// params are the arguments of the reading statements.
+type params struct {
+	versions, watches, commits, claims, keys, news columns
+	watchers                                       []*request // of the rows of watches
+	reads                                          []*entry   // of the rows of versions or news
+}
+
+func newBatch(s *Store) batch {
+	return batch{
+		store:   s,
+		streams: map[StreamID]*entry{},
+		stored:  map[uuid.UUID]Result{},
+		claims:  map[claimKey]*claimed{},
+		alive:   map[uuid.UUID]bool{},
+		watched: map[*request][]StreamID{},
+		moved:   map[subjectKey][]*entry{},
+		writes:  newWrites(),
+		params: params{
+			versions: newColumns(oidText, oidText),
+			watches:  newColumns(oidText, oidText, oidText, oidInt8),
+			commits:  newColumns(oidUUID),
+			claims:   newColumns(oidText, oidText, oidText),
+			keys:     newColumns(oidUUID),
+			news:     newColumns(oidText, oidText, oidInt8),
+		},
+	}
+}
+
+func (b *batch) reset(c *conn) {
+	b.conn = c
+	b.calls = b.calls[:0]
+	clear(b.streams)
+	for _, e := range b.entries {
+		*e = entry{}
+	}
+	b.entries = b.entries[:0]
+	clear(b.stored)
+	clear(b.claims)
+	clear(b.alive)
+	clear(b.watched)
+	clear(b.moved)
+	b.changed = b.changed[:0]
+	b.writes.reset()
+}
+
+// commit decides and writes reqs in one transaction. When it returns nil the outcome of every request is final and stands in it;
+// otherwise nothing is known and nothing has left.
+func (b *batch) commit(ctx context.Context, c *conn, reqs []*request) error {
+	b.reset(c)
+	if err := b.lock(ctx); err != nil {
+		return fmt.Errorf("lock the head: %w", err)
+	}
+	b.store.failpoint(FailLocked)
+	if err := b.read(ctx, reqs); err != nil {
+		return fmt.Errorf("read under the lock: %w", err)
+	}
+	b.store.failpoint(FailRead)
+	if err := b.readNews(ctx, b.entries); err != nil {
+		return fmt.Errorf("read news: %w", err)
+	}
+	for _, r := range reqs {
+		if err := b.settle(ctx, r); err != nil {
+			return err
+		}
+	}
+	b.store.failpoint(FailDecided)
+	if err := b.write(ctx, reqs); err != nil {
+		return fmt.Errorf("write batch: %w", err)
+	}
+	b.store.failpoint(FailCommitted)
+	b.learn(ctx)
+	return nil
+}
+
+// lock begins the transaction and waits for the head. It is a round trip of its own: what is read next is read under the lock.
+func (b *batch) lock(ctx context.Context) error {
+	b.calls = append(b.calls[:0], call{stmt: stmtBegin}, call{stmt: stmtLock, read: func(row [][]byte) error {
+		b.head = Head{Position: readInt64(row[0]), Epoch: readInt64(row[1]), Route: readInt64(row[3])}
+		copy(b.head.Hash[:], row[2])
+		b.before = b.head
+		b.recordedAt = readTimeOrZero(row[4])
+		return nil
+	}})
+	err := b.conn.exchange(ctx, b.calls, nil)
+	if err == nil && b.head.Epoch != b.store.epoch.Load() {
+		b.store.epoch.Store(b.head.Epoch) // restored beneath us: what the cache holds of the old epoch is not found any more
+	}
+	return err
+}
+
+// read asks for everything that the whole batch needs to know, in one round trip.
+func (b *batch) read(ctx context.Context, reqs []*request) error {
+	b.ask(reqs)
+	p := &b.params
+	calls := append(b.calls[:0], call{stmt: stmtClock, read: func(row [][]byte) error {
+		if now := readTime(row[0]); now.After(b.recordedAt) {
+			b.recordedAt = now
+		}
+		return nil
+	}})
+	if p.versions.rows() > 0 {
+		calls = append(calls, call{stmt: stmtVersions, params: p.versions.values(), read: b.takeVersion})
+	}
+	if p.watches.rows() > 0 {
+		calls = append(calls, call{stmt: stmtWatched, params: p.watches.values(), read: b.takeWatched})
+	}
+	calls = append(calls, call{stmt: stmtCommits, params: p.commits.values(), read: func(row [][]byte) error {
+		b.stored[readUUID(row[0])] = Result{First: readInt64(row[1]), Last: readInt64(row[2]), Head: readInt64(row[3])}
+		return nil
+	}})
+	if p.claims.rows() > 0 {
+		calls = append(calls, call{stmt: stmtClaims, params: p.claims.values(), read: func(row [][]byte) error {
+			c := readClaim(row)
+			b.claims[c.key] = &c
+			return nil
+		}})
+	}
+	if p.keys.rows() > 0 {
+		calls = append(calls, call{stmt: stmtKeys, params: p.keys.values(), read: b.takeKey})
+	}
+	b.calls = calls
+	return b.conn.exchange(ctx, calls, nil)
+}
+
+// ask collects the arguments of read.
+func (b *batch) ask(reqs []*request) {
+	p := &b.params
+	p.versions.reset()
+	p.watches.reset()
+	p.commits.reset()
+	p.claims.reset()
+	p.keys.reset()
+	p.watchers, p.reads = p.watchers[:0], p.reads[:0]
+	for _, r := range reqs {
+		p.commits.arrays[0].addUUID(r.commit.ID)
+		if c := r.commit.Claim; c != nil {
+			p.claims.arrays[0].addText(c.Tenant)
+			p.claims.arrays[1].addText(c.Subject)
+			p.claims.arrays[2].addText(c.Key)
+		}
+		if w := r.commit.Watch; w != nil {
+			p.watches.arrays[0].addText(w.Tenant)
+			p.watches.arrays[1].addText(w.Subject)
+			p.watches.arrays[2].addText(w.Prefix)
+			p.watches.arrays[3].addInt64(w.After)
+			p.watchers = append(p.watchers, r)
+		}
+		for _, id := range r.decision.Keys {
+			p.keys.arrays[0].addUUID(id)
+		}
+		for i, id := range r.view.ids {
+			e := b.entry(id)
+			if r.epoch == b.head.Epoch && r.view.states[i].Version > e.state.Version {
+				e.state = r.view.states[i]
+			}
+		}
+	}
+	for _, e := range b.entries {
+		p.versions.arrays[0].addText(e.id.Tenant)
+		p.versions.arrays[1].addText(e.id.Name)
+		p.reads = append(p.reads, e)
+	}
+}
+
+func (b *batch) takeVersion(row [][]byte) error {
+	b.params.reads[readInt64(row[0])-1].locate(readInt64(row[1]), readInt64(row[2]), row[3])
+	return nil
+}
+
+func (b *batch) takeWatched(row [][]byte) error {
+	r := b.params.watchers[readInt64(row[0])-1]
+	id := StreamID{Tenant: r.commit.Watch.Tenant, Name: string(row[1])}
+	b.entry(id).locate(readInt64(row[2]), readInt64(row[3]), row[4])
+	b.watched[r] = append(b.watched[r], id)
+	return nil
+}
+
+func (b *batch) takeKey(row [][]byte) error {
+	b.alive[readUUID(row[0])] = row[1][0] != 0
+	return nil
+}
+
+// readNews reads, in one query, the events that the states of entries lack. The versions of the entries are known; their states and
+// pending events then reach up to them.
+func (b *batch) readNews(ctx context.Context, entries []*entry) error {
+	p := &b.params
+	p.news.reset()
+	p.reads = p.reads[:0]
+	for _, e := range entries {
+		if !b.behind(e) {
+			continue
+		}
+		p.news.arrays[0].addText(e.id.Tenant)
+		p.news.arrays[1].addText(e.id.Name)
+		p.news.arrays[2].addInt64(e.state.Version)
+		p.reads = append(p.reads, e)
+	}
+	if len(p.reads) == 0 {
+		return nil
+	}
+	found := make([]news, len(p.reads))
+	b.calls = append(b.calls[:0], call{stmt: stmtNews, params: p.news.values(), read: func(row [][]byte) error {
+		return readNews(row, found, &b.scan)
+	}})
+	if err := b.conn.exchange(ctx, b.calls, nil); err != nil {
+		return err
+	}
+	for i, e := range p.reads {
+		e.pending = found[i].events
+		e.state.Subject = e.subject
+		if n := e.state.Version + int64(len(e.pending)); n != e.version {
+			e.err = fmt.Errorf("stream %s: its events end at version %d, not %d", e.id, n, e.version)
+		}
+	}
+	b.store.failpoint(FailNews)
+	return nil
+}
+
+// behind says whether the state of an entry lacks events that are in the log, and takes the cache's state when that is newer.
+func (b *batch) behind(e *entry) bool {
+	if len(e.pending) > 0 || e.state.Version == e.version && e.state.Position == e.position {
+		return false
+	}
+	if c := b.store.cache.get(e.id, b.head.Epoch); c.Version > e.state.Version && c.Version <= e.version {
+		e.state = c
+	}
+	if e.state.Version >= e.version && e.state.Position != e.position {
+		e.state = StreamState{} // not of this log
+	}
+	return e.state.Version < e.version
+}
+
+// entry returns the batch's entry for a stream, a new one if it has none.
+func (b *batch) entry(id StreamID) *entry {
+	if e, ok := b.streams[id]; ok {
+		return e
+	}
+	n := len(b.entries)
+	b.entries = slices.Grow(b.entries, 1)[:n+1]
+	if b.entries[n] == nil {
+		b.entries[n] = new(entry)
+	}
+	e := b.entries[n]
+	e.id = id
+	b.streams[id] = e
+	return e
+}
+
+// locate notes where the log has the stream.
+func (e *entry) locate(version, position int64, subject []byte) {
+	if e.stored == 0 {
+		e.version, e.stored, e.position, e.subject = version, version, position, string(subject)
+	}
+}
+
+// readTimeOrZero reads a timestamptz; -infinity, of a log without events, is the zero time.
+func readTimeOrZero(b []byte) time.Time {
+	if n := readInt64(b); n == -1<<63 {
+		return time.Time{}
+	}
+	return readTime(b)
+}

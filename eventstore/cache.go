@@ -1,0 +1,45 @@
+package eventstore
+
+import (
+	"fmt"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+)
+
+// cache keeps the folded states of the streams used last. Every entry is true for its version; it may be behind the log, never
+// ahead, because states are put in only after their COMMIT is known. So nothing depends on it but speed.
+type cache struct {
+	states *lru.Cache[StreamID, cached]
+}
+
+// cached is a state and the epoch of the log that it was read from: a restored log may hold another event at the same version.
+type cached struct {
+	StreamState
+	epoch int64
+}
+
+func newCache(size int) (cache, error) {
+	states, err := lru.New[StreamID, cached](size)
+	if err != nil {
+		return cache{}, fmt.Errorf("make a cache of %d streams: %w", size, err)
+	}
+	return cache{states: states}, nil
+}
+
+// get returns what is known of a stream; the zero state means nothing.
+func (c cache) get(id StreamID, epoch int64) StreamState {
+	if hit, ok := c.states.Get(id); ok && hit.epoch == epoch {
+		return hit.StreamState
+	}
+	return StreamState{}
+}
+
+func (c cache) put(id StreamID, epoch int64, state StreamState) {
+	if state.Version == 0 {
+		return
+	}
+	if hit, ok := c.states.Peek(id); ok && hit.epoch == epoch && hit.Version > state.Version {
+		return
+	}
+	c.states.Add(id, cached{StreamState: state, epoch: epoch})
+}

@@ -1,0 +1,234 @@
+package eventstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"runtime/debug"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+const (
+	// maxBatchBytes is the size from which on no further commit is taken into a batch.
+	maxBatchBytes = 8 << 20
+	// attemptTimeout bounds one attempt at writing a batch, the wait for the head lock included.
+	attemptTimeout = 12 * time.Second
+	// Waits between attempts double from firstBackoff to lastBackoff.
+	firstBackoff = 10 * time.Millisecond
+	lastBackoff  = 500 * time.Millisecond
+)
+
+// writer is the one goroutine of a store that writes. It takes what waits as a batch and commits it in one transaction.
+type writer struct {
+	store  *Store
+	config *pgconn.Config
+	conn   *conn // nil when the last one failed
+	batch  batch
+	reqs   []*request
+}
+
+func newWriter(ctx context.Context, s *Store) (*writer, error) {
+	config, err := writerConfig(s.config.URL)
+	if err != nil {
+		return nil, err
+	}
+	w := &writer{store: s, config: config}
+	if w.conn, err = connect(ctx, config); err != nil {
+		return nil, err
+	}
+	w.batch = newBatch(s)
+	return w, nil
+}
+
+func (w *writer) run() {
+	defer close(w.store.done)
+	for w.take() {
+		w.store.failpoint(FailTaken)
+		w.write(w.reqs)
+	}
+	if w.conn != nil {
+		w.conn.close()
+	}
+}
+
+// take waits for a request and collects all that wait with it. False: the store was closed and nothing waits.
+func (w *writer) take() bool {
+	clear(w.reqs)
+	w.reqs = w.reqs[:0]
+	size := 0
+	for r := range w.store.queue {
+		for ok := true; ok && r != nil; {
+			if r.state.CompareAndSwap(waiting, taken) {
+				w.reqs = append(w.reqs, r)
+				size += r.size
+			}
+			if len(w.reqs) >= w.store.config.MaxBatch || size >= maxBatchBytes {
+				return true
+			}
+			select {
+			case r, ok = <-w.store.queue:
+			default:
+				ok = false
+			}
+		}
+		if len(w.reqs) > 0 {
+			return true
+		}
+	}
+	return len(w.reqs) > 0
+}
+
+// write commits reqs and answers them. When a row or a panic spoils the batch it is halved, down to the guilty commit, which is
+// refused alone; every attempt decides anew.
+func (w *writer) write(reqs []*request) {
+	err := w.persist(reqs)
+	var guilt *guiltError
+	switch {
+	case err == nil:
+		w.store.counts.add(reqs)
+		answer(reqs)
+		w.store.failpoint(FailAnswered)
+	case errors.As(err, &guilt) && len(reqs) > 1:
+		half := len(reqs) / 2
+		w.write(reqs[:half])
+		w.write(reqs[half:])
+	case errors.As(err, &guilt):
+		refuse(reqs, guilt.reason)
+	default:
+		w.store.config.Logger.LogAttrs(context.Background(), slog.LevelError, "batch given up",
+			slog.Int("commits", len(reqs)), slog.Any("error", err))
+		refuse(reqs, fmt.Errorf("%w: %s", ErrBusy, err.Error())) // not wrapped: its deadline is not the caller's
+	}
+}
+
+func answer(reqs []*request) {
+	for _, r := range reqs {
+		close(r.done)
+	}
+}
+
+func refuse(reqs []*request, err error) {
+	for _, r := range reqs {
+		r.result, r.err, r.settle = Result{}, fmt.Errorf("commit %s: %w", r.commit.ID, err), nil
+	}
+	answer(reqs)
+}
+
+// persist tries to commit reqs until it knows that they are, or that one of them is guilty, or patience ends. An attempt whose
+// COMMIT was lost needs no special care: the next one locks the head, which waits for the old backend, and finds its commit ids.
+func (w *writer) persist(reqs []*request) error {
+	ctx, cancel := context.WithTimeout(context.Background(), w.store.config.Patience)
+	defer cancel()
+	for wait := firstBackoff; ; wait = min(2*wait, lastBackoff) {
+		err := w.attempt(ctx, reqs)
+		var guilt *guiltError
+		if err == nil || errors.As(err, &guilt) {
+			return err
+		}
+		w.store.counts.repeated.Add(1)
+		w.store.config.Logger.LogAttrs(ctx, slog.LevelWarn, "batch is tried again", slog.Int("commits", len(reqs)), slog.Any("error", err))
+		select {
+		case <-time.After(wait/2 + rand.N(wait/2)): //nolint:gosec // jitter needs no secret
+		case <-ctx.Done():
+			return err
+		}
+	}
+}
+
+// attempt writes reqs in one transaction. After an error that blames no commit the connection is given up.
+func (w *writer) attempt(ctx context.Context, reqs []*request) (err error) {
+	ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
+	defer cancel()
+	if w.conn == nil {
+		if w.conn, err = connect(ctx, w.config); err != nil {
+			return fmt.Errorf("connect: %w", err)
+		}
+		w.store.failpoint(FailReconnected)
+	}
+	defer func() {
+		if fault := recover(); fault != nil {
+			w.store.config.Logger.ErrorContext(ctx, "batch panicked", "panic", fmt.Sprint(fault), "stack", string(debug.Stack()))
+			err = &guiltError{reason: fmt.Errorf("%w: %v", ErrPanic, fault)}
+			w.drop()
+		}
+	}()
+	if err = w.batch.commit(ctx, w.conn, reqs); err == nil {
+		return nil
+	}
+	if guilt := blame(err); guilt != nil && w.rollback(ctx) == nil {
+		return guilt
+	}
+	w.drop()
+	if guilt := blame(err); guilt != nil {
+		return guilt
+	}
+	return err
+}
+
+func (w *writer) rollback(ctx context.Context) error {
+	return w.conn.exchange(ctx, []call{{stmt: stmtRollback}}, nil)
+}
+
+func (w *writer) drop() {
+	w.conn.close()
+	w.conn = nil
+}
+
+// guiltError is the fault of one commit of a batch: a row that Postgres refuses, or a panic.
+type guiltError struct{ reason error }
+
+func (e *guiltError) Error() string { return e.reason.Error() }
+func (e *guiltError) Unwrap() error { return e.reason }
+
+// blame returns the error of a batch that one of its commits must be guilty of, else nil: SQLSTATE classes 22 (data exception), 23
+// (constraint) and 54 (a limit of Postgres). The server has ended the transaction then.
+func blame(err error) *guiltError {
+	var pg *pgconn.PgError
+	if !errors.As(err, &pg) || len(pg.Code) != 5 {
+		return nil
+	}
+	switch pg.Code[:2] {
+	case "22", "23", "54":
+		return &guiltError{reason: fmt.Errorf("%w: %w", ErrStored, err)}
+	}
+	return nil
+}
+
+func (s *Store) failpoint(name string) {
+	if s.config.Failpoint != nil {
+		s.config.Failpoint(name)
+	}
+}
+
+// counters count what the writer did since the store was opened.
+type counters struct {
+	batches, commits, events, redecided, repeated atomic.Int64
+}
+
+func (c *counters) add(reqs []*request) {
+	c.batches.Add(1)
+	c.commits.Add(int64(len(reqs)))
+}
+
+// Stats counts what a store's writer has done since it was opened.
+type Stats struct {
+	Batches   int64 // transactions that were committed
+	Commits   int64 // commits answered in them, refusals included
+	Events    int64 // events appended
+	Redecided int64 // decisions made again under the lock because a stream had moved on
+	Repeated  int64 // attempts at a batch that failed and were tried again
+	Waiting   int   // commits that wait now
+}
+
+// Stats returns what the writer has done so far.
+func (s *Store) Stats() Stats {
+	return Stats{
+		Batches: s.counts.batches.Load(), Commits: s.counts.commits.Load(), Events: s.counts.events.Load(),
+		Redecided: s.counts.redecided.Load(), Repeated: s.counts.repeated.Load(), Waiting: len(s.queue),
+	}
+}
