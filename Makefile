@@ -22,6 +22,9 @@ test-fast: ## the tests that need no more than Go and Postgres
 lint: ## check style, imports and formatting
 	go tool -modfile=tools.mod golangci-lint run --build-tags servers ./...
 
+generate: ## write the generated files anew
+	go generate ./...
+
 bench: ## measure speed on a durable Postgres; prints a table, writes out/bench.json
 	@scripts/setup fast
 	go run ./bench

@@ -9,17 +9,17 @@ import (
 
 // StartDurable starts a server of the test's own with Postgres' durable defaults, for tests that crash it. It is gone when the
 // test ends. It trusts local connections; no role but the superuser exists yet.
-func StartDurable(t testing.TB) *pgserver.Server {
-	t.Helper()
+func StartDurable(tb testing.TB) *pgserver.Server {
+	tb.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), adminTimeout)
 	defer cancel()
 	s, err := pgserver.Start(ctx, pgserver.Config{Settings: pgserver.DurableSettings()})
 	if err != nil {
-		t.Fatalf("pgtest: %v", err)
+		tb.Fatalf("pgtest: %v", err)
 	}
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		if err := s.Close(); err != nil {
-			t.Errorf("pgtest: %v", err)
+			tb.Errorf("pgtest: %v", err)
 		}
 	})
 	return s

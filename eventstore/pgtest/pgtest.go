@@ -50,46 +50,46 @@ type DB struct {
 }
 
 // New makes an empty database, dropped when the test ends.
-func New(t testing.TB) *DB {
-	t.Helper()
-	return newDB(t, "template0")
+func New(tb testing.TB) *DB {
+	tb.Helper()
+	return newDB(tb, "template0")
 }
 
 // NewFrom makes a database as tpl describes, dropped when the test ends. The template is migrated once per server,
 // also when many test processes ask for it at the same time; each test gets a copy.
-func NewFrom(t testing.TB, tpl Template) *DB {
-	t.Helper()
+func NewFrom(tb testing.TB, tpl Template) *DB {
+	tb.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), adminTimeout)
 	defer cancel()
-	name, err := ensureTemplate(ctx, serverURL(t), tpl)
+	name, err := ensureTemplate(ctx, serverURL(tb), tpl)
 	if err != nil {
-		t.Fatalf("pgtest: make template %s: %v", tpl.Name, err)
+		tb.Fatalf("pgtest: make template %s: %v", tpl.Name, err)
 	}
-	return newDB(t, name)
+	return newDB(tb, name)
 }
 
 // Pool returns a pool of connections as the owner, closed when the test ends.
-func (d *DB) Pool(t testing.TB) *pgxpool.Pool { t.Helper(); return pool(t, d.OwnerURL) }
+func (d *DB) Pool(tb testing.TB) *pgxpool.Pool { tb.Helper(); return pool(tb, d.OwnerURL) }
 
 // AppPool returns a pool of connections as the app's role, closed when the test ends.
-func (d *DB) AppPool(t testing.TB) *pgxpool.Pool { t.Helper(); return pool(t, d.AppURL) }
+func (d *DB) AppPool(tb testing.TB) *pgxpool.Pool { tb.Helper(); return pool(tb, d.AppURL) }
 
 // ProjectorPool returns a pool of connections as the projector's role, closed when the test ends.
-func (d *DB) ProjectorPool(t testing.TB) *pgxpool.Pool { t.Helper(); return pool(t, d.ProjectorURL) }
+func (d *DB) ProjectorPool(tb testing.TB) *pgxpool.Pool { tb.Helper(); return pool(tb, d.ProjectorURL) }
 
-func pool(t testing.TB, rawURL string) *pgxpool.Pool {
-	t.Helper()
-	p, err := pgxpool.New(t.Context(), rawURL)
+func pool(tb testing.TB, rawURL string) *pgxpool.Pool {
+	tb.Helper()
+	p, err := pgxpool.New(tb.Context(), rawURL)
 	if err != nil {
-		t.Fatalf("pgtest: open pool: %v", err)
+		tb.Fatalf("pgtest: open pool: %v", err)
 	}
-	t.Cleanup(p.Close)
+	tb.Cleanup(p.Close)
 	return p
 }
 
-func newDB(t testing.TB, template string) *DB {
-	t.Helper()
-	server := serverURL(t)
+func newDB(tb testing.TB, template string) *DB {
+	tb.Helper()
+	server := serverURL(tb)
 	// The hour in the name lets a later run find what killed tests left behind.
 	name := testPrefix + time.Now().UTC().Format(hourLayout) + "_" + strings.ToLower(rand.Text()[:12])
 	ctx, cancel := context.WithTimeout(context.Background(), adminTimeout)
@@ -98,13 +98,13 @@ func newDB(t testing.TB, template string) *DB {
 		return createDatabase(ctx, conn, name, template)
 	})
 	if err != nil {
-		t.Fatalf("pgtest: %v", err)
+		tb.Fatalf("pgtest: %v", err)
 	}
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), adminTimeout)
 		defer cancel()
 		if err := withAdmin(ctx, server, func(conn *pgx.Conn) error { return dropDatabase(ctx, conn, name) }); err != nil {
-			t.Errorf("pgtest: %v", err)
+			tb.Errorf("pgtest: %v", err)
 		}
 	})
 	return &DB{
@@ -117,11 +117,11 @@ func newDB(t testing.TB, template string) *DB {
 }
 
 // serverURL returns the superuser's URL of the server that this process tests on.
-func serverURL(t testing.TB) *url.URL {
-	t.Helper()
+func serverURL(tb testing.TB) *url.URL {
+	tb.Helper()
 	s := shared()
 	if s.err != nil {
-		t.Fatalf("pgtest: %v", s.err)
+		tb.Fatalf("pgtest: %v", s.err)
 	}
 	return s.url
 }

@@ -29,6 +29,7 @@ func migrate(ctx context.Context, ownerURL string) error {
 	return err
 }
 
+//nolint:tparallel // the group ends when its parallel copies have
 func TestEveryTestHasItsOwnCopyOfOneTemplate(t *testing.T) {
 	t.Parallel()
 	var runs atomic.Int32
@@ -60,10 +61,11 @@ func TestEveryTestHasItsOwnCopyOfOneTemplate(t *testing.T) {
 	require.EqualValues(t, 1, runs.Load())
 }
 
+//nolint:tparallel // the end of the subtest is what the test is about
 func TestDatabaseIsDroppedWithItsTest(t *testing.T) {
 	t.Parallel()
 	var gone string
-	t.Run("short life", func(t *testing.T) { //nolint:paralleltest // its end is what the test is about
+	t.Run("short life", func(t *testing.T) {
 		db := pgtest.New(t)
 		gone = db.Name
 		require.NoError(t, db.Pool(t).Ping(t.Context()))

@@ -22,8 +22,8 @@ var ErrNoBinaries = errors.New("no Postgres server 15 or later found (initdb, pg
 func FindBinaries(ctx context.Context) (string, error) {
 	best, bestVersion := "", MinVersion-1
 	if onPath, err := exec.LookPath("pg_ctl"); err == nil {
-		if real, err := filepath.EvalSymlinks(onPath); err == nil {
-			if dir := filepath.Dir(real); version(ctx, dir) >= MinVersion {
+		if target, err := filepath.EvalSymlinks(onPath); err == nil {
+			if dir := filepath.Dir(target); version(ctx, dir) >= MinVersion {
 				return dir, nil
 			}
 		}

@@ -42,6 +42,7 @@ func chooseIdentity() (identity, error) {
 		return identity{}, fmt.Errorf("user %s: %w", u.Username, err)
 	}
 	return identity{uid: int(uid), gid: int(gid), other: true, attributes: func() *syscall.SysProcAttr {
+		//nolint:gosec // parsed as 31 bits above
 		return &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}}
 	}}, nil
 }

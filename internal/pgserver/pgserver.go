@@ -140,7 +140,7 @@ func (s *Server) Start(ctx context.Context) error {
 	cmd.SysProcAttr = s.user.attributes()
 	cmd.SysProcAttr.Setpgid = true
 	cmd.Dir = s.cfg.Dir
-	stderr, err := os.Create(filepath.Join(s.cfg.Dir, "keeper.log")) //nolint:gosec // inside our own data folder
+	stderr, err := os.Create(filepath.Join(s.cfg.Dir, "keeper.log"))
 	if err != nil {
 		return fmt.Errorf("start postgres: %w", err)
 	}

@@ -104,12 +104,7 @@ const sqlIdentifier = "SELECT system_identifier::text FROM pg_control_system()"
 
 func TestGivenFolderIsKept(t *testing.T) {
 	t.Parallel()
-	// Not t.TempDir: when we are root, the server's user must reach the folder.
-	parent, err := os.MkdirTemp("", "pgserver-test-")
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, os.RemoveAll(parent)) })
-	require.NoError(t, os.Chmod(parent, 0o711)) //nolint:gosec // see above
-	cfg := pgserver.Config{Dir: filepath.Join(parent, "data"), Settings: pgserver.ThrowawaySettings()}
+	cfg := pgserver.Config{Dir: filepath.Join(reachableDir(t), "data"), Settings: pgserver.ThrowawaySettings()}
 	server, err := pgserver.Start(t.Context(), cfg)
 	require.NoError(t, err)
 	id, err := ask(t.Context(), server.URL("postgres"), sqlIdentifier)
@@ -123,6 +118,16 @@ func TestGivenFolderIsKept(t *testing.T) {
 	require.NoError(t, server.Close())
 	require.Equal(t, id, again)
 	require.DirExists(t, cfg.Dir)
+}
+
+// reachableDir is like t.TempDir, whose private parents a server that runs as another user can't reach.
+func reachableDir(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "pgserver-test-") //nolint:usetesting // see above
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
+	require.NoError(t, os.Chmod(dir, 0o711))
+	return dir
 }
 
 func TestFailedStartSaysWhyAndLeavesNothing(t *testing.T) {

@@ -16,12 +16,11 @@ func main() { os.Exit(run(os.Stdin, os.Stdout, os.Stderr)) }
 
 // event is one line of go test -json (go doc cmd/test2json, go help buildjson).
 type event struct {
-	Action     string
-	Package    string
-	Test       string
-	Output     string
-	Elapsed    json.Number // seconds
-	ImportPath string      // of build output
+	Action  string      `json:"Action"`
+	Package string      `json:"Package"`
+	Test    string      `json:"Test"`
+	Output  string      `json:"Output"`
+	Elapsed json.Number `json:"Elapsed"` // seconds
 }
 
 type testID struct{ pkg, name string }
