@@ -106,6 +106,7 @@ func checkFeeEvent(
 		}
 		require.NotContains(t, applied[e.PaymentID], e.AllocationID, "I33")
 		applied[e.PaymentID][e.AllocationID] = e.Amount
+	case fee.Annotated:
 	}
 	if s.owed() < before {
 		switch e.(type) {

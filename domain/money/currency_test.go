@@ -35,10 +35,10 @@ func TestEveryCurrencyIsFoundByItsCode(t *testing.T) {
 func TestExponents(t *testing.T) {
 	t.Parallel()
 	iso := map[string]int{}
-	for _, code := range strings.Fields("BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF") {
+	for code := range strings.FieldsSeq("BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF") {
 		iso[code] = 0
 	}
-	for _, code := range strings.Fields("BHD IQD JOD KWD LYD OMR TND") {
+	for code := range strings.FieldsSeq("BHD IQD JOD KWD LYD OMR TND") {
 		iso[code] = 3
 	}
 	stripe := map[string]int{"ISK": 2, "UGX": 2, "MGA": 0}
