@@ -1,0 +1,163 @@
+package catalog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"payledger/domain/credit"
+	"payledger/domain/fee"
+	"payledger/domain/payment"
+	"payledger/eventstore"
+)
+
+// entries is every event of the log: its Go type, its wire name and the version of its payload's schema. Stored payloads
+// are for ever: a changed payload is a new version, and the old type stays, with the step that lifts it: lifted(entry[…]…, up).
+func entries() []entry {
+	return []entry{
+		of[fee.Assessed]("fee.assessed", 1),
+		of[fee.Waived]("fee.waived", 1),
+		of[fee.ReductionReleased]("fee.reduction_released", 1),
+		of[fee.Cancelled]("fee.cancelled", 1),
+		of[fee.PaymentApplied]("fee.payment_applied", 1),
+		of[fee.Annotated]("fee.annotated", 1),
+		of[payment.Captured]("payment.captured", 1),
+		of[credit.Granted]("credit.granted", 1),
+	}
+}
+
+var (
+	// ErrUnknownType: the log holds an event type or schema version that this program doesn't know. It is never skipped:
+	// a newer program wrote it.
+	ErrUnknownType = errors.New("unknown event type or schema version")
+	// ErrNotRegistered: a value that is no event of the catalog was to be encoded.
+	ErrNotRegistered = errors.New("not an event of the catalog")
+	// ErrNoKey: an event has a text to seal, and no key came along.
+	ErrNoKey = errors.New("text to be sealed without a key")
+)
+
+// Catalog encodes and decodes events. It is immutable and safe for concurrent use.
+type Catalog struct {
+	byType map[reflect.Type]entry
+	byName map[wireName]entry
+	types  []string
+	meta   form
+}
+
+type wireName struct {
+	name   string
+	schema int
+}
+
+// New returns the catalog of all events.
+func New() *Catalog { return build(entries()) }
+
+// build panics for a list of entries that is wrong in itself.
+func build(list []entry) *Catalog {
+	c := &Catalog{byType: make(map[reflect.Type]entry, len(list)), byName: make(map[wireName]entry, len(list))}
+	for _, e := range list {
+		if _, taken := c.byName[e.wireName]; taken {
+			panic(fmt.Sprintf("catalog: %v is given twice", e.wireName))
+		}
+		c.byName[e.wireName] = e
+		if e.up == nil { // only the newest version is written
+			if _, taken := c.byType[e.typ]; taken {
+				panic(fmt.Sprintf("catalog: %s is given twice", e.typ))
+			}
+			c.byType[e.typ] = e
+			c.types = append(c.types, e.name)
+		}
+	}
+	slices.Sort(c.types)
+	c.meta = mustForm(reflect.TypeFor[Meta]())
+	return c
+}
+
+// Types returns the wire names of all events, sorted.
+func (c *Catalog) Types() []string { return slices.Clone(c.types) }
+
+// EncodeArgs is an event to be encoded.
+type EncodeArgs struct {
+	// Key is the key of the person whom the stream is about; nil is fine while there is no text to seal.
+	Key    *eventstore.Key
+	Stream eventstore.StreamID
+	ID     uuid.UUID // UUIDv7
+	// Data is a struct of a domain package, such as fee.Assessed.
+	Data        any
+	Meta        Meta
+	EffectiveAt time.Time
+}
+
+// Encode makes the event that the store appends. Its errors are ErrNotRegistered, ErrNoKey, and those of values that have
+// no stored form, such as text that isn't UTF-8.
+func (c *Catalog) Encode(a EncodeArgs) (eventstore.NewEvent, error) {
+	e, ok := c.byType[reflect.TypeOf(a.Data)]
+	if !ok {
+		return eventstore.NewEvent{}, fmt.Errorf("%w: %T", ErrNotRegistered, a.Data)
+	}
+	v := reflect.New(e.typ).Elem() // a copy: forms need an address, and sealing must not change the caller's value
+	v.Set(reflect.ValueOf(a.Data))
+	if err := e.seal(v, a.Key, eventstore.Binding{Stream: a.Stream, EventID: a.ID}); err != nil {
+		return eventstore.NewEvent{}, fmt.Errorf("encode %s: %w", e.name, err)
+	}
+	data, err := e.form.write(make([]byte, 0, payloadSize), v)
+	if err != nil {
+		return eventstore.NewEvent{}, fmt.Errorf("encode %s: %w", e.name, err)
+	}
+	meta, err := c.meta.write(make([]byte, 0, payloadSize), reflect.ValueOf(&a.Meta).Elem())
+	if err != nil {
+		return eventstore.NewEvent{}, fmt.Errorf("encode metadata of %s: %w", e.name, err)
+	}
+	return eventstore.NewEvent{
+		ID: a.ID, Type: e.name, Schema: e.schema, Data: data, Metadata: meta, EffectiveAt: a.EffectiveAt,
+	}, nil
+}
+
+// payloadSize is room for the usual payload, and for the usual metadata.
+const payloadSize = 384
+
+// Decode reads an event of the log and opens its sealed texts; those of an erased person are empty. Its errors are
+// ErrUnknownType, ErrMalformed, and those of keys and sealed texts.
+func (c *Catalog) Decode(ctx context.Context, keys eventstore.Keys, rec *eventstore.Recorded) (Event, error) {
+	e, ok := c.byName[wireName{rec.Type, rec.Schema}]
+	if !ok {
+		return Event{}, fmt.Errorf("decode event %s: %w: %s v%d", rec.ID, ErrUnknownType, rec.Type, rec.Schema)
+	}
+	ev := Event{
+		ID: rec.ID, CommitID: rec.CommitID, Stream: rec.Stream, Version: rec.Version, Position: rec.Position, Epoch: rec.Epoch,
+		Type: rec.Type, Schema: rec.Schema, EffectiveAt: rec.EffectiveAt.UTC(), RecordedAt: rec.RecordedAt.UTC(),
+	}
+	var err error
+	open := func(v reflect.Value) error {
+		return e.open(ctx, v, keys, eventstore.Binding{Stream: rec.Stream, EventID: rec.ID})
+	}
+	if ev.Data, err = e.decode(rec.Data, open); err != nil {
+		return Event{}, fmt.Errorf("decode event %s, %s v%d: %w", rec.ID, rec.Type, rec.Schema, err)
+	}
+	if e.up != nil {
+		ev.Data = e.up(ev.Data)
+	}
+	if err = read(c.meta, rec.Metadata, reflect.ValueOf(&ev.Meta).Elem()); err != nil {
+		return Event{}, fmt.Errorf("decode metadata of event %s: %w", rec.ID, err)
+	}
+	return ev, nil
+}
+
+func read(f form, data []byte, v reflect.Value) error {
+	s := newScanner(data)
+	f.read(s, v)
+	return s.done()
+}
+
+func mustForm(t reflect.Type) form {
+	f, err := formOf(t)
+	if err != nil {
+		panic("catalog: " + err.Error())
+	}
+	return f
+}
