@@ -248,7 +248,9 @@ func TestFeeRowAgreesWithTheDecider(t *testing.T) {
 
 func drawCommands(t *rapid.T) []fee.Command {
 	at := func() time.Time { return start().Add(time.Duration(rapid.IntRange(-1, 9).Draw(t, "at")) * time.Minute) }
-	cents := func() money.Amount { return money.New(rapid.Int64Range(1, 400).Draw(t, "cents"), amount(t, "0", "USD").Currency()) }
+	cents := func() money.Amount {
+		return money.New(rapid.Int64Range(1, 400).Draw(t, "cents"), amount(t, "0", "USD").Currency())
+	}
 	id := func() string { return rapid.StringMatching(`[a-f]`).Draw(t, "id") }
 	note := rapid.SampledFrom([]string{"", "a", "b"})
 	draw := rapid.Custom(func(t *rapid.T) fee.Command {

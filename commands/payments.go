@@ -1,0 +1,180 @@
+package commands
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"payledger/domain/credit"
+	"payledger/domain/fee"
+	"payledger/domain/money"
+	"payledger/domain/payment"
+	"payledger/eventstore"
+	"payledger/readmodels"
+)
+
+// NewPayment is what RecordPayment needs. Without an id one is made. Without shares the oldest fee is paid first.
+type NewPayment struct {
+	PaymentID string
+	UserID    string
+	Tender    payment.Tender
+	Amount    money.Amount
+	Shares    []payment.Share
+	Note      string
+}
+
+// RecordPayment records money that was taken, divides it among fees of the person who paid, and keeps the rest as a credit: all of
+// it in one commit. Its own refusals are ErrIDInUse, ErrFeeNotFound, ErrOtherUsersFee, ErrEffectiveInFuture, and those of
+// the deciders.
+func (s *Service) RecordPayment(ctx context.Context, req Request, p NewPayment) (eventstore.Result, error) {
+	if p.PaymentID == "" {
+		ids := sequence{req.CommandID}
+		p.PaymentID = ids.next().String()
+	}
+	work := plan{fresh: []eventstore.StreamID{{Tenant: req.Tenant, Name: payment.Stream(p.PaymentID)}}}
+	feeIDs, err := s.payable(ctx, req.Tenant, p, &work)
+	if err != nil {
+		return eventstore.Result{}, err
+	}
+	for _, id := range feeIDs {
+		work.streams = append(work.streams, eventstore.StreamID{Tenant: req.Tenant, Name: fee.Stream(id)})
+	}
+	if mayLeaveRest(p) {
+		work.fresh = append(work.fresh, eventstore.StreamID{Tenant: req.Tenant, Name: credit.Stream(p.UserID)})
+	}
+	if p.Note != "" {
+		work.sealFor = p.UserID
+	}
+	work.decide = func(d *draft) (Outcome, error) {
+		d.ids.next() // the payment's
+		return d.recordPayment(p, feeIDs)
+	}
+	return s.run(ctx, req, work)
+}
+
+// payable returns the fees that the payment may go to: the named ones, or all open ones. The read model that knows those may be
+// behind: what has moved since is watched, and looked at under the lock.
+func (s *Service) payable(ctx context.Context, tenant string, p NewPayment, work *plan) ([]string, error) {
+	if len(p.Shares) > 0 {
+		ids := make([]string, len(p.Shares))
+		for i, share := range p.Shares {
+			ids[i] = share.FeeID
+		}
+		return ids, nil
+	}
+	ids, checkpoint, err := s.OpenFees.OpenFees(ctx, tenant, p.UserID)
+	if err != nil {
+		return nil, fmt.Errorf("find open fees: %w", err)
+	}
+	work.watch = &eventstore.Watch{Tenant: tenant, Subject: p.UserID, Prefix: fee.Stream(""), After: checkpoint}
+	return ids, nil
+}
+
+// mayLeaveRest reports whether some of the money may become a credit.
+func mayLeaveRest(p NewPayment) bool {
+	if len(p.Shares) == 0 {
+		return true
+	}
+	given := money.Zero(p.Amount.Currency())
+	for _, share := range p.Shares {
+		sum, err := given.Add(share.Amount)
+		if err != nil {
+			return false // refused by the decision
+		}
+		given = sum
+	}
+	return given.Cmp(p.Amount) < 0
+}
+
+func (d *draft) recordPayment(p NewPayment, feeIDs []string) (Outcome, error) {
+	if d.payment(p.PaymentID).state.Exists {
+		return Outcome{}, fmt.Errorf("payment %s: %w", p.PaymentID, ErrIDInUse)
+	}
+	open, err := d.openFees(p, feeIDs)
+	if err != nil {
+		return Outcome{}, err
+	}
+	shares, rest, err := payment.Allocate(p.Amount, open, p.Shares)
+	if err != nil {
+		return Outcome{}, err
+	}
+	d.takesEffect(d.began(p.UserID, shares, rest)...)
+	after, err := d.pay(p, shares, rest)
+	if err != nil {
+		return Outcome{}, err
+	}
+	row, _ := after.row.(*readmodels.Payment)
+	return Outcome{Payment: row}, nil
+}
+
+// openFees returns the fees that the payment may go to, as they are now.
+func (d *draft) openFees(p NewPayment, feeIDs []string) ([]payment.OpenFee, error) {
+	open := make([]payment.OpenFee, 0, len(feeIDs))
+	seen := make(map[eventstore.StreamID]bool, len(feeIDs))
+	for _, id := range feeIDs {
+		seen[d.stream(fee.Stream(id))] = true
+		state := d.fee(id).state
+		switch {
+		case !state.Exists:
+			return nil, fmt.Errorf("fee %s: %w", id, ErrFeeNotFound)
+		case state.UserID != p.UserID:
+			return nil, fmt.Errorf("fee %s: %w", id, ErrOtherUsersFee)
+		}
+		if err := owing(id, state); err != nil && len(p.Shares) > 0 {
+			return nil, err
+		}
+		open = append(open, payment.OpenFee{FeeID: id, Outstanding: state.Outstanding(), AssessedAt: state.FirstEffective})
+	}
+	for _, id := range d.view.Watched() {
+		if seen[id] {
+			continue
+		}
+		moved := as(fee.Decider, d.view.Stream(id).Value)
+		open = append(open, payment.OpenFee{
+			FeeID: feeRow(moved).ID, Outstanding: moved.state.Outstanding(), AssessedAt: moved.state.FirstEffective,
+		})
+	}
+	return open, nil
+}
+
+// began returns when the streams began that the payment changes beside its own.
+func (d *draft) began(userID string, shares []payment.Share, rest money.Amount) []time.Time {
+	began := make([]time.Time, 0, len(shares)+1)
+	for _, share := range shares {
+		began = append(began, d.fee(share.FeeID).state.FirstEffective)
+	}
+	if rest.IsPositive() {
+		began = append(began, d.credit(userID).state.FirstEffective)
+	}
+	return began
+}
+
+// pay captures the money, applies the shares to their fees, and grants the rest as a credit.
+func (d *draft) pay(p NewPayment, shares []payment.Share, rest money.Amount) (folded[payment.State], error) {
+	record := payment.Record{
+		PaymentID: p.PaymentID, UserID: p.UserID, Tender: p.Tender, Amount: p.Amount, HandledBy: d.req.Actor.ID,
+		Allocations: make([]payment.Allocation, len(shares)), Note: p.Note, At: d.at,
+	}
+	for i, share := range shares {
+		record.Allocations[i] = payment.Allocation{ID: d.ids.next().String(), FeeID: share.FeeID, Amount: share.Amount}
+	}
+	if rest.IsPositive() {
+		record.CreditID = d.ids.next().String()
+	}
+	captured, err := d.onPayment(p.PaymentID, p.UserID, record)
+	if err != nil {
+		return captured, err
+	}
+	for _, a := range record.Allocations {
+		apply := fee.ApplyPayment{PaymentID: p.PaymentID, AllocationID: a.ID, Amount: a.Amount, At: d.at}
+		if _, err := d.onFee(a.FeeID, p.UserID, apply); err != nil {
+			return captured, err
+		}
+	}
+	if rest.IsPositive() {
+		_, err = d.onCredit(p.UserID, credit.Grant{
+			CreditID: record.CreditID, UserID: p.UserID, Amount: rest, Source: credit.SourceOverpayment, PaymentID: p.PaymentID, At: d.at,
+		})
+	}
+	return captured, err
+}
