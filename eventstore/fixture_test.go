@@ -56,7 +56,10 @@ func migrateFixture(ctx context.Context, url string) error {
 
 // event returns the next event of a stream of tenant main, the way the writer would make it, in a commit of its own.
 func (f *fixture) event(stream, data string) Recorded {
-	id := StreamID{Tenant: "main", Name: stream}
+	return f.eventOf(StreamID{Tenant: "main", Name: stream}, data)
+}
+
+func (f *fixture) eventOf(id StreamID, data string) Recorded {
 	f.at = f.at.Add(time.Millisecond)
 	f.head.Position++
 	e := Recorded{
@@ -118,7 +121,8 @@ func copyEvents(ctx context.Context, tx pgx.Tx, events []Recorded) error {
 }
 
 func (f *fixture) storeEnds(ctx context.Context, tx pgx.Tx) error {
-	if _, err := tx.Exec(ctx, "TRUNCATE ledger.streams"); err != nil {
+	// Not TRUNCATE: readers that are on their way would see an empty table.
+	if _, err := tx.Exec(ctx, "DELETE FROM ledger.streams"); err != nil {
 		return err
 	}
 	rows := make([][]any, 0, len(f.ends))
@@ -149,4 +153,12 @@ func (f *fixture) tamper(t testing.TB, statements ...string) {
 		return nil
 	})
 	require.NoError(t, err)
+}
+
+func openPool(t testing.TB, config *pgxpool.Config) *pgxpool.Pool {
+	t.Helper()
+	pool, err := pgxpool.NewWithConfig(t.Context(), config)
+	require.NoError(t, err)
+	t.Cleanup(pool.Close)
+	return pool
 }
