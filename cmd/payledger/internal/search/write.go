@@ -1,0 +1,112 @@
+package search
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"time"
+
+	"payledger/readmodels"
+	"payledger/readmodels/search"
+)
+
+// source is a document as the index stores it.
+type source struct {
+	Tenant    string          `json:"tenant"`
+	ID        string          `json:"id"`
+	Owner     string          `json:"owner"`
+	UserID    string          `json:"userId"`
+	LoanID    string          `json:"loanId"`
+	Status    string          `json:"status"`
+	Reason    string          `json:"reason"`
+	Currency  string          `json:"currency"`
+	Words     []string        `json:"words"`
+	CreatedAt time.Time       `json:"createdAt"`
+	Deleted   bool            `json:"deleted"`
+	Body      json.RawMessage `json:"body"`
+}
+
+// externalVersion orders writes of one document over restores: a new epoch beats every position of the one before.
+func externalVersion(d *search.Document) int64 { return d.Epoch<<44 + d.Position }
+
+// documentID begins with tenant and object, so that no two tenants' documents can meet.
+func documentID(d *search.Document) string {
+	return d.Tenant + "/" + string(d.Object) + "/" + d.ID
+}
+
+// Write stores whole documents of one object and returns when they can be found. A document that is older than the stored one is
+// left as it is: that is success. Errors: search.ErrUnavailable (try the same again), any other is about a document.
+func (x *Index) Write(ctx context.Context, object readmodels.Object, documents []search.Document) error {
+	if len(documents) == 0 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
+	defer cancel()
+	body, err := bulkBody(documents)
+	if err != nil {
+		return err
+	}
+	var answer bulkAnswer
+	response, err := x.client.Bulk(body, x.client.Bulk.WithContext(ctx), x.client.Bulk.WithIndex(x.alias(object)),
+		x.client.Bulk.WithRefresh("wait_for"), x.client.Bulk.WithRequireAlias(true))
+	if err := decode(response, err, &answer); err != nil {
+		return fmt.Errorf("write %d documents: %w", len(documents), err)
+	}
+	return answer.check(len(documents))
+}
+
+func bulkBody(documents []search.Document) (*bytes.Buffer, error) {
+	type action struct {
+		ID          string `json:"_id"`
+		Version     int64  `json:"version"`
+		VersionType string `json:"version_type"`
+	}
+	body := new(bytes.Buffer)
+	encoder := json.NewEncoder(body)
+	encoder.SetEscapeHTML(false)
+	for i := range documents {
+		d := &documents[i]
+		head := map[string]action{"index": {ID: documentID(d), Version: externalVersion(d), VersionType: "external"}}
+		if err := encoder.Encode(head); err != nil {
+			return nil, fmt.Errorf("encode document %s: %w", d.ID, err)
+		}
+		if err := encoder.Encode(source{
+			Tenant: d.Tenant, ID: d.ID, Owner: d.Owner, UserID: d.UserID, LoanID: d.LoanID, Status: d.Status, Reason: d.Reason,
+			Currency: d.Currency, Words: d.Words, CreatedAt: d.CreatedAt, Deleted: d.Deleted, Body: d.Body,
+		}); err != nil {
+			return nil, fmt.Errorf("encode document %s: %w", d.ID, err)
+		}
+	}
+	return body, nil
+}
+
+// bulkAnswer holds one result for each document: HTTP 200 says nothing about them.
+type bulkAnswer struct {
+	Items []struct {
+		Index struct {
+			ID     string          `json:"_id"`
+			Status int             `json:"status"`
+			Error  json.RawMessage `json:"error"`
+		} `json:"index"`
+	} `json:"items"`
+}
+
+func (a bulkAnswer) check(sent int) error {
+	if len(a.Items) != sent {
+		return fmt.Errorf("%w: %d results for %d documents", search.ErrUnavailable, len(a.Items), sent)
+	}
+	var later error
+	for _, item := range a.Items {
+		status := item.Index.Status
+		switch {
+		case status < http.StatusMultipleChoices, status == http.StatusConflict: // a conflict: the stored one is newer, or this very one
+		case unavailable(status):
+			later = fmt.Errorf("%w: document %s: status %d", search.ErrUnavailable, item.Index.ID, status)
+		default:
+			return fmt.Errorf("document %s: status %d: %.512s", item.Index.ID, status, item.Index.Error)
+		}
+	}
+	return later
+}
