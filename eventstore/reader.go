@@ -76,6 +76,22 @@ func (r *Reader) ReadStream(ctx context.Context, id StreamID, afterVersion int64
 	return events, nil
 }
 
+const sqlReadStreams = `SELECT ` + eventColumns + ` FROM unnest($1::text[], $2::text[]) AS wanted (tenant, stream)
+JOIN ledger.events USING (tenant, stream) WHERE position <= $3 ORDER BY position`
+
+// ReadStreams returns the events of several different streams up to a position, in order of position.
+func (r *Reader) ReadStreams(ctx context.Context, ids []StreamID, upTo int64) ([]Recorded, error) {
+	tenants, names := make([]string, len(ids)), make([]string, len(ids))
+	for i, id := range ids {
+		tenants[i], names[i] = id.Tenant, id.Name
+	}
+	events, err := r.collect(ctx, firstPage, sqlReadStreams, tenants, names, upTo)
+	if err != nil {
+		return nil, fmt.Errorf("read %d streams up to %d: %w", len(ids), upTo, err)
+	}
+	return events, nil
+}
+
 const sqlStreamsOf = `SELECT stream, version, position FROM ledger.streams
 WHERE tenant = $1 AND subject = $2 AND subject <> '' AND position > $3 ORDER BY position`
 

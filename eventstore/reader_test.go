@@ -64,6 +64,21 @@ func TestReadAllNamesAHole(t *testing.T) {
 	require.ErrorIs(t, err, ErrGap)
 }
 
+func TestReadStreams(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	events := f.events(9, 3)
+	f.store(t, events)
+	ids := []StreamID{{Tenant: "main", Name: "fee-2"}, {Tenant: "main", Name: "fee-0"}, {Tenant: "other", Name: "fee-1"}}
+
+	got, err := f.reader.ReadStreams(t.Context(), ids, 8)
+	require.NoError(t, err)
+	require.Empty(t, cmp.Diff([]Recorded{events[0], events[2], events[3], events[5], events[6]}, got))
+	got, err = f.reader.ReadStreams(t.Context(), nil, 8)
+	require.NoError(t, err)
+	require.Empty(t, got)
+}
+
 func TestReadStream(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
