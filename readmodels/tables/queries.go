@@ -1,0 +1,147 @@
+package tables
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"payledger/domain/fee"
+	"payledger/readmodels"
+	"payledger/readmodels/checkpoints"
+)
+
+// Queries answers the GET routes. Safe for concurrent use.
+type Queries struct {
+	Pool    *pgxpool.Pool // connections of the app role
+	Watcher *checkpoints.Watcher
+}
+
+// FeeResult is a fee and what is needed to judge how fresh it is, all of one snapshot.
+type FeeResult struct {
+	Row            *readmodels.Fee // nil if the table has no such fee
+	StreamExists   bool
+	StreamPosition int64 // of the stream's last event; beyond Checkpoint means that the row is old
+	Checkpoint     int64 // of the projection
+	Head           int64 // of the log
+}
+
+const sqlFee = `
+SELECT head.position, coalesce(served.position, 0), coalesce(streams.position, 0), f.*
+FROM ledger.head
+LEFT JOIN ledger.checkpoints AS served ON served.projection = $4 AND served.version = $5
+LEFT JOIN ledger.streams ON streams.tenant = $1 AND streams.stream = $3
+LEFT JOIN (SELECT ` + feeColumns + ` FROM tables_v1.fees WHERE tenant = $1 AND id = $2) AS f ON true`
+
+// Fee returns a fee by id. An unknown id is a result without row and stream. ErrNotBuilt: there are no tables yet.
+func (q Queries) Fee(ctx context.Context, tenant, id string) (FeeResult, error) {
+	var res FeeResult
+	var row feeRow
+	targets := append([]any{&res.Head, &res.Checkpoint, &res.StreamPosition}, row.targets()...)
+	err := q.Pool.QueryRow(ctx, sqlFee, tenant, id, fee.Stream(id), ProjectionName, ProjectionVersion).Scan(targets...)
+	if err == nil {
+		res.Row, err = row.fee()
+	}
+	if err != nil {
+		return FeeResult{}, fmt.Errorf("read fee %s: %w", id, notBuilt(err))
+	}
+	res.StreamExists = res.StreamPosition > 0
+	return res, nil
+}
+
+// FeesResult is a page of a list.
+type FeesResult struct {
+	Rows       []*readmodels.Fee
+	Total      int64 // of the whole list
+	AtLeast    bool  // Total is MaxTotal and there are more
+	Checkpoint int64
+	Next       string // cursor of the next page; empty when this page isn't full
+}
+
+// Fees returns a page of fees. Errors: ErrCursor, ErrNotBuilt.
+func (q Queries) Fees(ctx context.Context, f FeeFilter) (FeesResult, error) {
+	sql, args, err := feesSQL(f)
+	if err != nil {
+		return FeesResult{}, err
+	}
+	rows, err := q.Pool.Query(ctx, sql, args...)
+	if err != nil {
+		return FeesResult{}, fmt.Errorf("list fees: %w", notBuilt(err))
+	}
+	var res FeesResult
+	res.Rows, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (*readmodels.Fee, error) {
+		var r feeRow
+		if err := row.Scan(append([]any{&res.Checkpoint, &res.Total}, r.targets()...)...); err != nil {
+			return nil, err
+		}
+		return r.fee()
+	})
+	if err != nil {
+		return FeesResult{}, fmt.Errorf("list fees: %w", notBuilt(err))
+	}
+	if len(res.Rows) == 1 && res.Rows[0] == nil { // the outer join's row that carries the numbers
+		res.Rows = nil
+	}
+	if !f.CountExact && res.Total > MaxTotal {
+		res.Total, res.AtLeast = MaxTotal, true
+	}
+	if limit, _ := f.window(); int64(len(res.Rows)) == limit {
+		res.Next = cursorAfter(f.Sort, res.Rows[limit-1])
+	}
+	return res, nil
+}
+
+const sqlOpenFees = `
+SELECT coalesce(served.position, 0), f.id
+FROM (SELECT max(position) AS position FROM ledger.checkpoints WHERE projection = $3 AND version = $4) AS served
+LEFT JOIN (
+    SELECT id FROM tables_v1.fees
+    WHERE tenant = $1 AND user_id = $2 AND status IN (0, 1) -- unpaid, paymentInProgress
+) AS f ON true
+ORDER BY f.id`
+
+// OpenFees returns the ids of a person's fees that are still owed, and the checkpoint at which they were. Before the
+// tables are built that is none at 0, which is true.
+func (q Queries) OpenFees(ctx context.Context, tenant, userID string) (feeIDs []string, checkpoint int64, err error) {
+	rows, err := q.Pool.Query(ctx, sqlOpenFees, tenant, userID, ProjectionName, ProjectionVersion)
+	if err == nil {
+		var id *string
+		_, err = pgx.ForEachRow(rows, []any{&checkpoint, &id}, func() error {
+			if id != nil {
+				feeIDs = append(feeIDs, *id)
+			}
+			return nil
+		})
+	}
+	if err = notBuilt(err); errors.Is(err, ErrNotBuilt) {
+		return nil, 0, nil
+	}
+	if err != nil {
+		return nil, 0, fmt.Errorf("read open fees: %w", err)
+	}
+	return feeIDs, checkpoint, nil
+}
+
+const sqlFeePayments = `
+SELECT ` + feePaymentColumns + ` FROM tables_v1.fee_payments WHERE tenant = $1 AND fee_id = $2 ORDER BY created_at, id`
+
+// FeePayments returns the payments of a fee, the oldest first.
+func (q Queries) FeePayments(ctx context.Context, tenant, feeID string) ([]readmodels.FeePayment, error) {
+	rows, err := q.Pool.Query(ctx, sqlFeePayments, tenant, feeID)
+	if err != nil {
+		return nil, fmt.Errorf("read payments of fee %s: %w", feeID, notBuilt(err))
+	}
+	payments, err := pgx.CollectRows(rows, scanFeePayment)
+	if err != nil {
+		return nil, fmt.Errorf("read payments of fee %s: %w", feeID, notBuilt(err))
+	}
+	return payments, nil
+}
+
+// WaitFor returns the checkpoint of a projection once it has reached position, or as it is after timeout: the caller compares.
+func (q Queries) WaitFor(ctx context.Context, p checkpoints.Projection, position int64, timeout time.Duration) (int64, error) {
+	return q.Watcher.Wait(ctx, p, position, timeout)
+}
