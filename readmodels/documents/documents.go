@@ -1,0 +1,151 @@
+// Package documents holds one document for each fee, with what belongs to it as extends: the embedded default of search,
+// and what Elasticsearch mirrors. The projection "documents" alone writes here.
+package documents
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"payledger/readmodels"
+	"payledger/readmodels/checkpoints"
+)
+
+// The projection that fills the table; the version is part of the schema's name.
+const (
+	ProjectionName    = "documents"
+	ProjectionVersion = 1
+)
+
+// Projection names the checkpoint of the documents.
+func Projection() checkpoints.Projection {
+	return checkpoints.Projection{Name: ProjectionName, Version: ProjectionVersion}
+}
+
+// Words are made by our own code (search.Words) and stored as they are: Postgres analyses no text. The index on position
+// is the feed of the mirror: what changed after a checkpoint, each document once. state is what the document is folded
+// from; body is what is shown.
+const sqlCreateSchema = `
+CREATE SCHEMA documents_v1;
+GRANT USAGE ON SCHEMA documents_v1 TO payledger_app;
+
+CREATE TABLE documents_v1.documents (
+    tenant     text        COLLATE "C" NOT NULL,
+    object     text        COLLATE "C" NOT NULL,
+    id         text        COLLATE "C" NOT NULL,
+    owner      text        COLLATE "C" NOT NULL,
+    user_id    text        COLLATE "C" NOT NULL,
+    loan_id    text        COLLATE "C" NOT NULL,
+    status     text        COLLATE "C" NOT NULL, -- the contract's word
+    reason     text        COLLATE "C" NOT NULL,
+    currency   text        COLLATE "C" NOT NULL,
+    created_at timestamptz NOT NULL,
+    words      tsvector    NOT NULL,
+    deleted    boolean     NOT NULL,             -- a tombstone: kept, never found
+    position   bigint      NOT NULL,             -- of the newest event folded in
+    epoch      bigint      NOT NULL,             -- of that event
+    body       json        NOT NULL,
+    state      json        NOT NULL,
+    CONSTRAINT documents_pkey PRIMARY KEY (tenant, object, id)
+);
+CREATE INDEX documents_created_idx ON documents_v1.documents (tenant, object, created_at);
+CREATE INDEX documents_user_idx ON documents_v1.documents (tenant, object, user_id, created_at);
+CREATE INDEX documents_position_idx ON documents_v1.documents (position);
+CREATE INDEX documents_words_idx ON documents_v1.documents USING gin (words);
+
+GRANT SELECT ON ALL TABLES IN SCHEMA documents_v1 TO payledger_app;`
+
+const sqlSchemaExists = `SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1)`
+
+// EnsureSchema creates the table if it is absent, and says whether it did. It runs as the projector, who owns it.
+func EnsureSchema(ctx context.Context, tx pgx.Tx) (created bool, err error) {
+	var exists bool
+	if err := tx.QueryRow(ctx, sqlSchemaExists, "documents_v1").Scan(&exists); err != nil || exists {
+		return false, err
+	}
+	if _, err := tx.Exec(ctx, sqlCreateSchema); err != nil {
+		return false, fmt.Errorf("create schema documents_v1: %w", err)
+	}
+	return true, nil
+}
+
+// Key identifies a fee's document.
+type Key struct {
+	Tenant string
+	FeeID  string
+}
+
+// Entry is a document with its place in the log.
+type Entry struct {
+	Key
+	Document *readmodels.Document
+	Position int64 // of the newest event folded in
+	Epoch    int64 // of that event
+}
+
+// Querier is what a query can be run on: a transaction, a connection or a pool.
+type Querier interface {
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+}
+
+const sqlLoad = `
+SELECT tenant, id, position, epoch, state FROM documents_v1.documents
+WHERE object = 'fee' AND (tenant, id) IN (SELECT * FROM unnest($1::text[], $2::text[]))`
+
+// Load returns the documents that are there.
+func Load(ctx context.Context, db Querier, keys []Key) ([]Entry, error) {
+	tenants, ids := make([]string, len(keys)), make([]string, len(keys))
+	for i, k := range keys {
+		tenants[i], ids[i] = k.Tenant, k.FeeID
+	}
+	rows, err := db.Query(ctx, sqlLoad, tenants, ids)
+	if err != nil {
+		return nil, fmt.Errorf("load documents: %w", err)
+	}
+	entries, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (Entry, error) {
+		var e Entry
+		var state []byte
+		if err := row.Scan(&e.Tenant, &e.FeeID, &e.Position, &e.Epoch, &state); err != nil {
+			return e, err
+		}
+		e.Document = new(readmodels.Document)
+		return e, json.Unmarshal(state, e.Document)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("load documents: %w", err)
+	}
+	return entries, nil
+}
+
+const sqlUpsert = `
+INSERT INTO documents_v1.documents (tenant, object, id, owner, user_id, loan_id, status, reason, currency, created_at, words, deleted,
+    position, epoch, body, state)
+SELECT tenant, 'fee', id, user_id, user_id, loan_id, status, reason, currency, created_at,
+    array_to_tsvector(string_to_array(words, ' ')), deleted, position, epoch, body::json, state::json
+FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::timestamptz[], $9::text[],
+    $10::boolean[], $11::bigint[], $12::bigint[], $13::text[], $14::text[])
+    AS d (tenant, id, user_id, loan_id, status, reason, currency, created_at, words, deleted, position, epoch, body, state)
+ON CONFLICT (tenant, object, id) DO UPDATE SET
+    owner = excluded.owner, user_id = excluded.user_id, loan_id = excluded.loan_id, status = excluded.status, reason = excluded.reason,
+    currency = excluded.currency, created_at = excluded.created_at, words = excluded.words, deleted = excluded.deleted,
+    position = excluded.position, epoch = excluded.epoch, body = excluded.body, state = excluded.state`
+
+// Write inserts or replaces documents, in one round trip; each key stands in entries once.
+func Write(ctx context.Context, tx pgx.Tx, entries []Entry) error {
+	if len(entries) == 0 {
+		return nil
+	}
+	var c columns
+	for i := range entries {
+		if err := c.add(&entries[i]); err != nil {
+			return err
+		}
+	}
+	if _, err := tx.Exec(ctx, sqlUpsert, c.tenant, c.id, c.userID, c.loanID, c.status, c.reason, c.currency, c.createdAt, c.words,
+		c.deleted, c.position, c.epoch, c.body, c.state); err != nil {
+		return fmt.Errorf("write documents: %w", err)
+	}
+	return nil
+}
