@@ -1,0 +1,46 @@
+package projections
+
+import (
+	"context"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"payledger/eventstore/catalog"
+	documentsprojection "payledger/projections/documents"
+	tablesprojection "payledger/projections/tables"
+	"payledger/readmodels/checkpoints"
+	"payledger/readmodels/digest"
+	"payledger/readmodels/documents"
+	"payledger/readmodels/tables"
+)
+
+// Replay folds a log in memory into what a read model should hold.
+type Replay interface {
+	Apply(ev catalog.Event) error
+	Sum() digest.Sum
+}
+
+// Postgres is a projection into Postgres: how it is built, and how what it has built is checked against the log.
+type Postgres struct {
+	Projection checkpoints.Projection
+	// New returns a projector for one runner.
+	New func() Projector
+	// Digest sums up the stored read model.
+	Digest func(ctx context.Context, pool *pgxpool.Pool) (digest.Stored, error)
+	// NewReplay returns a replay at the beginning of the log.
+	NewReplay func() Replay
+}
+
+// All lists the projections into Postgres. A new one is a line here; running, lag, halting and verification come with it.
+func All() []Postgres {
+	return []Postgres{
+		{
+			tables.Projection(), func() Projector { return tablesprojection.New() },
+			tables.Digest, func() Replay { return new(tables.Replay) },
+		},
+		{
+			documents.Projection(), func() Projector { return documentsprojection.New() },
+			documents.Digest, func() Replay { return new(documents.Replay) },
+		},
+	}
+}

@@ -1,0 +1,99 @@
+package projections
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"payledger/eventstore/catalog"
+)
+
+// applyPage applies a page and returns what ended it, if anything did. head is the end of the log as far as it is known.
+func (r *runner) applyPage(ctx context.Context, lease *Lease, pg page, head int64) error {
+	r.Failpoint("decoded")
+	if pg.end.Position > 0 {
+		if err := r.applyEvents(ctx, lease, pg.events, pg.marks, pg.end); err != nil {
+			return err
+		}
+		lag := r.Now().Sub(pg.lastAt)
+		if head <= pg.end.Position {
+			lag = 0
+		}
+		r.Metrics.Lag(r.name, head-pg.end.Position, lag)
+	}
+	return pg.fault
+}
+
+// applyEvents applies events in one transaction. When they can't be applied it halves them down to the first that can't:
+// all before it are applied, and the projection halts at it.
+func (r *runner) applyEvents(ctx context.Context, lease *Lease, events []catalog.Event, marks []Checkpoint, end Checkpoint) error {
+	err := r.transact(ctx, lease, events, end)
+	if err == nil {
+		r.pause.Reset()
+		r.Metrics.Applied(r.name, end.Position, len(events))
+		return nil
+	}
+	r.Projector.Reset()
+	switch {
+	case transient(err), errors.Is(err, ErrLeaseLost):
+		return err
+	case len(events) == 0:
+		return r.halted(err, end.Position, uuid.Nil)
+	case len(events) == 1:
+		return r.halted(err, events[0].Position, events[0].ID)
+	}
+	half := len(events) / 2
+	if err := r.applyEvents(ctx, lease, events[:half], marks[:half], marks[half-1]); err != nil {
+		return err
+	}
+	return r.applyEvents(ctx, lease, events[half:], marks[half:], end)
+}
+
+// Rows and checkpoint come back together after a crash of the server, so a commit needn't wait for the disk: what is
+// lost is applied again. The timeouts free the rows of an owner that hangs in mid-transaction.
+const sqlTransactionSettings = `SELECT set_config('synchronous_commit', 'off', true),
+    set_config('idle_in_transaction_session_timeout', $1, true), set_config('statement_timeout', '60s', true)`
+
+// transact writes the rows of events and the checkpoint in one transaction.
+func (r *runner) transact(ctx context.Context, lease *Lease, events []catalog.Event, end Checkpoint) error {
+	began := r.Now()
+	err := pgx.BeginTxFunc(ctx, r.Pool, pgx.TxOptions{}, func(tx pgx.Tx) error {
+		idle := fmt.Sprintf("%dms", r.LeaseTTL.Milliseconds())
+		if _, err := tx.Exec(ctx, sqlTransactionSettings, idle); err != nil {
+			return err
+		}
+		if err := lease.Move(ctx, tx, end); err != nil {
+			return err
+		}
+		if err := r.applyTo(ctx, tx, events); err != nil {
+			return err
+		}
+		// Delivered when the transaction commits, and only then.
+		if _, err := tx.Exec(ctx, sqlNotifyCheckpoint, lease.notification(end)); err != nil {
+			return err
+		}
+		r.Failpoint("applied")
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	r.Failpoint("committed")
+	lease.Moved(end, began)
+	return nil
+}
+
+// applyTo calls the projector. An error that leaves the connection broken is the connection's, whatever it says.
+func (r *runner) applyTo(ctx context.Context, tx pgx.Tx, events []catalog.Event) (err error) {
+	if len(events) == 0 {
+		return nil
+	}
+	defer recovered(&err)
+	if err = r.Projector.Apply(ctx, tx, events); err != nil && tx.Conn().IsClosed() {
+		return fmt.Errorf("%w: %w", errConnectionLost, err)
+	}
+	return err
+}

@@ -1,0 +1,247 @@
+package projections
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"payledger/eventstore"
+	"payledger/eventstore/catalog"
+)
+
+// Defaults of RunConfig.
+const (
+	DefaultBatchSize = 4096
+	DefaultInterval  = 10 * time.Millisecond
+	DefaultLeaseTTL  = 3 * time.Second
+	DefaultDecoders  = 2
+)
+
+// releaseTimeout bounds the last statement of a runner that was told to stop.
+const releaseTimeout = 2 * time.Second
+
+// RunConfig is what a runner needs. The second half may be left zero.
+type RunConfig struct {
+	Pool      *pgxpool.Pool // connections of the projector role: this runner takes up to two at a time
+	Reader    *eventstore.Reader
+	Waker     *eventstore.Waker
+	Catalog   *catalog.Catalog
+	Keys      eventstore.Keys
+	Projector Projector
+	Logger    *slog.Logger
+	Metrics   *Metrics
+	Now       func() time.Time
+
+	Owner     string        // who holds the lease, shown to operators; default a random id
+	BatchSize int           // most events of one transaction
+	Interval  time.Duration // least time between two batches that aren't full: bounds the commits a second
+	LeaseTTL  time.Duration // how long a killed owner keeps its standby waiting
+	Decoders  int           // goroutines that decode a batch
+	// Failpoint is nil but in tests. It is called at "decoded" (a batch is in hand, no transaction begun), "applied"
+	// (before COMMIT) and "committed" (before anybody knows).
+	Failpoint func(point string)
+}
+
+func (c *RunConfig) setDefaults() {
+	if c.Owner == "" {
+		c.Owner = uuid.NewString()
+	}
+	if c.BatchSize == 0 {
+		c.BatchSize = DefaultBatchSize
+	}
+	if c.Interval == 0 {
+		c.Interval = DefaultInterval
+	}
+	if c.LeaseTTL == 0 {
+		c.LeaseTTL = DefaultLeaseTTL
+	}
+	if c.Decoders == 0 {
+		c.Decoders = DefaultDecoders
+	}
+	if c.Failpoint == nil {
+		c.Failpoint = func(string) {}
+	}
+}
+
+// RunAll runs several projections until ctx ends. One that halts stops alone; what halted is returned at the end, joined.
+func RunAll(ctx context.Context, configs []RunConfig) error {
+	errs := make([]error, len(configs))
+	var wg sync.WaitGroup
+	for i, cfg := range configs {
+		wg.Go(func() { errs[i] = Run(ctx, cfg) })
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+// Run runs one projection until ctx ends, as the owner of its lease or waiting for it, and then returns nil. It returns a
+// *HaltedError when an event can't be applied. Passing troubles are repeated for ever, with growing pauses.
+func Run(ctx context.Context, cfg RunConfig) error {
+	cfg.setDefaults()
+	r := &runner{RunConfig: cfg, name: cfg.Projector.Name(), handled: make(map[string]bool)}
+	r.Logger = r.Logger.With(slog.String("projection", r.name))
+	for _, t := range cfg.Projector.Handles() {
+		r.handled[t] = true
+	}
+	for _, t := range cfg.Projector.Ignores() {
+		r.handled[t] = false
+	}
+	r.pause.InitialInterval, r.pause.MaxInterval = 50*time.Millisecond, 5*time.Second
+	r.pause.Multiplier, r.pause.RandomizationFactor = 2, 0.5
+	for ctx.Err() == nil {
+		err := r.own(ctx)
+		var halted *HaltedError
+		switch {
+		case ctx.Err() != nil:
+		case errors.As(err, &halted):
+			return halted
+		case errors.Is(err, ErrLeaseHeld):
+			r.wait(ctx, r.LeaseTTL/6)
+		case errors.Is(err, ErrLeaseLost):
+			r.Logger.WarnContext(ctx, "projection lost its lease")
+		default:
+			r.Metrics.Retried(r.name)
+			r.Logger.WarnContext(ctx, "projection is interrupted, trying again", slog.Any("error", err))
+			r.wait(ctx, r.pause.NextBackOff())
+		}
+	}
+	return nil
+}
+
+type runner struct {
+	RunConfig
+	name    string
+	handled map[string]bool // by event type; ignored ones are false
+	pause   backoff.ExponentialBackOff
+}
+
+// own takes the lease, works under it until something goes wrong or ctx ends, and gives it back.
+func (r *runner) own(ctx context.Context) error {
+	lease, err := AcquireLease(ctx, LeaseConfig{
+		Pool: r.Pool, Projection: r.name, Version: r.Projector.Version(), Owner: r.Owner, TTL: r.LeaseTTL,
+	}, r.Now)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
+		defer cancel()
+		if err := lease.Release(ctx); err != nil {
+			r.Logger.WarnContext(ctx, "the lease stays until it runs out", slog.Any("error", err))
+		}
+	}()
+	r.Logger.InfoContext(ctx, "projection runs here", slog.Int64("lease_epoch", lease.Epoch()), slog.Int64("position", lease.Checkpoint().Position))
+	err = r.work(ctx, lease)
+	var halted *HaltedError
+	if !errors.As(err, &halted) {
+		return err
+	}
+	if err := lease.Halt(ctx, halted); err != nil {
+		return err // not halted visibly is not halted: come back and try again
+	}
+	r.Metrics.Halted(r.name)
+	r.Logger.ErrorContext(ctx, "projection halted", slog.Int64("position", halted.Position),
+		slog.String("event_id", halted.EventID.String()), slog.Any("error", halted.Err))
+	return halted
+}
+
+// work prepares the read model and then applies what the pipeline brings.
+func (r *runner) work(ctx context.Context, lease *Lease) error {
+	r.Projector.Reset()
+	if err := r.ensureSchema(ctx, lease); err != nil {
+		return r.halting(err, lease.Checkpoint().Position, uuid.Nil)
+	}
+	if err := r.checkLog(ctx, lease.Checkpoint()); err != nil {
+		return err
+	}
+	r.Metrics.Applied(r.name, lease.Checkpoint().Position, 0)
+	ctx, cancel := context.WithCancel(ctx)
+	p := r.startPipeline(ctx, lease.Checkpoint().Position)
+	defer p.wait()
+	defer cancel()
+	renew := time.NewTicker(r.LeaseTTL / 3)
+	defer renew.Stop()
+	for {
+		select {
+		case pg := <-p.pages:
+			if err := r.applyPage(ctx, lease, pg, p.head.Load()); err != nil {
+				return err
+			}
+		case <-renew.C:
+			if lease.Due() {
+				if err := lease.Renew(ctx); err != nil {
+					return err
+				}
+			}
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// ensureSchema creates the schema under the lease. A schema that had to be made is empty: it is built from the first event on.
+func (r *runner) ensureSchema(ctx context.Context, lease *Lease) error {
+	began := r.Now()
+	created := false
+	err := pgx.BeginTxFunc(ctx, r.Pool, pgx.TxOptions{}, func(tx pgx.Tx) error {
+		err := lease.RenewIn(ctx, tx)
+		if err != nil {
+			return err
+		}
+		if created, err = r.Projector.EnsureSchema(ctx, tx); err != nil || !created {
+			return err
+		}
+		return lease.Move(ctx, tx, Checkpoint{})
+	})
+	if err != nil {
+		return fmt.Errorf("ensure the schema: %w", err)
+	}
+	if created {
+		lease.Moved(Checkpoint{}, began)
+	}
+	return nil
+}
+
+// checkLog compares the event at the checkpoint with the log: after a restore it may be another one, or none.
+func (r *runner) checkLog(ctx context.Context, at Checkpoint) error {
+	if at.Position == 0 {
+		return nil
+	}
+	events, err := r.Reader.ReadAll(ctx, at.Position-1, 1)
+	if err != nil {
+		return r.halting(err, at.Position, uuid.Nil)
+	}
+	if len(events) == 0 || events[0].Hash != at.Hash {
+		return r.halted(ErrOtherLog, at.Position, uuid.Nil)
+	}
+	return nil
+}
+
+// halting makes a halt of an error, unless it may pass or is about the lease.
+func (r *runner) halting(err error, position int64, event uuid.UUID) error {
+	if transient(err) || errors.Is(err, ErrLeaseLost) {
+		return err
+	}
+	return r.halted(err, position, event)
+}
+
+func (r *runner) halted(err error, position int64, event uuid.UUID) error {
+	return &HaltedError{Projection: r.name, Version: r.Projector.Version(), Position: position, EventID: event, Err: err}
+}
+
+func (r *runner) wait(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
