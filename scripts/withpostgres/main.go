@@ -34,6 +34,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
+	var code int
 	var err error
 	switch {
 	case *find:
@@ -42,16 +43,13 @@ func run(args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintln(stderr, "usage: withpostgres [-durable] COMMAND [ARGUMENT…] | withpostgres -find")
 		return 2
 	default:
-		err = beside(ctx, *durable, flags.Args())
-	}
-	if exit, ok := errors.AsType[*exec.ExitError](err); ok && exit.Exited() {
-		return exit.ExitCode()
+		code, err = beside(ctx, *durable, flags.Args())
 	}
 	if err != nil {
 		fmt.Fprintln(stderr, "withpostgres:", err)
 		return 1
 	}
-	return 0
+	return code
 }
 
 func printBinaries(ctx context.Context, stdout io.Writer) error {
@@ -63,7 +61,8 @@ func printBinaries(ctx context.Context, stdout io.Writer) error {
 	return err
 }
 
-func beside(ctx context.Context, durable bool, command []string) error {
+// beside returns the exit code of the command.
+func beside(ctx context.Context, durable bool, command []string) (int, error) {
 	url := os.Getenv(envURL)
 	if durable || url == "" {
 		settings := pgserver.ThrowawaySettings()
@@ -72,7 +71,7 @@ func beside(ctx context.Context, durable bool, command []string) error {
 		}
 		server, err := pgserver.Start(ctx, pgserver.Config{Settings: settings})
 		if err != nil {
-			return err
+			return 0, err
 		}
 		defer server.Close()
 		url = server.URL("postgres")
@@ -82,5 +81,9 @@ func beside(ctx context.Context, durable bool, command []string) error {
 	cmd.WaitDelay = stopTimeout
 	cmd.Env = append(os.Environ(), envURL+"="+url)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
-	return cmd.Run()
+	err := cmd.Run()
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok && exit.Exited() {
+		return exit.ExitCode(), nil
+	}
+	return 0, err
 }

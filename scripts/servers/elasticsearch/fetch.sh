@@ -7,11 +7,13 @@ home=$("$here/../cache-dir")/elasticsearch-$version
 if [ ! -d "$home" ]; then
   echo "fetching Elasticsearch $version" >&2
   part=$(mktemp -d "$home.XXXXXX")
-  JAVA_HOME=$("$here/../java-home") mvn -q -B -Dstyle.color=never -f "$here/pom.xml" -Ddist="$part" \
+  trap 'rm -rf "$part"' EXIT
+  JAVA_HOME=$("$here/../java-home")
+  export JAVA_HOME
+  mvn -q -B -Dstyle.color=never -f "$here/pom.xml" -Ddist="$part" \
     org.apache.maven.plugins:maven-dependency-plugin:3.6.1:unpack >&2
   chmod -R a+rX "$part"
   chmod a+x "$part/elasticsearch-$version"/bin/*
   mv "$part/elasticsearch-$version" "$home"
-  rm -r "$part"
 fi
 echo "$home"

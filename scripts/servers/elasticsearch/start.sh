@@ -29,6 +29,7 @@ xpack.security.authc.api_key.enabled: $security
 Y
 ES_JAVA_HOME=$("$here/../java-home")
 export ES_JAVA_HOME ES_PATH_CONF=$data/config ES_TMPDIR=$data/tmp ES_JAVA_OPTS="-Xms512m -Xmx512m"
+export CLI_JAVA_OPTS="-Djava.io.tmpdir=$data/tmp" # the launcher's own files
 as=()
 if [ "$(id -u)" = 0 ]; then
   user=${ES_USER:-$(id -un postgres 2>/dev/null || echo nobody)}

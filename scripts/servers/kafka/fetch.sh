@@ -7,7 +7,10 @@ libs=$("$here/../cache-dir")/kafka-$version
 if [ ! -d "$libs" ]; then
   echo "fetching Kafka $version" >&2
   part=$(mktemp -d "$libs.XXXXXX")
-  JAVA_HOME=$("$here/../java-home") mvn -q -B -Dstyle.color=never -f "$here/pom.xml" \
+  trap 'rm -rf "$part"' EXIT
+  JAVA_HOME=$("$here/../java-home")
+  export JAVA_HOME
+  mvn -q -B -Dstyle.color=never -f "$here/pom.xml" \
     org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies \
     -DincludeScope=runtime -DoutputDirectory="$part" >&2
   chmod 755 "$part"
