@@ -30,6 +30,9 @@ type Paging struct {
 	PageNumber    int
 	PageRowCount  int
 	TotalRowCount int64
+	// ByCursor adds the cursor of the next page; Next is empty on the last one.
+	ByCursor bool
+	Next     string
 }
 
 // PageCount returns how many pages there are.
@@ -67,6 +70,9 @@ func AppendList(dst []byte, h *Head, count int, row func([]byte, int) []byte, p 
 	dst = strconv.AppendInt(dst, p.TotalRowCount, 10)
 	dst = append(dst, `,"pageCount":`...)
 	dst = strconv.AppendInt(dst, p.PageCount(), 10)
+	if p.ByCursor {
+		dst = jsontext.AppendStringOrNull(append(dst, `,"cursor":`...), p.Next)
+	}
 	dst = appendNames(append(dst, `},"filters":`...), filters)
 	dst = appendNames(append(dst, `,"uiPermissions":`...), permissions)
 	return append(dst, '}')

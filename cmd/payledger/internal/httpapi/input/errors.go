@@ -14,6 +14,7 @@ const (
 	ValidAmount   Rule = "isNotAValidAmount"
 	ValidCurrency Rule = "isNotAValidCurrency"
 	ValidInteger  Rule = "isNotAValidInteger"
+	ValidCursor   Rule = "isNotAValidCursor"
 	ValidArray    Rule = "isNotAValidArray"
 	ValidObject   Rule = "isNotAValidObject"
 	ValidJSON     Rule = "isNotValidJSON"

@@ -18,6 +18,8 @@ import (
 const (
 	MaxString = 255
 	MaxText   = 4000
+
+	maxLong = 2000
 )
 
 // Values are the named values of one object or one query. Ask for each value that is known, then for Err.
@@ -163,6 +165,9 @@ func (v *Values) String(name string) string { return v.string(name, ValidString,
 
 // Text returns a long text, empty when absent.
 func (v *Values) Text(name string) string { return v.string(name, ValidText, MaxText) }
+
+// Long returns text made by us and sent back, such as a cursor.
+func (v *Values) Long(name string) string { return v.string(name, ValidString, maxLong) }
 
 // ID returns an id in lower case, empty when absent.
 func (v *Values) ID(name string) string {

@@ -1,0 +1,143 @@
+// Package httpapi is the library API: it reads requests strictly, asks the one policy table, runs a use case or a query, and
+// prints the answer in the contract's envelope. What all routes share is here; a route is one entry of the table in route.go.
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"payledger/cmd/payledger/internal/httpapi/auth"
+	"payledger/commands"
+	"payledger/eventstore"
+	"payledger/readmodels/checkpoints"
+	"payledger/readmodels/search"
+	"payledger/readmodels/tables"
+)
+
+// Config is what the API is made of. Fields without a default are needed.
+type Config struct {
+	Commands *commands.Service
+	Tables   tables.Queries
+	// Head reads the end of the log.
+	Head   func(context.Context) (eventstore.Head, error)
+	Search search.Searcher
+	// SearchProjection is the projection that bounds what Search can find.
+	SearchProjection checkpoints.Projection
+	Verifier         *auth.Verifier
+	Logger           *slog.Logger
+	Metrics          prometheus.Registerer
+
+	Now   func() time.Time
+	NewID func() (uuid.UUID, error) // UUIDv7
+
+	// Ready says what keeps the process from serving, nil for nothing. It must be quick.
+	Ready func() error
+
+	Service string // first part of topic names
+	Project string // first part of <project>-access-token, header and cookie
+	Version string // appVersion of envelopes
+	// TenantHeader is the header that selects among the token's tenants; default DefaultTenantHeader.
+	TenantHeader string
+	// MaxInFlight is how many requests are worked on at the same time; more get 503. Default DefaultMaxInFlight.
+	MaxInFlight int64
+}
+
+// Defaults of Config.
+const (
+	DefaultTenantHeader = "Mbx-Tenant-Id"
+	DefaultMaxInFlight  = 1024
+)
+
+// API serves the routes of the library.
+type API struct {
+	commands *commands.Service
+	tables   tables.Queries
+	head     func(context.Context) (eventstore.Head, error)
+	search   search.Searcher
+	searched checkpoints.Projection
+	verifier *auth.Verifier
+	logger   *slog.Logger
+	metrics  *metrics
+	now      func() time.Time
+	newID    func() (uuid.UUID, error)
+	ready    func() error
+
+	service      string
+	version      string
+	tokenName    string
+	tenantHeader string
+
+	writes      lastWrites
+	crossOrigin *http.CrossOriginProtection
+	maxInFlight int64
+	inFlight    atomic.Int64
+}
+
+// New returns the API. An error names what the config lacks.
+func New(c Config) (*API, error) {
+	if c.Commands == nil || c.Tables.Pool == nil || c.Tables.Watcher == nil || c.Head == nil || c.Search == nil || c.Verifier == nil ||
+		c.Logger == nil || c.Metrics == nil || c.Now == nil || c.NewID == nil || c.Ready == nil || c.Service == "" || c.Project == "" {
+		return nil, errors.New("library API: the configuration is not complete")
+	}
+	if c.TenantHeader == "" {
+		c.TenantHeader = DefaultTenantHeader
+	}
+	if c.MaxInFlight <= 0 {
+		c.MaxInFlight = DefaultMaxInFlight
+	}
+	m, err := newMetrics(c.Metrics)
+	if err != nil {
+		return nil, err
+	}
+	writes, err := newLastWrites()
+	if err != nil {
+		return nil, err
+	}
+	return &API{
+		commands: c.Commands, tables: c.Tables, head: c.Head, search: c.Search, searched: c.SearchProjection, verifier: c.Verifier, logger: c.Logger,
+		metrics: m, now: c.Now, newID: c.NewID, ready: c.Ready, service: c.Service, version: c.Version,
+		tokenName: c.Project + "-access-token", tenantHeader: c.TenantHeader, writes: writes, maxInFlight: c.MaxInFlight,
+		crossOrigin: http.NewCrossOriginProtection(),
+	}, nil
+}
+
+// Handler returns the handler of the library listener.
+func (a *API) Handler() http.Handler {
+	mux := a.mux(routes())
+	mux.HandleFunc("GET /health", health)
+	mux.HandleFunc("GET /openapi.yaml", openAPI)
+	return a.guard(mux)
+}
+
+// AdminHandler returns the handler of the private listener: readiness and metrics, without a login.
+func (a *API) AdminHandler(metrics http.Handler) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /health", health)
+	mux.HandleFunc("GET /admin/health", a.readiness)
+	mux.Handle("GET /metrics", metrics)
+	return mux
+}
+
+// Time limits of a connection. A body of 1 MiB and an answer of 500 rows have ample time on a slow line.
+const (
+	readHeaderTimeout = 5 * time.Second
+	readTimeout       = 20 * time.Second
+	writeTimeout      = 30 * time.Second
+	idleTimeout       = 2 * time.Minute
+	maxHeaderBytes    = 32 << 10
+)
+
+// NewServer returns a server with the limits that every listener of ours has.
+func NewServer(handler http.Handler, logger *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler: handler, ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout,
+		IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes, ErrorLog: slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
+	}
+}

@@ -1,0 +1,274 @@
+package httpapi
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"hash"
+	"io"
+	"mime"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"payledger/cmd/payledger/internal/httpapi/auth"
+	"payledger/cmd/payledger/internal/httpapi/envelope"
+	"payledger/cmd/payledger/internal/httpapi/input"
+)
+
+// call is one request on its way through the API.
+type call struct {
+	api     *API
+	route   *route
+	request *http.Request
+	arrived time.Time
+	sso     time.Duration // spent on authentication
+
+	requestID string
+	identity  *auth.Identity
+	tenant    string
+	query     *input.Values
+	rawBody   []byte
+
+	allow string // methods, for 405
+}
+
+// answer is what a call came to.
+type answer struct {
+	status   int
+	body     []byte
+	etag     string // quoted
+	position int64  // Ledger-Position, 0 for none
+	replayed bool
+	atLeast  bool // there are more rows than the total says
+}
+
+// commonParams are the query parameters that every route takes and that change no answer.
+var commonParams = [...]string{"requestId", "getJoins", "excludeCQRS", "excludeCqrs", "caching", "cacheTTL"}
+
+// begin reads what comes before the route's own business: who calls, whether that is permitted, and the query.
+func (c *call) begin() error {
+	query, queryErr := input.ParseQuery(c.request.URL.RawQuery)
+	if queryErr == nil {
+		c.query = query
+	}
+	requestErr := c.readRequestID()
+	if err := c.authenticate(); err != nil {
+		return err
+	}
+	if queryErr != nil {
+		return queryErr
+	}
+	if requestErr != nil {
+		return requestErr
+	}
+	c.query.Ignore(commonParams[:]...)
+	return nil
+}
+
+func (c *call) authenticate() error {
+	if c.route.needs == nil {
+		return nil
+	}
+	started := c.api.now()
+	token, err := c.api.token(c.request)
+	if err != nil {
+		return err
+	}
+	id, err := c.api.verifier.Verify(c.request.Context(), token)
+	c.sso = c.api.now().Sub(started)
+	if err != nil {
+		return err
+	}
+	c.identity = id
+	if c.tenant, err = id.Tenant(c.request.Header.Get(c.api.tenantHeader)); err != nil {
+		return err
+	}
+	if !id.MayAny(c.route.needs...) {
+		return auth.ErrForbidden
+	}
+	return nil
+}
+
+// require asks for a permission that depends on what the request says.
+func (c *call) require(p auth.Permission) error {
+	if !c.identity.May(p) {
+		return auth.ErrForbidden
+	}
+	return nil
+}
+
+// owner returns the person to whose rows the caller is confined, empty for callers who see all rows of the tenant.
+func (c *call) owner() string {
+	if c.identity == nil || c.identity.May(auth.ReadAll) {
+		return ""
+	}
+	return c.subject()
+}
+
+// subject returns the caller's id. Ids are kept in lower case, so it is compared in lower case too.
+func (c *call) subject() string {
+	if c.identity == nil {
+		return ""
+	}
+	if id, ok := input.ParseID(c.identity.Subject); ok {
+		return id
+	}
+	return c.identity.Subject
+}
+
+const headerRequestID = "X-Request-Id"
+
+// readRequestID takes the caller's id of the request or makes one.
+func (c *call) readRequestID() error {
+	asked := c.request.Header.Get(headerRequestID)
+	if asked == "" && c.query != nil {
+		asked = c.query.String("requestId")
+	}
+	if asked != "" && isToken(asked, 64) {
+		c.requestID = asked
+		return nil
+	}
+	var b [16]byte
+	_, _ = rand.Read(b[:]) // never fails, see its documentation
+	c.requestID = hex.EncodeToString(b[:])
+	if asked != "" {
+		return &input.Error{Param: "requestId", Rule: input.ValidString, Detail: "at most 64 letters, digits and . _ : -"}
+	}
+	return nil
+}
+
+func isToken(s string, limit int) bool {
+	for i := range len(s) {
+		c := s[i]
+		if !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.IndexByte("._:-", c) >= 0) {
+			return false
+		}
+	}
+	return s != "" && len(s) <= limit
+}
+
+// pathID returns an id from the path.
+func (c *call) pathID(name string) (string, error) {
+	id, ok := input.ParseID(c.request.PathValue(name))
+	if !ok {
+		return "", &input.Error{Param: name, Rule: input.ValidID, Detail: "a UUID or 24 hexadecimal digits"}
+	}
+	return id, nil
+}
+
+// body reads and parses the JSON body.
+func (c *call) body() (*input.Values, error) {
+	media, params, err := mime.ParseMediaType(c.request.Header.Get("Content-Type"))
+	if err != nil || media != "application/json" || params["charset"] != "" && !strings.EqualFold(params["charset"], "utf-8") {
+		return nil, errMediaType
+	}
+	if c.request.Header.Get("Content-Encoding") != "" {
+		return nil, errMediaType
+	}
+	if c.rawBody, err = readAll(c.request); err != nil {
+		return nil, err
+	}
+	return input.ParseBody(c.rawBody)
+}
+
+// maxBody is the most that a body may hold, in bytes.
+const maxBody = 1 << 20
+
+func readAll(r *http.Request) ([]byte, error) {
+	if r.ContentLength > maxBody {
+		return nil, errTooLarge
+	}
+	if r.ContentLength >= 0 {
+		body := make([]byte, r.ContentLength)
+		_, err := io.ReadFull(r.Body, body)
+		return body, bodyError(err)
+	}
+	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
+	if len(body) > maxBody {
+		return nil, errTooLarge
+	}
+	return body, bodyError(err)
+}
+
+func bodyError(err error) error {
+	if err == nil {
+		return nil
+	}
+	return errors.Join(errBody, err)
+}
+
+// head starts the envelope of a success. dataName is the route's.
+func (c *call) head(status int) *envelope.Head {
+	return &envelope.Head{
+		Status: status, Elapsed: c.api.now().Sub(c.arrived), SSO: c.sso, CacheKey: c.cacheKey(), UserID: c.subject(),
+		SessionID: c.identity.SessionID, RequestID: c.requestID, DataName: c.route.dataName, Method: c.request.Method,
+		Action: c.route.action, AppVersion: c.api.version,
+	}
+}
+
+// cacheKey is a digest of the route and of everything that its answer depends on, but the time.
+func (c *call) cacheKey() [32]byte {
+	h := sha256.New()
+	digest(h, c.route.name)
+	digest(h, c.tenant)
+	digest(h, c.owner())
+	digest(h, c.request.URL.Path)
+	digest(h, c.query.Canonical(commonParams[:]...))
+	digest(h, string(c.rawBody))
+	return [32]byte(h.Sum(nil))
+}
+
+// fingerprint tells requests under one idempotency key apart.
+func (c *call) fingerprint() [32]byte {
+	h := sha256.New()
+	digest(h, c.request.Method)
+	digest(h, c.request.URL.Path)
+	h.Write(c.rawBody)
+	return [32]byte(h.Sum(nil))
+}
+
+// digest writes a field with its length, so that fields can't run into each other.
+func digest(h hash.Hash, field string) {
+	var size [8]byte
+	binary.BigEndian.PutUint64(size[:], uint64(len(field)))
+	h.Write(size[:])
+	_, _ = io.WriteString(h, field)
+}
+
+// etag returns the ETag of a row version.
+func etag(version int64) string { return `"` + strconv.FormatInt(version, 10) + `"` }
+
+// noVersion is a version that no row has: what an If-Match stands for that is no ETag of ours.
+const noVersion = -1
+
+// ifMatch returns the version that the caller wants to change, nil for any.
+func (c *call) ifMatch() *int64 {
+	header := strings.TrimSpace(c.request.Header.Get("If-Match"))
+	if header == "" || header == "*" {
+		return nil
+	}
+	version, err := strconv.ParseInt(strings.Trim(header, `"`), 10, 64)
+	if err != nil || version < 0 {
+		version = noVersion
+	}
+	return &version
+}
+
+// unchanged tells whether the caller already has this version.
+func (c *call) unchanged(tag string) bool {
+	for candidate := range strings.SplitSeq(c.request.Header.Get("If-None-Match"), ",") {
+		candidate = strings.TrimPrefix(strings.TrimSpace(candidate), "W/")
+		if candidate == tag || candidate == "*" {
+			return true
+		}
+	}
+	return false
+}
+
+// context returns the request's context, which ends with the API's time limit for a request.
+func (c *call) context() context.Context { return c.request.Context() }

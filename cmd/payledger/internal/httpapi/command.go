@@ -1,0 +1,145 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"payledger/cmd/payledger/internal/httpapi/envelope"
+	"payledger/cmd/payledger/internal/httpapi/input"
+	"payledger/commands"
+	"payledger/eventstore"
+	"payledger/eventstore/catalog"
+	"payledger/readmodels/tables"
+)
+
+// useCase is a method of commands.Service with its parameters bound.
+type useCase func(context.Context, commands.Request) (eventstore.Result, error)
+
+// row is what a command's answer shows. version is the row's recordVersion, noVersion for an answer without one.
+type row struct {
+	appendJSON func([]byte) []byte
+	version    int64
+}
+
+// command runs a use case and answers with the row that pick takes from its outcome. The answer is rendered inside the
+// decision, so what the client gets, what is stored under the idempotency key and what goes to Kafka are the same bytes.
+func (c *call) command(status int, effectiveAt time.Time, run useCase, pick func(commands.Outcome) row) (*answer, error) {
+	req, err := c.commandRequest(effectiveAt)
+	if err != nil {
+		return nil, err
+	}
+	req.Render = func(o commands.Outcome) (eventstore.Answer, *eventstore.RouteEvent, error) {
+		return c.render(status, req, pick(o))
+	}
+	res, err := run(c.context(), req)
+	if err != nil {
+		return c.refused(res, err)
+	}
+	c.api.writes.note(c.tenant, c.subject(), res.Head)
+	return &answer{
+		status: res.Answer.Status, body: res.Answer.Body, etag: res.Answer.ETag, position: res.Head, replayed: res.Replayed,
+	}, nil
+}
+
+// refused answers a refusal with the position at which it was decided. That nothing has the id counts only once the projection
+// has come as far as the log, as for a read.
+func (c *call) refused(res eventstore.Result, err error) (*answer, error) {
+	ans := &answer{position: res.Head}
+	if stale, ok := errors.AsType[*commands.VersionMismatchError](err); ok {
+		ans.etag = etag(stale.Current)
+	}
+	if res.Head > 0 && classify(err).status == http.StatusNotFound {
+		if err := c.api.reach(c.context(), tables.Projection(), res.Head, ownWritePatience); err != nil {
+			return ans, err
+		}
+	}
+	return ans, err
+}
+
+func (c *call) commandRequest(effectiveAt time.Time) (commands.Request, error) {
+	claim, err := c.claim()
+	if err != nil {
+		return commands.Request{}, err
+	}
+	id, err := c.api.newID()
+	if err != nil {
+		return commands.Request{}, err
+	}
+	return commands.Request{
+		Tenant: c.tenant, Actor: c.actor(), CommandID: id, At: c.arrived.UTC().Truncate(time.Millisecond), EffectiveAt: effectiveAt,
+		RequestID: c.requestID, TraceParent: c.traceParent(), Channel: "api", Claim: claim, IfMatch: c.ifMatch(),
+	}, nil
+}
+
+// actor names the caller in events. It comes from the token alone.
+func (c *call) actor() catalog.Actor {
+	roles := make([]string, len(c.identity.Roles))
+	for i, r := range c.identity.Roles {
+		roles[i] = string(r)
+	}
+	return catalog.Actor{Kind: c.identity.Kind(), ID: c.subject(), Roles: roles}
+}
+
+const (
+	headerIdempotencyKey = "Idempotency-Key"
+	maxIdempotencyKey    = 255
+)
+
+// claim returns the idempotency key of the request, nil without one. The key may stand in quotes, as the draft standard has it.
+func (c *call) claim() (*eventstore.Claim, error) {
+	key := c.request.Header.Get(headerIdempotencyKey)
+	if key == "" {
+		return nil, nil //nolint:nilnil // the key is optional
+	}
+	if unquoted, ok := strings.CutPrefix(key, `"`); ok {
+		key = strings.TrimSuffix(unquoted, `"`)
+	}
+	if key == "" || len(key) > maxIdempotencyKey || strings.ContainsFunc(key, func(r rune) bool { return r < ' ' || r > '~' }) {
+		return nil, &input.Error{Param: headerIdempotencyKey, Rule: input.ValidString, Detail: "1 to 255 printable ASCII characters"}
+	}
+	return &eventstore.Claim{Tenant: c.tenant, Subject: c.subject(), Key: key, Fingerprint: c.fingerprint()}, nil
+}
+
+// traceParent returns the caller's trace context if it is well-formed, else nothing.
+func (c *call) traceParent() string {
+	t := c.request.Header.Get("Traceparent")
+	if len(t) != 55 || t[2] != '-' || t[35] != '-' || t[52] != '-' {
+		return ""
+	}
+	if strings.Trim(t[:2]+t[3:35]+t[36:52]+t[53:], "0123456789abcdef") != "" {
+		return ""
+	}
+	return t
+}
+
+// render prints the answer of a command, and the route event if the route has a topic.
+func (c *call) render(status int, req commands.Request, r row) (eventstore.Answer, *eventstore.RouteEvent, error) {
+	ans := eventstore.Answer{Status: status, Body: envelope.AppendOne(make([]byte, 0, 1280), c.head(status), r.appendJSON)}
+	if r.version != noVersion {
+		ans.ETag = etag(r.version)
+	}
+	if c.route.topic == "" {
+		return ans, nil, nil
+	}
+	return ans, c.routeEvent(req, ans.Body), nil
+}
+
+// routeEvent is the message that says to Kafka what the client was told. Its number, and what the publisher knows of the commit,
+// are added when it is sent.
+func (c *call) routeEvent(req commands.Request, body []byte) *eventstore.RouteEvent {
+	topic := c.api.service + "-" + c.route.topic
+	return &eventstore.RouteEvent{
+		Topic: topic, Key: c.requestID, Body: body,
+		Headers: map[string]string{
+			"ce_id":         req.CommandID.String() + "/" + topic,
+			"ce_time":       req.At.Format("2006-01-02T15:04:05.000Z"),
+			"ledger-tenant": c.tenant,
+			"ledger-schema": c.route.dataName,
+			"ledger-action": c.route.action,
+			"traceparent":   req.TraceParent,
+		},
+	}
+}

@@ -1,0 +1,38 @@
+package httpapi
+
+// RouteInfo is what tests see of a route.
+type RouteInfo struct {
+	Pattern, Name, DataName, Action, Topic string
+	Write                                  bool
+}
+
+// Routes returns the route table.
+func Routes() []RouteInfo {
+	var list []RouteInfo
+	for _, r := range routes() {
+		list = append(list, RouteInfo{
+			Pattern: r.method + " " + r.path, Name: r.name, DataName: r.dataName, Action: r.action, Topic: r.topic, Write: r.method != "GET",
+		})
+	}
+	return list
+}
+
+// Answered returns the status and the message that the table has for an error, and whether the table has it at all.
+func Answered(err error) (status int, message string, listed bool) {
+	r := classify(err)
+	for _, line := range rules {
+		if line == r {
+			listed = true
+		}
+	}
+	return r.status, problem(err).Message, listed
+}
+
+// Listed returns the errors that have a line of their own.
+func Listed() []error {
+	var list []error
+	for _, r := range rules {
+		list = append(list, r.err)
+	}
+	return list
+}

@@ -1,0 +1,135 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+
+	"payledger/cmd/payledger/internal/httpapi/input"
+	"payledger/readmodels/checkpoints"
+	"payledger/readmodels/tables"
+)
+
+// How long a read waits for its projection: as the caller asked by Min-Position, or so that a front end that knows nothing of
+// positions sees what it just wrote.
+const (
+	minPositionPatience = 2 * time.Second
+	ownWritePatience    = 500 * time.Millisecond
+)
+
+// maxWriters bounds the callers whose last write is remembered.
+const maxWriters = 50_000
+
+// lastWrites remembers the position of each caller's last write through this process.
+type lastWrites struct {
+	cache *lru.Cache[writer, int64]
+}
+
+type writer struct{ tenant, subject string }
+
+func newLastWrites() (lastWrites, error) {
+	cache, err := lru.New[writer, int64](maxWriters)
+	if err != nil {
+		return lastWrites{}, fmt.Errorf("remember writes: %w", err)
+	}
+	return lastWrites{cache: cache}, nil
+}
+
+func (l lastWrites) note(tenant, subject string, position int64) {
+	l.cache.Add(writer{tenant, subject}, position)
+}
+
+func (l lastWrites) of(tenant, subject string) int64 {
+	position, _ := l.cache.Get(writer{tenant, subject})
+	return position
+}
+
+// minPosition returns what the caller asks for by Min-Position, 0 for nothing.
+func (c *call) minPosition() (int64, error) {
+	header := c.request.Header.Get(headerMinPosition)
+	if header == "" {
+		return 0, nil
+	}
+	position, err := strconv.ParseInt(header, 10, 64)
+	if err != nil || position < 0 {
+		return 0, &input.Error{Param: headerMinPosition, Rule: input.ValidInteger, Detail: "a position of the log"}
+	}
+	return position, nil
+}
+
+// reach waits until a projection has come to a position; out of patience it is errNotYetVisible.
+func (a *API) reach(ctx context.Context, p checkpoints.Projection, position int64, patience time.Duration) error {
+	checkpoint, err := a.tables.WaitFor(ctx, p, position, patience)
+	if err != nil {
+		return err
+	}
+	if checkpoint < position {
+		return fmt.Errorf("%s is at %d of %d: %w", p.Name, checkpoint, position, errNotYetVisible)
+	}
+	return nil
+}
+
+// freshList waits before a list is read: as long as Min-Position asks, else a short while for the caller's own last write.
+func (c *call) freshList(p checkpoints.Projection) error {
+	asked, err := c.minPosition()
+	if err != nil {
+		return err
+	}
+	if asked > 0 {
+		head, err := c.api.head(c.context())
+		if err != nil {
+			return err
+		}
+		if asked > head.Position {
+			return errBeyondHead
+		}
+		return c.api.reach(c.context(), p, asked, minPositionPatience)
+	}
+	own := c.api.writes.of(c.tenant, c.subject())
+	if own == 0 {
+		return nil
+	}
+	if err := c.api.reach(c.context(), p, own, ownWritePatience); !errors.Is(err, errNotYetVisible) {
+		return err
+	}
+	return nil // an old list is better than none: Ledger-Position says how old
+}
+
+// freshFee reads a fee, again after a while when the projection hasn't come far enough: to Min-Position, else to the last event
+// of the fee, else, for an id that nothing has, to the head as it was on arrival.
+func (c *call) freshFee(id string) (tables.FeeResult, error) {
+	asked, err := c.minPosition()
+	if err != nil {
+		return tables.FeeResult{}, err
+	}
+	res, err := c.api.tables.Fee(c.context(), c.tenant, id)
+	if err != nil {
+		return res, err
+	}
+	head, want, patience := res.Head, res.Head, ownWritePatience
+	switch {
+	case asked > head:
+		return res, errBeyondHead
+	case asked > 0:
+		want, patience = asked, minPositionPatience
+	case res.StreamExists:
+		want = res.StreamPosition
+	}
+	if res.Checkpoint < want {
+		err := c.api.reach(c.context(), tables.Projection(), want, patience)
+		if err != nil && (asked > 0 || !errors.Is(err, errNotYetVisible)) {
+			return res, err
+		}
+		if res, err = c.api.tables.Fee(c.context(), c.tenant, id); err != nil {
+			return res, err
+		}
+	}
+	if res.Row == nil && (res.StreamExists || res.Checkpoint < head) {
+		return res, errNotYetVisible
+	}
+	return res, nil
+}

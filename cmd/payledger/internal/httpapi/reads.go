@@ -1,0 +1,159 @@
+package httpapi
+
+import (
+	"errors"
+	"net/http"
+
+	"payledger/cmd/payledger/internal/httpapi/auth"
+	"payledger/cmd/payledger/internal/httpapi/envelope"
+	"payledger/cmd/payledger/internal/httpapi/input"
+	"payledger/domain/money"
+	"payledger/readmodels"
+	"payledger/readmodels/tables"
+)
+
+// getFee is GET /fees/{feeId}.
+func getFee(c *call) (*answer, error) {
+	id, err := c.pathID("feeId")
+	if err != nil {
+		return nil, err
+	}
+	if err := c.query.Err(); err != nil {
+		return nil, err
+	}
+	res, err := c.freshFee(id)
+	if err != nil {
+		return &answer{position: res.Checkpoint}, err
+	}
+	if !c.mayRead(res.Row) {
+		return &answer{position: res.Checkpoint}, errNotFound
+	}
+	ans := &answer{status: http.StatusOK, etag: etag(res.Row.Version()), position: res.Checkpoint}
+	if c.unchanged(ans.etag) {
+		ans.status = http.StatusNotModified
+		return ans, nil
+	}
+	ans.body = envelope.AppendOne(nil, c.head(http.StatusOK), func(dst []byte) []byte { return res.Row.AppendJSON(dst, true) })
+	return ans, nil
+}
+
+// mayRead tells whether the row is there for this caller: another's row looks to a member as if there were none.
+func (c *call) mayRead(f *readmodels.Fee) bool {
+	return f != nil && (c.identity.May(auth.ReadAll) || f.Owner() == c.subject())
+}
+
+// page is which part of a list is asked for.
+type page struct {
+	number   int // 0: the first rows
+	rowCount int
+}
+
+const (
+	defaultRowCount = 25
+	maxPageNumber   = 1_000_000
+)
+
+func (c *call) page() page {
+	p := page{
+		number:   c.query.Int("pageNumber", 0, maxPageNumber, 1),
+		rowCount: c.query.Int("pageRowCount", 1, tables.MaxPageRowCount, defaultRowCount),
+	}
+	if p.number == 0 {
+		p.rowCount = tables.MaxPageRowCount
+	}
+	return p
+}
+
+func (p page) paging(total int64) envelope.Paging {
+	return envelope.Paging{PageNumber: p.number, PageRowCount: p.rowCount, TotalRowCount: total}
+}
+
+// filters reads the filters of a list and keeps the names of those that were given.
+type filters struct {
+	query *input.Values
+	names []string
+}
+
+func (f *filters) given(name string) bool {
+	if !f.query.Has(name) {
+		return false
+	}
+	f.names = append(f.names, name)
+	return true
+}
+
+func (f *filters) id(name string) string {
+	f.given(name)
+	return f.query.ID(name)
+}
+
+func (f *filters) text(name string) string {
+	f.given(name)
+	return f.query.String(name)
+}
+
+func (f *filters) feeStatus(name string) *readmodels.FeeStatus {
+	f.given(name)
+	n, ok := f.query.Enum(name, feeStatuses())
+	if !ok {
+		return nil
+	}
+	status := readmodels.FeeStatus(n)
+	return &status
+}
+
+// amount reads an amount, and the currency that belongs to it.
+func (f *filters) amount(name string) *money.Amount {
+	if !f.given(name) {
+		f.query.Ignore(name)
+		return nil
+	}
+	a := f.query.Amount(name, currencyOf(f.query))
+	return &a
+}
+
+// listFees is GET /fees.
+func listFees(c *call) (*answer, error) {
+	f := filters{query: c.query}
+	p := c.page()
+	filter := tables.FeeFilter{
+		Tenant: c.tenant, Owner: c.owner(), UserID: f.id("userId"), LoanID: f.id("loanId"), Amount: f.amount("amount"),
+		Status: f.feeStatus("status"), Reason: f.text("reason"), PageNumber: p.number, PageRowCount: p.rowCount, Cursor: c.query.Long("cursor"),
+		CountExact: c.query.Choice("count", "exact") != "",
+	}
+	var err error
+	if filter.Sort, err = tables.ParseSort(c.query.String("sort")); err != nil {
+		c.query.Fail("sort", input.ValidEnum, "a field of a fee, with - before it for descending")
+	}
+	if err := c.query.Err(); err != nil {
+		return nil, err
+	}
+	if err := c.freshList(tables.Projection()); err != nil {
+		return nil, err
+	}
+	res, err := c.api.tables.Fees(c.context(), filter)
+	if errors.Is(err, tables.ErrCursor) {
+		return nil, &input.Error{Param: "cursor", Rule: input.ValidCursor, Detail: "one that this list gave, with the same sort"}
+	}
+	if err != nil {
+		return nil, err
+	}
+	paging := p.paging(res.Total)
+	if p.number == 0 || filter.Cursor != "" { // cursors are told to those who page by them
+		paging.ByCursor, paging.Next = true, res.Next
+	}
+	return c.list(res.Checkpoint, res.AtLeast, len(res.Rows), func(dst []byte, i int) []byte {
+		return res.Rows[i].AppendJSON(dst, true)
+	}, paging, f.names), nil
+}
+
+// list answers with the envelope of a list.
+func (c *call) list(checkpoint int64, atLeast bool, count int, row func([]byte, int) []byte, p envelope.Paging, filterNames []string) *answer {
+	granted := c.identity.Permissions()
+	permissions := make([]string, len(granted))
+	for i, g := range granted {
+		permissions[i] = string(g)
+	}
+	body := envelope.AppendList(nil, c.head(http.StatusOK), count, row, p, filterNames, permissions)
+	return &answer{status: http.StatusOK, body: body, position: checkpoint, atLeast: atLeast}
+}

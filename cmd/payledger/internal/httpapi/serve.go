@@ -1,0 +1,202 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"time"
+
+	"payledger/cmd/payledger/internal/httpapi/auth"
+	"payledger/cmd/payledger/internal/httpapi/envelope"
+)
+
+// requestTimeout bounds the work on one request, waiting for the log and the projections included.
+const requestTimeout = 15 * time.Second
+
+// retryAfter is what callers are told to wait, in seconds.
+const retryAfter = "1"
+
+// guard sets the headers that every answer has and turns requests away when too many are in flight.
+func (a *API) guard(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		secure(w.Header())
+		defer a.inFlight.Add(-1)
+		if a.inFlight.Add(1) > a.maxInFlight && r.URL.Path != "/health" {
+			a.handle(&route{path: "/", name: "tooMany", serve: func(*call) (*answer, error) { return nil, errTooMany }})(w, r)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+func secure(h http.Header) {
+	h.Set("Cache-Control", "no-store")
+	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Strict-Transport-Security", "max-age=31536000")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("X-Frame-Options", "DENY")
+}
+
+// handle runs a route and answers, whatever comes of it.
+func (a *API) handle(rt *route) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), requestTimeout)
+		defer cancel()
+		c := &call{api: a, route: rt, request: r.WithContext(ctx), arrived: a.now()}
+		ans, err := c.run()
+		if err != nil {
+			ans = c.refusal(err, ans)
+			c.refuse(w, err)
+		}
+		c.write(w, ans)
+		c.record(ans, err)
+	}
+}
+
+// errPanic is a programming fault that a request ran into.
+var errPanic = errors.New("panic")
+
+// run does the route's work. A panic ends this request only.
+func (c *call) run() (ans *answer, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			c.api.metrics.panics.Inc()
+			c.api.logger.LogAttrs(c.context(), slog.LevelError, "request panicked",
+				slog.String("request_id", c.requestID), slog.String("route", c.route.name),
+				slog.String("panic", fmt.Sprint(p)), slog.String("stack", string(debug.Stack())))
+			ans, err = nil, errPanic
+		}
+	}()
+	if err := c.begin(); err != nil {
+		return nil, err
+	}
+	return c.route.serve(c)
+}
+
+// refuse sets the headers of an error.
+func (c *call) refuse(w http.ResponseWriter, err error) {
+	h := w.Header()
+	rule := classify(err)
+	if rule.retry {
+		h.Set("Retry-After", retryAfter)
+	}
+	if rule.status == http.StatusUnauthorized {
+		h.Set("WWW-Authenticate", "Bearer")
+	}
+	if c.allow != "" {
+		h.Set("Allow", c.allow)
+	}
+	if c.asksProblem() {
+		h.Set("Content-Type", envelope.TypeProblem)
+	}
+}
+
+func (c *call) asksProblem() bool {
+	return strings.Contains(c.request.Header.Get("Accept"), envelope.TypeProblem)
+}
+
+// refusal prints an error; partial, if not nil, says at which position it was decided.
+func (c *call) refusal(err error, partial *answer) *answer {
+	p := problem(err)
+	if p.Code == codeLoginRequired {
+		p.Message = "errMsg_" + c.route.name + "RequiresLogin"
+	}
+	p.RequestID, p.At = c.requestID, c.api.now()
+	ans := &answer{status: p.Status}
+	if partial != nil {
+		ans.position, ans.etag = partial.position, partial.etag
+	}
+	if c.asksProblem() {
+		ans.body = envelope.AppendProblem(nil, p)
+	} else {
+		ans.body = envelope.AppendError(nil, p)
+	}
+	return ans
+}
+
+// Names of our own headers, in canonical form.
+const (
+	headerPosition    = "Ledger-Position"
+	headerMinPosition = "Min-Position"
+	headerReplayed    = "Idempotency-Replayed"
+	headerTotalCount  = "Total-Count"
+)
+
+func (c *call) write(w http.ResponseWriter, ans *answer) {
+	h := w.Header()
+	h.Set(headerRequestID, c.requestID)
+	if ans.position > 0 {
+		h.Set(headerPosition, strconv.FormatInt(ans.position, 10))
+	}
+	if ans.etag != "" {
+		h.Set("ETag", ans.etag)
+	}
+	if ans.replayed {
+		h.Set(headerReplayed, "true")
+	}
+	if ans.atLeast {
+		h.Set(headerTotalCount, "at-least")
+	}
+	if ans.status == http.StatusNotModified {
+		w.WriteHeader(ans.status)
+		return
+	}
+	if h.Get("Content-Type") == "" {
+		h.Set("Content-Type", envelope.TypeJSON)
+	}
+	h.Set("Content-Length", strconv.Itoa(len(ans.body)))
+	w.WriteHeader(ans.status)
+	_, _ = w.Write(ans.body) // the client is gone: there is nobody to tell
+}
+
+// record counts and logs the request: one line, without what was in it.
+func (c *call) record(ans *answer, err error) {
+	elapsed := c.api.now().Sub(c.arrived)
+	c.api.metrics.observe(c.route, ans.status, elapsed)
+	level := slog.LevelInfo
+	attrs := []slog.Attr{
+		slog.String("method", c.request.Method), slog.String("route", c.route.path), slog.Int("status", ans.status),
+		slog.Duration("elapsed", elapsed), slog.String("request_id", c.requestID), slog.String("tenant", c.tenant),
+	}
+	if ans.position > 0 {
+		attrs = append(attrs, slog.Int64("position", ans.position))
+	}
+	if err != nil {
+		attrs = append(attrs, slog.String("error_code", classify(err).code))
+	}
+	if ans.status >= http.StatusInternalServerError && err != nil {
+		level = slog.LevelError
+		attrs = append(attrs, slog.String("error", err.Error()))
+	}
+	c.api.logger.LogAttrs(c.context(), level, "request", attrs...)
+}
+
+// token returns the access token of a request: from the Authorization header, or from the project's own header or cookie.
+// It is never taken from the query. Browsers send cookies by themselves, so a page of another site gets nothing done with one.
+func (a *API) token(r *http.Request) (string, error) {
+	if header := r.Header.Get("Authorization"); header != "" {
+		scheme, token, _ := strings.Cut(header, " ")
+		if !strings.EqualFold(scheme, "Bearer") {
+			return "", auth.ErrBadToken
+		}
+		return strings.TrimSpace(token), nil
+	}
+	if token := r.Header.Get(a.tokenName); token != "" {
+		return token, nil
+	}
+	cookie, err := r.Cookie(a.tokenName)
+	if err != nil {
+		return "", auth.ErrNoToken
+	}
+	if a.crossOrigin.Check(r) != nil {
+		return "", errCrossOrigin
+	}
+	return cookie.Value, nil
+}
