@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/maphash"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -22,7 +23,7 @@ type VerifyReport struct {
 	OK               bool
 	Events           int64  // that were read and found right
 	Head             Head   // up to which the log was verified; commits after it don't matter
-	FirstBadPosition int64  // the lowest position that is wrong; 0 if all are right, or if the head itself is missing
+	FirstBadPosition int64  // the lowest position that is wrong; 0 if all are right, or if what is wrong has no position
 	Problem          string // in words; empty if OK
 }
 
@@ -33,7 +34,8 @@ type VerifyReport struct {
 //
 // Damage is not an error: see the report. An error means that the verification couldn't be finished.
 func Verify(ctx context.Context, r *Reader, o VerifyOptions) (VerifyReport, error) {
-	v := &verification{reader: r, progress: o.Progress, runs: newCommitRuns()}
+	v := &verification{reader: r, progress: o.Progress, prints: fingerprints{seed: maphash.MakeSeed()}}
+	v.runs.prints = v.prints
 	bad, err := v.run(ctx, o)
 	if err != nil {
 		return VerifyReport{}, fmt.Errorf("verify the log: %w", err)
@@ -71,9 +73,11 @@ type verification struct {
 	newest   int64 // position of the last event that stood there when the head was read
 	from, to int64
 
-	done int64
-	last Recorded // the event before the next one; only hash, epoch and time are kept
-	runs *commitRuns
+	done   int64
+	last   Recorded // the event before the next one; only hash, epoch and time are kept
+	prints fingerprints
+	runs   commitRuns
+	ends   uint64 // sum of the fingerprints of the last event of every stream
 }
 
 func (v *verification) run(ctx context.Context, o VerifyOptions) (*damage, error) {
@@ -81,16 +85,23 @@ func (v *verification) run(ctx context.Context, o VerifyOptions) (*damage, error
 	if bad != nil || err != nil {
 		return bad, err
 	}
+	var tables *tableScan
+	if o.From <= 1 && o.To == 0 {
+		ctx, cancel := context.WithCancel(ctx)
+		tables = startTableScan(ctx, v)
+		defer tables.wait()
+		defer cancel() // a damaged chain is reported without reading the tables to their end
+	}
 	if bad, err = v.chain(ctx); bad != nil || err != nil {
 		return bad, err
 	}
 	if v.to == v.head.Position {
 		bad = v.checkHead()
 	}
-	if bad != nil || o.From > 1 || o.To != 0 {
+	if bad != nil || tables == nil {
 		return bad, nil
 	}
-	return v.tables(ctx)
+	return v.compare(ctx, tables)
 }
 
 // Head and last event come from one statement, that is from one moment.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/maphash"
 	"sync"
 	"sync/atomic"
 )
@@ -16,8 +15,6 @@ const (
 	chunkEvents = 512
 	chunkBytes  = 1 << 20
 	chunkCount  = 6
-	// maxVersions bounds the streams whose last version is remembered; the versions of others are looked up.
-	maxVersions = 1 << 20
 )
 
 // chunk is a run of events whose payloads lie in one piece of memory, used again and again.
@@ -28,7 +25,7 @@ type chunk struct {
 
 // chain verifies the events: one goroutine reads and follows the versions, this one hashes.
 func (v *verification) chain(ctx context.Context) (*damage, error) {
-	r := newChainReader(v.reader, v.from, v.to)
+	r := newChainReader(v)
 	var readBad *damage
 	var readErr error
 	var reading sync.WaitGroup
@@ -41,6 +38,7 @@ func (v *verification) chain(ctx context.Context) (*damage, error) {
 	if readErr != nil {
 		return nil, readErr
 	}
+	v.ends = r.versions.ends
 	bad = lower(bad, readBad)
 	if next := v.from + v.done; bad == nil && next <= v.to {
 		bad = damaged(next, "the event is missing and none follows: the tail is cut off")
@@ -80,13 +78,13 @@ type chainReader struct {
 	stop    atomic.Bool
 }
 
-func newChainReader(r *Reader, from, to int64) *chainReader {
-	cr := &chainReader{reader: r, last: from - 1, to: to, full: make(chan *chunk, chunkCount), free: make(chan *chunk, chunkCount)}
-	cr.versions = versionCheck{limit: maxVersions, seed: maphash.MakeSeed(), last: make(map[uint64]int64)}
+func newChainReader(v *verification) *chainReader {
+	r := &chainReader{reader: v.reader, last: v.from - 1, to: v.to, full: make(chan *chunk, chunkCount), free: make(chan *chunk, chunkCount)}
+	r.versions = newVersionCheck(v.prints, maxVersions)
 	for range chunkCount {
-		cr.free <- &chunk{events: make([]Recorded, 0, chunkEvents), bytes: make([]byte, 0, chunkBytes)}
+		r.free <- &chunk{events: make([]Recorded, 0, chunkEvents), bytes: make([]byte, 0, chunkBytes)}
 	}
-	return cr
+	return r
 }
 
 // read returns the damage that it sees itself: an unreadable row, or a version that doesn't follow.
@@ -140,60 +138,4 @@ func (r *chainReader) send() {
 		r.full <- r.current
 		r.current = nil
 	}
-}
-
-// versionCheck finds versions that don't follow the one before in their stream. What it can't decide from what it
-// remembers (the middle of a log, very many streams, a collision of hashes) it looks up.
-type versionCheck struct {
-	limit  int
-	seed   maphash.Seed
-	last   map[uint64]int64 // hash of stream -> its last version so far
-	doubts doubts
-}
-
-// doubts are events to look up, as columns.
-type doubts struct {
-	tenants, streams    []string
-	versions, positions []int64
-}
-
-func (c *versionCheck) add(e *Recorded) {
-	key := maphash.Comparable(c.seed, e.Stream)
-	last, known := c.last[key]
-	// Of a stream that isn't known, version 1 is right: were there another one, the sum of all versions would tell.
-	if e.Version != last+1 || !known && e.Version != 1 {
-		d := &c.doubts
-		d.tenants, d.streams = append(d.tenants, e.Stream.Tenant), append(d.streams, e.Stream.Name)
-		d.versions, d.positions = append(d.versions, e.Version), append(d.positions, e.Position)
-	}
-	if len(c.last) >= c.limit {
-		clear(c.last)
-	}
-	c.last[key] = e.Version
-}
-
-// The version before must stand at a lower position, and the same version nowhere lower. Scalar subqueries, so that each
-// is an index look-up whatever the planner thinks of the sizes.
-const sqlDoubts = `SELECT coalesce(min(q.position), 0)
-FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[]) AS q (tenant, stream, version, position)
-WHERE q.version > 1 AND coalesce((SELECT max(e.position) FROM ledger.events e
-        WHERE e.tenant = q.tenant AND e.stream = q.stream AND e.version = q.version - 1), q.position) >= q.position
-   OR q.version < 1
-   OR (SELECT min(e.position) FROM ledger.events e
-        WHERE e.tenant = q.tenant AND e.stream = q.stream AND e.version = q.version) < q.position`
-
-func (c *versionCheck) resolve(ctx context.Context, r *Reader) (*damage, error) {
-	d := c.doubts
-	c.doubts = doubts{}
-	if len(d.positions) == 0 {
-		return nil, nil
-	}
-	position, err := r.firstPosition(ctx, sqlDoubts, d.tenants, d.streams, d.versions, d.positions)
-	if err != nil {
-		return nil, fmt.Errorf("look up versions: %w", err)
-	}
-	if position == 0 {
-		return nil, nil
-	}
-	return damaged(position, "the event's version doesn't follow the one before in its stream"), nil
 }

@@ -158,7 +158,7 @@ func TestVerifyNoticesDamage(t *testing.T) {
 		"stream behind":           {[]string{"UPDATE ledger.streams SET version = 2, position = 5 WHERE (tenant, stream) = ('main', 'fee-1')"}, 8},
 		"stream ahead":            {[]string{"UPDATE ledger.streams SET version = 4 WHERE (tenant, stream) = ('main', 'fee-1')"}, 8},
 		"stream elsewhere":        {[]string{"UPDATE ledger.streams SET position = 7 WHERE (tenant, stream) = ('main', 'fee-1')"}, 8},
-		"stream missing":          {[]string{"DELETE FROM ledger.streams WHERE stream = 'fee-2'"}, 3},
+		"stream missing":          {[]string{"DELETE FROM ledger.streams WHERE stream = 'fee-2'"}, 9},
 		"stream without events":   {[]string{"INSERT INTO ledger.streams VALUES ('main', 'ghost', 1, 6)"}, 6},
 		"one behind, one ahead":   {[]string{"UPDATE ledger.streams SET version = 2, position = 5 WHERE (tenant, stream) = ('main', 'fee-1')", "UPDATE ledger.streams SET version = 4 WHERE stream = 'fee-0'"}, 7},
 		"commit missing":          {[]string{"DELETE FROM ledger.commits WHERE first_position = 4"}, 4},
@@ -243,7 +243,7 @@ func TestVersionsAreLookedUpWhenTooManyStreamsAreOpen(t *testing.T) {
 	events := f.events(90, 30)
 	f.store(t, events)
 	feed := func(events []Recorded) *damage {
-		c := versionCheck{limit: 7, seed: maphash.MakeSeed(), last: make(map[uint64]int64)}
+		c := newVersionCheck(fingerprints{maphash.MakeSeed()}, 7)
 		for i := range events {
 			c.add(&events[i])
 			require.LessOrEqual(t, len(c.last), 7)
