@@ -38,7 +38,7 @@ func (r *runner) applyEvents(ctx context.Context, lease *Lease, events []catalog
 	}
 	r.Projector.Reset()
 	switch {
-	case transient(err), errors.Is(err, ErrLeaseLost):
+	case Transient(err), errors.Is(err, ErrLeaseLost):
 		return err
 	case len(events) == 0:
 		return r.halted(err, end.Position, uuid.Nil)

@@ -49,9 +49,9 @@ func (e *HaltedError) Unwrap() error { return e.Err }
 // back for others' sake, missing resources, operators. 0A is a statement prepared before a schema was swapped.
 const transientClasses = "08 0A 25 28 3D 40 53 55 57 58 72 F0 XX"
 
-// transient reports whether the same step may succeed when it is repeated. Whatever isn't known to be transient halts: a
+// Transient reports whether the same step may succeed when it is repeated. Whatever isn't known to be transient halts: a
 // ledger's projection must not circle silently around an event.
-func transient(err error) bool {
+func Transient(err error) bool {
 	var pgErr *pgconn.PgError
 	var netErr net.Error
 	var connectErr *pgconn.ConnectError

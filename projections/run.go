@@ -227,7 +227,7 @@ func (r *runner) checkLog(ctx context.Context, at Checkpoint) error {
 
 // halting makes a halt of an error, unless it may pass or is about the lease.
 func (r *runner) halting(err error, position int64, event uuid.UUID) error {
-	if transient(err) || errors.Is(err, ErrLeaseLost) {
+	if Transient(err) || errors.Is(err, ErrLeaseLost) {
 		return err
 	}
 	return r.halted(err, position, event)

@@ -92,6 +92,9 @@ CREATE TABLE ledger.cursors (
     epoch    bigint NOT NULL
 );
 
+-- Here the log is empty, so this is where they stand, even if the API takes commands before the first publisher starts.
+INSERT INTO ledger.cursors (name, position, epoch) VALUES ('db', 0, 1), ('index', 0, 1), ('route', 0, 1);
+
 -- What each version of each projection has done, who runs it, and why it stands still.
 CREATE TABLE ledger.checkpoints (
     projection  text    NOT NULL,

@@ -1,0 +1,78 @@
+package publisher
+
+import (
+	"context"
+
+	"payledger/eventstore"
+	"payledger/readmodels"
+)
+
+// pageSize is how many events or route events are read at a time.
+const pageSize = 512
+
+// pumpDB sends the db events and the journal.
+func (s *session) pumpDB(ctx context.Context) error {
+	fold := newFolder(s)
+	after := s.from.db
+	for {
+		grown := s.Waker.Next()
+		recs, err := s.Reader.ReadAll(ctx, after, pageSize)
+		if err != nil {
+			return halting(err, after+1, noEvent)
+		}
+		if len(recs) > 0 {
+			if err := s.sendDB(ctx, fold, recs); err != nil {
+				return err
+			}
+			after = recs[len(recs)-1].Position
+			s.seen.advance(after)
+		}
+		if len(recs) == pageSize {
+			continue
+		}
+		if err := s.pause(ctx, grown); err != nil {
+			return err
+		}
+	}
+}
+
+func (s *session) sendDB(ctx context.Context, fold *folder, recs []eventstore.Recorded) error {
+	page, fault := fold.page(ctx, recs)
+	for i := range page {
+		out := s.dbMessages(&page[i])
+		if err := s.db.put(ctx, markOf(page[i].rec), out); err != nil {
+			return err
+		}
+	}
+	return fault
+}
+
+// dbMessages returns the journal's message of an event and one for each row change.
+func (s *session) dbMessages(f *folded) []outgoing {
+	out := append(make([]outgoing, 0, 1+len(f.changes)), s.journal(f.rec, f.ev.Meta.TraceParent))
+	lane := "db " + f.ev.Stream.String()
+	for _, c := range f.changes {
+		about := subject{topic: s.topics.rows[rowChange{c.Object, c.Action}], key: c.New.Key(), schema: string(c.Object), action: string(c.Action)}
+		out = append(out, outgoing{kind: KindDB, topic: about.topic, lane: lane, msg: s.envelope(&f.ev, about, rowBody(c))})
+	}
+	return out
+}
+
+// bodySize is room for the usual row twice.
+const bodySize = 1200
+
+// rowBody prints a row change: the row, for updated the row before as well.
+func rowBody(c readmodels.Change) []byte {
+	body := make([]byte, 0, bodySize)
+	if c.Action != readmodels.ActionUpdated {
+		return c.New.AppendJSON(body, false)
+	}
+	body = append(append(append(body, `{"old_`...), c.Object...), `":`...)
+	body = c.Old.AppendJSON(body, false)
+	body = append(append(append(body, `,"`...), c.Object...), `":`...)
+	return append(c.New.AppendJSON(body, false), '}')
+}
+
+func markOf(rec *eventstore.Recorded) mark {
+	return mark{position: rec.Position, hash: rec.Hash, at: rec.RecordedAt}
+}

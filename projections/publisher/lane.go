@@ -1,0 +1,131 @@
+package publisher
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+
+	"payledger/projections"
+)
+
+const (
+	// laneCount is how many messages of one cursor are on their way at most: each lane has one.
+	laneCount = 64
+	// laneQueue is how many wait in a lane before the reader waits too.
+	laneQueue = 16
+	// maxOpen is how many positions of one cursor may be on their way.
+	maxOpen = 2048
+	// sendAttempts is how often a message is tried before the connection is given up and made anew.
+	sendAttempts = 6
+)
+
+// lanes send the messages of one cursor in parallel, those of one lane one after the other: that keeps the order of a key.
+type lanes struct {
+	*session
+	tracker *tracker
+	seed    maphash.Seed
+	queues  []chan parcel
+}
+
+// parcel is a message with the position that it belongs to.
+type parcel struct {
+	outgoing
+	position int64
+}
+
+func newLanes(s *session, from int64) *lanes {
+	l := &lanes{session: s, tracker: newTracker(mark{position: from}, maxOpen), seed: maphash.MakeSeed(), queues: make([]chan parcel, laneCount)}
+	for i := range l.queues {
+		l.queues[i] = make(chan parcel, laneQueue)
+	}
+	return l
+}
+
+// start runs the lanes until their queues are closed and empty, or ctx ends, or one can't send: giveUp is then told why.
+func (l *lanes) start(ctx context.Context, running *sync.WaitGroup, giveUp func(error)) {
+	for _, queue := range l.queues {
+		running.Go(func() {
+			if err := l.run(ctx, queue); err != nil {
+				giveUp(err)
+			}
+		})
+	}
+}
+
+// close lets the lanes end once they have sent what waits in them.
+func (l *lanes) close() {
+	for _, queue := range l.queues {
+		close(queue)
+	}
+}
+
+// put hands over the messages of the next position; there may be none. It waits while too much is on its way.
+func (l *lanes) put(ctx context.Context, at mark, messages []outgoing) error {
+	if err := l.tracker.add(ctx, at, len(messages)); err != nil {
+		return err
+	}
+	for _, m := range messages {
+		select {
+		case l.queues[maphash.String(l.seed, m.lane)%laneCount] <- parcel{m, at.position}:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+func (l *lanes) run(ctx context.Context, queue <-chan parcel) error {
+	for p := range queue {
+		if err := l.send(ctx, p); err != nil {
+			return err
+		}
+		l.Failpoint("acknowledged")
+		l.tracker.done(p.position)
+	}
+	return nil
+}
+
+// send tries until the broker has acknowledged. Before each attempt it looks whether the lease still is ours: another owner
+// may be sending by now.
+func (l *lanes) send(ctx context.Context, p parcel) error {
+	pause := backoff.ExponentialBackOff{InitialInterval: 50 * time.Millisecond, MaxInterval: 2 * time.Second, Multiplier: 2, RandomizationFactor: 0.5}
+	for attempt := 1; ; attempt++ {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if !l.holdsLease() {
+			return fmt.Errorf("before sending position %d: %w", p.position, projections.ErrLeaseLost)
+		}
+		err := l.bus.Publish(p.topic, p.msg)
+		if err == nil {
+			l.Metrics.sent(p.kind)
+			return nil
+		}
+		if attempt == sendAttempts {
+			return fmt.Errorf("send position %d to %s: %w", p.position, p.topic, errors.Join(errBroker, err))
+		}
+		l.Logger.WarnContext(ctx, "broker refuses a message, trying again", slog.String("topic", p.topic),
+			slog.Int64("position", p.position), slog.Any("error", err))
+		l.Metrics.retries.Inc()
+		wait(ctx, pause.NextBackOff())
+	}
+}
+
+// errBroker marks failures of Kafka, which pass.
+var errBroker = errors.New("kafka")
+
+// wait returns after d, or when ctx ends.
+func wait(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}

@@ -1,0 +1,187 @@
+package publisher
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"payledger/eventstore"
+	"payledger/eventstore/catalog"
+	"payledger/projections"
+	"payledger/readmodels/checkpoints"
+)
+
+// Name and Version name the publisher's lease in ledger.checkpoints. Its cursors have no version.
+const (
+	Name    = "publisher"
+	Version = 1
+)
+
+// Defaults of Config.
+const (
+	DefaultInterval = 4 * time.Millisecond
+	DefaultLeaseTTL = 3 * time.Second
+)
+
+// connectTimeout bounds one attempt to reach Kafka.
+const connectTimeout = 20 * time.Second
+
+// drainTimeout bounds how long a publisher that was told to stop goes on sending what it has in hand.
+const drainTimeout = 5 * time.Second
+
+var noEvent uuid.UUID
+
+// Config is what a publisher needs. The second half may be left zero.
+type Config struct {
+	Pool        *pgxpool.Pool // connections of the projector role: up to four at a time
+	Reader      *eventstore.Reader
+	Waker       *eventstore.Waker
+	Checkpoints *checkpoints.Watcher
+	Catalog     *catalog.Catalog
+	Keys        eventstore.Keys
+	Connect     Connect
+	Topics      TopicConfig
+	// IndexAfter is the projection that makes documents findable: search where there is one, else documents. Index events
+	// wait for its checkpoint.
+	IndexAfter checkpoints.Projection
+	// IndexUpdatedOnCreatedTopic sends index updates to the -created topic as well, marked by ledger-action: updated.
+	IndexUpdatedOnCreatedTopic bool
+	Logger                     *slog.Logger
+	Metrics                    *Metrics
+	Now                        func() time.Time
+
+	Owner    string        // who holds the lease, shown to operators; default a random id
+	Interval time.Duration // least time between two reads that weren't full: bounds the queries a second
+	LeaseTTL time.Duration // how long a killed owner keeps its standby waiting
+	// Failpoint is nil but in tests. It is called at "read" (messages are made, none is sent), "acknowledged" (the broker has
+	// one, nobody knows) and "saved" (the cursors are stored).
+	Failpoint func(point string)
+}
+
+func (c *Config) setDefaults() {
+	if c.Owner == "" {
+		c.Owner = uuid.NewString()
+	}
+	if c.Interval == 0 {
+		c.Interval = DefaultInterval
+	}
+	if c.LeaseTTL == 0 {
+		c.LeaseTTL = DefaultLeaseTTL
+	}
+	if c.Failpoint == nil {
+		c.Failpoint = func(string) {}
+	}
+}
+
+// Run publishes until ctx ends, as the owner of the lease or waiting for it, and then returns nil. While Kafka or the
+// database can't be reached it tries again with growing pauses. It returns a *projections.HaltedError when it can't go
+// on: for an event that can't be read, for missing cursors (ErrNoCursors), after a restore (ErrCursorBeyondLog).
+func Run(ctx context.Context, cfg Config) error {
+	cfg.setDefaults()
+	cfg.Logger = cfg.Logger.With(slog.String("projection", Name))
+	p := &publisher{Config: cfg}
+	p.backoff = backoff.ExponentialBackOff{InitialInterval: 100 * time.Millisecond, MaxInterval: 5 * time.Second, Multiplier: 2, RandomizationFactor: 0.5}
+	for ctx.Err() == nil {
+		err := p.own(ctx)
+		var halted *projections.HaltedError
+		switch {
+		case errors.As(err, &halted):
+			return halted
+		case ctx.Err() != nil:
+		case errors.Is(err, projections.ErrLeaseHeld):
+			wait(ctx, p.LeaseTTL/6)
+		case errors.Is(err, projections.ErrLeaseLost):
+			p.Logger.WarnContext(ctx, "publisher lost its lease")
+		default:
+			p.Logger.WarnContext(ctx, "publisher is interrupted, trying again", slog.Any("error", err))
+			wait(ctx, p.backoff.NextBackOff())
+		}
+	}
+	return nil
+}
+
+type publisher struct {
+	Config
+	backoff backoff.ExponentialBackOff
+}
+
+// own takes the lease, publishes under it until something goes wrong or ctx ends, and gives it back.
+func (p *publisher) own(ctx context.Context) error {
+	lease, err := projections.AcquireLease(ctx, projections.LeaseConfig{
+		Pool: p.Pool, Projection: Name, Version: Version, Owner: p.Owner, TTL: p.LeaseTTL,
+	}, p.Now)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.LeaseTTL)
+		defer cancel()
+		if err := lease.Release(ctx); err != nil {
+			p.Logger.WarnContext(ctx, "the lease stays until it runs out", slog.Any("error", err))
+		}
+	}()
+	err = p.publish(ctx, lease)
+	var halted *projections.HaltedError
+	if !errors.As(err, &halted) {
+		return err
+	}
+	if err := lease.Halt(context.WithoutCancel(ctx), halted); err != nil {
+		return err // not halted visibly is not halted: come back and try again
+	}
+	p.Metrics.halted.Set(1)
+	p.Logger.ErrorContext(ctx, "publisher halted", slog.Int64("position", halted.Position), slog.Any("error", halted.Err))
+	return halted
+}
+
+// publish connects to Kafka and runs a session.
+func (p *publisher) publish(ctx context.Context, lease *projections.Lease) error {
+	head, from, err := p.start(ctx, lease)
+	if err != nil {
+		return halting(err, lease.Checkpoint().Position, noEvent)
+	}
+	connecting, cancel := context.WithTimeout(ctx, connectTimeout)
+	defer cancel()
+	bus, err := p.Connect(connecting)
+	if err != nil {
+		return fmt.Errorf("connect to kafka: %w", err)
+	}
+	s := newSession(p.Config, lease, bus, head, from)
+	err = s.run(ctx)
+	if s.moved {
+		p.backoff.Reset()
+	}
+	return errors.Join(err, bus.Close())
+}
+
+// start reads where to go on, and compares the log with what was published from it.
+func (p *publisher) start(ctx context.Context, lease *projections.Lease) (head eventstore.Head, from cursors, err error) {
+	if head, err = p.Reader.Head(ctx); err != nil {
+		return head, from, err
+	}
+	err = pgx.BeginFunc(ctx, p.Pool, func(tx pgx.Tx) error {
+		if err := lease.RenewIn(ctx, tx); err != nil {
+			return err
+		}
+		from, err = loadCursors(ctx, tx, head)
+		return err
+	})
+	if err != nil {
+		return head, from, err
+	}
+	at := lease.Checkpoint()
+	if at.Position == 0 {
+		return head, from, nil
+	}
+	recs, err := p.Reader.ReadAll(ctx, at.Position-1, 1)
+	if err == nil && (len(recs) == 0 || recs[0].Hash != at.Hash) {
+		err = projections.ErrOtherLog
+	}
+	return head, from, err
+}

@@ -1,0 +1,128 @@
+package publisher
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+)
+
+// ErrRouteGap: a route event is missing. Their numbers are dense, and none is trimmed before it is published: it is damage.
+var ErrRouteGap = errors.New("the route events have a hole")
+
+// routeEvent is a stored route event, and where its command stood in the log.
+type routeEvent struct {
+	Number     int64
+	CommitID   uuid.UUID
+	Topic      string
+	Key        string
+	Headers    map[string]string
+	Body       []byte
+	RecordedAt time.Time
+	Position   int64   // the last of its events, or the head at which it was answered without any
+	Epoch      *int64  // of the event there; nil in an empty log
+	Tenant     *string // of its last event; nil without events
+	Stream     *string
+	Version    *int64
+}
+
+const sqlReadRoutes = `
+SELECT r.number, r.commit_id, r.topic, r.key, r.headers, r.body, r.recorded_at, c.head, e.epoch,
+       CASE WHEN c.last_position > 0 THEN e.tenant END, CASE WHEN c.last_position > 0 THEN e.stream END,
+       CASE WHEN c.last_position > 0 THEN e.version END
+FROM ledger.route_events r
+JOIN ledger.commits c USING (commit_id)
+LEFT JOIN ledger.events e ON e.position = c.head
+WHERE r.number > $1 ORDER BY r.number LIMIT $2`
+
+func (s *session) readRoutes(ctx context.Context, after int64) ([]routeEvent, error) {
+	rows, err := s.Pool.Query(ctx, sqlReadRoutes, after, pageSize)
+	if err != nil {
+		return nil, fmt.Errorf("read route events after %d: %w", after, err)
+	}
+	routes, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (r routeEvent, err error) {
+		var headers []byte
+		err = row.Scan(&r.Number, &r.CommitID, &r.Topic, &r.Key, &headers, &r.Body, &r.RecordedAt, &r.Position, &r.Epoch, &r.Tenant, &r.Stream, &r.Version)
+		if err == nil {
+			err = json.Unmarshal(headers, &r.Headers)
+		}
+		return r, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read route events after %d: %w", after, err)
+	}
+	for i := range routes {
+		if want := after + int64(i) + 1; routes[i].Number != want {
+			return nil, fmt.Errorf("route event %d: %w", want, ErrRouteGap)
+		}
+	}
+	return routes, nil
+}
+
+// pumpRoutes sends the route events. Their keys are request ids, so their order doesn't matter.
+func (s *session) pumpRoutes(ctx context.Context) error {
+	after := s.from.route
+	for {
+		grown := s.Waker.Next()
+		routes, err := s.readRoutes(ctx, after)
+		if err != nil {
+			return halting(err, 0, noEvent)
+		}
+		for i := range routes {
+			r := &routes[i]
+			out, err := s.routeMessage(r)
+			if err != nil {
+				return halting(fmt.Errorf("route event %d: %w", r.Number, err), r.Position, noEvent)
+			}
+			if err := s.route.put(ctx, mark{position: r.Number, at: r.RecordedAt}, []outgoing{out}); err != nil {
+				return err
+			}
+			after = r.Number
+		}
+		if len(routes) == pageSize {
+			continue
+		}
+		if err := s.pause(ctx, grown); err != nil {
+			return err
+		}
+	}
+}
+
+// routeMessage makes the message of a route event: the headers stored with it, and what is known of its commit.
+func (s *session) routeMessage(r *routeEvent) (outgoing, error) {
+	meta := make(message.Metadata, headerCount)
+	s.common(meta, r.Position, r.RecordedAt)
+	if topic, ok := s.topics.routes[r.Topic]; ok {
+		meta[headerSchema], meta[headerAction] = topic.Schema, topic.Action
+	}
+	if r.Stream != nil {
+		meta[headerTenant], meta[headerStream], meta[headerStreamVersion] = *r.Tenant, *r.Stream, strconv.FormatInt(*r.Version, 10)
+	}
+	for name, value := range r.Headers {
+		if value != "" {
+			meta[name] = value
+		}
+	}
+	meta[KeyMetadata] = r.Key
+	meta[headerID] = r.CommitID.String() + "/" + r.Topic
+	meta[headerType] = r.Topic
+	meta[headerEpoch] = strconv.FormatInt(s.head.Epoch, 10)
+	if r.Epoch != nil {
+		meta[headerEpoch] = strconv.FormatInt(*r.Epoch, 10)
+	}
+	body := r.Body
+	if len(body) > MaxRouteBody {
+		var err error
+		if body, err = emptyRows(body); err != nil {
+			return outgoing{}, err
+		}
+		meta[headerTruncated] = "true"
+	}
+	return outgoing{kind: KindRoute, topic: r.Topic, lane: strconv.FormatInt(r.Number, 10), msg: &message.Message{Metadata: meta, Payload: body}}, nil
+}
