@@ -105,11 +105,11 @@ func (c *Catalog) Encode(a EncodeArgs) (eventstore.NewEvent, error) {
 	if err := e.seal(v, a.Key, eventstore.Binding{Stream: a.Stream, EventID: a.ID}); err != nil {
 		return eventstore.NewEvent{}, fmt.Errorf("encode %s: %w", e.name, err)
 	}
-	data, err := e.form.write(make([]byte, 0, payloadSize), v)
+	data, err := e.form.write(make([]byte, 0, dataSize), v)
 	if err != nil {
 		return eventstore.NewEvent{}, fmt.Errorf("encode %s: %w", e.name, err)
 	}
-	meta, err := c.meta.write(make([]byte, 0, payloadSize), reflect.ValueOf(&a.Meta).Elem())
+	meta, err := c.meta.write(make([]byte, 0, metaSize), reflect.ValueOf(&a.Meta).Elem())
 	if err != nil {
 		return eventstore.NewEvent{}, fmt.Errorf("encode metadata of %s: %w", e.name, err)
 	}
@@ -118,8 +118,11 @@ func (c *Catalog) Encode(a EncodeArgs) (eventstore.NewEvent, error) {
 	}, nil
 }
 
-// payloadSize is room for the usual payload, and for the usual metadata.
-const payloadSize = 384
+// Room for the usual payload, and for the usual metadata with an answer's hash.
+const (
+	dataSize = 320
+	metaSize = 448
+)
 
 // Decode reads an event of the log and opens its sealed texts; those of an erased person are empty. Its errors are
 // ErrUnknownType, ErrMalformed, and those of keys and sealed texts.
