@@ -112,7 +112,7 @@ func (d *desk) benchmark(b *testing.B, command func(n int64) error, prepare ...f
 			}
 		}
 	})
-	b.ReportMetric(float64((processorTime(b)-before).Microseconds())/float64(b.N), "cpu_us/op") //nolint:forbidigo // a measurement, not money
+	b.ReportMetric(float64((processorTime(b)-before).Microseconds())/float64(b.N), "cpu_us/op")
 }
 
 func (d *desk) assessMany(b *testing.B, count int) []string {

@@ -40,21 +40,21 @@ type desk struct {
 
 func start() time.Time { return time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC) }
 
-func setup(t testing.TB) *desk {
-	t.Helper()
-	db := pgtest.NewFrom(t, storetest.Template())
-	return openDesk(t, db, new(atomic.Int64))
+func setup(tb testing.TB) *desk {
+	tb.Helper()
+	db := pgtest.NewFrom(tb, storetest.Template())
+	return openDesk(tb, db, new(atomic.Int64))
 }
 
 // second returns another process's service on the same log.
 func (d *desk) second() *desk { return openDesk(d.t, d.db, d.clock) }
 
-func openDesk(t testing.TB, db *pgtest.DB, clock *atomic.Int64) *desk {
-	t.Helper()
-	d := &desk{t: t, db: db, pool: db.AppPool(t), codec: catalog.New(), clock: clock}
+func openDesk(tb testing.TB, db *pgtest.DB, clock *atomic.Int64) *desk {
+	tb.Helper()
+	d := &desk{t: tb, db: db, pool: db.AppPool(tb), codec: catalog.New(), clock: clock}
 	d.vault = eventstore.OpenVault(d.pool, [32]byte{1})
 	d.log = eventstore.NewReader(d.pool)
-	store := storetest.OpenOn(t, db, func(c *eventstore.Config) {
+	store := storetest.OpenOn(tb, db, func(c *eventstore.Config) {
 		c.Folder, c.Keys = commands.Folder{Catalog: d.codec}, d.vault
 	})
 	d.Service = &commands.Service{Store: store, Catalog: d.codec, Vault: d.vault, OpenFees: tablesAt{}}
@@ -138,8 +138,6 @@ func share(feeID string, part money.Amount) payment.Share {
 	return payment.Share{FeeID: feeID, Amount: part}
 }
 
-func status(s readmodels.FeeStatus) *readmodels.FeeStatus { return &s }
-
 // events returns the log, decoded.
 func (d *desk) events() []catalog.Event {
 	d.t.Helper()
@@ -182,15 +180,16 @@ func (d *desk) row(feeID string) *readmodels.Fee {
 
 // paymentAnswer is the answer of RecordPayment.
 type paymentAnswer struct {
-	ID          string
+	ID          string `json:"id"`
 	Allocations []struct {
-		ID, FeeID string
-		Amount    json.Number
-	}
-	Credit json.Number
+		ID     string      `json:"id"`
+		FeeID  string      `json:"feeId"`
+		Amount json.Number `json:"amount"`
+	} `json:"allocations"`
+	Credit json.Number `json:"credit"`
 }
 
-func readPayment(t testing.TB, r eventstore.Result) paymentAnswer {
+func readPayment(t *testing.T, r eventstore.Result) paymentAnswer {
 	t.Helper()
 	var p paymentAnswer
 	require.NoError(t, json.Unmarshal(r.Answer.Body, &p))

@@ -8,15 +8,15 @@ import (
 // Refusals of the use cases. Those of the deciders (packages fee, payment, credit, money, domain) and of the store come
 // through as well; callers compare with errors.Is.
 var (
-	// ErrIDInUse: the caller's id for something new names something already.
+	// ErrIDInUse refuses a caller's id for something new that names something already.
 	ErrIDInUse = errors.New("id is in use")
-	// ErrFeeNotFound: the command names a fee that was never assessed.
+	// ErrFeeNotFound refuses a command on a fee that was never assessed.
 	ErrFeeNotFound = errors.New("fee not found")
-	// ErrOtherUsersFee: the payment of one person names a fee of another.
+	// ErrOtherUsersFee refuses the payment of one person for a fee of another.
 	ErrOtherUsersFee = errors.New("fee belongs to another user")
-	// ErrEffectiveInFuture: the caller's date is later than the command.
+	// ErrEffectiveInFuture refuses a caller's date that is later than the command.
 	ErrEffectiveInFuture = errors.New("date is in the future")
-	// ErrStatusNotSettable: a status that no command leads to, such as unpaid for a fee that was paid.
+	// ErrStatusNotSettable refuses a status that no command leads to, such as unpaid for a fee that was paid.
 	ErrStatusNotSettable = errors.New("fee can't be given this status")
 )
 

@@ -134,9 +134,9 @@ func TestPatchFee(t *testing.T) {
 		require.NoError(d.t, err)
 		return id
 	}
-	waived, paid := commands.FeePatch{Status: status(readmodels.FeeWaived)}, commands.FeePatch{Status: status(readmodels.FeePaid)}
-	canceled, unpaid := commands.FeePatch{Status: status(readmodels.FeeCanceled)}, commands.FeePatch{Status: status(readmodels.FeeUnpaid)}
-	inProgress := commands.FeePatch{Status: status(readmodels.FeePaymentInProgress)}
+	waived, paid := commands.FeePatch{Status: new(readmodels.FeeWaived)}, commands.FeePatch{Status: new(readmodels.FeePaid)}
+	canceled, unpaid := commands.FeePatch{Status: new(readmodels.FeeCanceled)}, commands.FeePatch{Status: new(readmodels.FeeUnpaid)}
+	inProgress := commands.FeePatch{Status: new(readmodels.FeePaymentInProgress)}
 	note := func(p commands.FeePatch, text string) commands.FeePatch { p.Note = text; return p }
 	cases := []struct {
 		name   string
@@ -197,7 +197,7 @@ func TestPatchFee(t *testing.T) {
 func TestPatchFeeOfNobody(t *testing.T) {
 	t.Parallel()
 	d := setup(t)
-	for _, p := range []commands.FeePatch{{FeeID: newID()}, {FeeID: newID(), Note: "n"}, {FeeID: newID(), Status: status(readmodels.FeePaid)}} {
+	for _, p := range []commands.FeePatch{{FeeID: newID()}, {FeeID: newID(), Note: "n"}, {FeeID: newID(), Status: new(readmodels.FeePaid)}} {
 		_, err := d.PatchFee(t.Context(), d.request(), p)
 		require.ErrorIs(t, err, commands.ErrFeeNotFound)
 	}
@@ -213,7 +213,7 @@ func TestIfMatch(t *testing.T) {
 	id := d.assess("u1", usd("1"))
 	_, err := d.PatchFee(t.Context(), d.request(ifMatch(0)), commands.FeePatch{FeeID: id, Note: "n"})
 	require.NoError(t, err)
-	_, err = d.PatchFee(t.Context(), d.request(ifMatch(0)), commands.FeePatch{FeeID: id, Status: status(readmodels.FeeWaived)})
+	_, err = d.PatchFee(t.Context(), d.request(ifMatch(0)), commands.FeePatch{FeeID: id, Status: new(readmodels.FeeWaived)})
 	var mismatch *commands.VersionMismatchError
 	require.ErrorAs(t, err, &mismatch)
 	require.Equal(t, int64(1), mismatch.Current)
@@ -250,7 +250,7 @@ func TestEffectiveTime(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, past.Add(time.Microsecond), d.events()[0].EffectiveAt)
 
-	patch := commands.FeePatch{FeeID: p.FeeID, Status: status(readmodels.FeeWaived)}
+	patch := commands.FeePatch{FeeID: p.FeeID, Status: new(readmodels.FeeWaived)}
 	_, err = d.PatchFee(t.Context(), d.request(at(past)), patch)
 	require.ErrorIs(t, err, domain.ErrBeforeFirstEvent)
 	_, err = d.RecordPayment(t.Context(), d.request(at(past)), cash("u1", usd("1"), share(p.FeeID, usd("1"))))
@@ -275,7 +275,7 @@ func TestClocksDiffer(t *testing.T) {
 	require.NoError(t, err)
 	_, err = d.RecordPayment(t.Context(), d.request(), cash("u1", usd("5"), share(p.FeeID, usd("1"))))
 	require.NoError(t, err)
-	_, err = d.PatchFee(t.Context(), d.request(), commands.FeePatch{FeeID: p.FeeID, Status: status(readmodels.FeeWaived)})
+	_, err = d.PatchFee(t.Context(), d.request(), commands.FeePatch{FeeID: p.FeeID, Status: new(readmodels.FeeWaived)})
 	require.NoError(t, err)
 	_, err = d.RecordPayment(t.Context(), d.request(), cash("u1", usd("5")))
 	require.NoError(t, err, "nor for a credit that was granted then")

@@ -3,6 +3,7 @@ package commands_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"strconv"
 	"sync"
 	"testing"
 
@@ -54,7 +55,7 @@ func TestRecordPaymentRefusals(t *testing.T) {
 	open, cancelled, paid := d.assess("u1", usd("10")), d.assess("u1", usd("10")), d.assess("u1", usd("10"))
 	theirs, euro := d.assess("u2", usd("10")), d.assess("u1", amount("10", "EUR"))
 	for id, to := range map[string]readmodels.FeeStatus{cancelled: readmodels.FeeCanceled, paid: readmodels.FeePaid} {
-		_, err := d.PatchFee(t.Context(), d.request(), commands.FeePatch{FeeID: id, Status: status(to)})
+		_, err := d.PatchFee(t.Context(), d.request(), commands.FeePatch{FeeID: id, Status: new(to)})
 		require.NoError(t, err)
 	}
 	used := cash("u1", usd("1"), share(open, usd("1")))
@@ -102,7 +103,7 @@ func TestOldestFeeFirst(t *testing.T) {
 	require.NoError(t, err)
 	euro, theirs := d.assess("u1", amount("1", "EUR")), d.assess("u2", usd("1"))
 	cancelled := d.assess("u1", usd("1"))
-	_, err = d.PatchFee(t.Context(), d.request(), commands.FeePatch{FeeID: cancelled, Status: status(readmodels.FeeCanceled)})
+	_, err = d.PatchFee(t.Context(), d.request(), commands.FeePatch{FeeID: cancelled, Status: new(readmodels.FeeCanceled)})
 	require.NoError(t, err)
 
 	// The read model knows all of it, and one fee that was cancelled since.
@@ -238,7 +239,7 @@ func TestManyCommandsAtOnce(t *testing.T) {
 func (d *desk) anything(rng *rand.Rand, users []string, fees [2][]string) error {
 	ctx, u := d.t.Context(), rng.IntN(2)
 	id := fees[u][rng.IntN(4)]
-	taken := usd(fmt.Sprint(1 + rng.IntN(5)))
+	taken := usd(strconv.Itoa(1 + rng.IntN(5)))
 	var err error
 	switch rng.IntN(6) {
 	case 0:
@@ -249,7 +250,7 @@ func (d *desk) anything(rng *rand.Rand, users []string, fees [2][]string) error 
 		to := []readmodels.FeeStatus{readmodels.FeePaid, readmodels.FeeWaived, readmodels.FeeCanceled}[rng.IntN(3)]
 		_, err = d.PatchFee(ctx, d.request(), commands.FeePatch{FeeID: id, Status: &to})
 	case 3:
-		_, err = d.RecordPayment(ctx, d.request(claim(fmt.Sprint(rng.IntN(9)))), cash(users[u], taken, share(id, taken)))
+		_, err = d.RecordPayment(ctx, d.request(claim(strconv.Itoa(rng.IntN(9)))), cash(users[u], taken, share(id, taken)))
 	case 4:
 		_, err = d.RecordPayment(ctx, d.request(), cash(users[u], taken, share(id, usd("1"))))
 	default:

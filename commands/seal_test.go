@@ -27,7 +27,7 @@ func TestNoteAfterAnErasure(t *testing.T) {
 	_, err = d.AssessFee(t.Context(), d.request(), after)
 	require.NoError(t, err)
 	fresh := d.second() // whose vault remembers nothing
-	require.Equal(t, "", fresh.row(before.FeeID).Note)
+	require.Empty(t, fresh.row(before.FeeID).Note)
 	require.Equal(t, "after", fresh.row(after.FeeID).Note)
 	require.Equal(t, readmodels.FeeUnpaid, fresh.row(before.FeeID).Status)
 	fresh.requireSound()

@@ -36,7 +36,7 @@ func TestPrintedDocuments(t *testing.T) {
 		require.NoError(t, json.Indent(&indented, printed, "", "  "), name)
 		path := filepath.Join("testdata", name+".json")
 		if *update {
-			require.NoError(t, os.WriteFile(path, append(indented.Bytes(), '\n'), 0o644)) //nolint:gosec // a file of the repository
+			require.NoError(t, os.WriteFile(path, append(indented.Bytes(), '\n'), 0o644))
 		}
 		want, err := os.ReadFile(path)
 		require.NoError(t, err)

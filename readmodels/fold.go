@@ -20,9 +20,9 @@ const (
 )
 
 var (
-	// ErrUnknownStream: the name of a stream begins like none that rows are folded from or that is known to have none.
+	// ErrUnknownStream reports a stream whose name begins like none that rows are folded from or that is known to have none.
 	ErrUnknownStream = errors.New("unknown kind of stream")
-	// ErrUnexpectedEvent: an event stands where it can't, such as a payment on a fee that was never assessed. The log is damaged.
+	// ErrUnexpectedEvent reports an event that stands where it can't, such as a payment on a fee that was never assessed. The log is damaged.
 	ErrUnexpectedEvent = errors.New("event doesn't fit its stream")
 )
 

@@ -55,7 +55,7 @@ func TestPrintedForms(t *testing.T) {
 		require.Equal(t, compact.String(), string(printed), name)
 		path := filepath.Join("testdata", name+".json")
 		if *update {
-			require.NoError(t, os.WriteFile(path, append(indented.Bytes(), '\n'), 0o644)) //nolint:gosec // a file of the repository
+			require.NoError(t, os.WriteFile(path, append(indented.Bytes(), '\n'), 0o644))
 		}
 		want, err := os.ReadFile(path)
 		require.NoError(t, err)
@@ -103,9 +103,10 @@ func TestPrintedTextIsReadBack(t *testing.T) {
 		row.Amount = money.New(rapid.Int64Range(0, money.MaxMinor).Draw(t, "minor"), row.Amount.Currency())
 		row.UpdatedAt = time.UnixMilli(rapid.Int64Range(0, 7_000_000_000_000).Draw(t, "updated"))
 		var got struct {
-			Note, Reason *string
-			Amount       json.Number
-			UpdatedAt    time.Time
+			Note      *string     `json:"note"`
+			Reason    *string     `json:"reason"`
+			Amount    json.Number `json:"amount"`
+			UpdatedAt time.Time   `json:"updatedAt"`
 		}
 		require.NoError(t, json.Unmarshal(row.AppendJSON(nil, true), &got))
 		require.Equal(t, orNil(row.Note), got.Note)

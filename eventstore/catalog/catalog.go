@@ -32,12 +32,12 @@ func entries() []entry {
 }
 
 var (
-	// ErrUnknownType: the log holds an event type or schema version that this program doesn't know. It is never skipped:
+	// ErrUnknownType reports that the log holds an event type or schema version that this program doesn't know. It is never skipped:
 	// a newer program wrote it.
 	ErrUnknownType = errors.New("unknown event type or schema version")
-	// ErrNotRegistered: a value that is no event of the catalog was to be encoded.
+	// ErrNotRegistered reports that a value was to be encoded that is no event of the catalog.
 	ErrNotRegistered = errors.New("not an event of the catalog")
-	// ErrNoKey: an event has a text to seal, and no key came along.
+	// ErrNoKey reports an event with a text to seal that came without a key.
 	ErrNoKey = errors.New("text to be sealed without a key")
 )
 

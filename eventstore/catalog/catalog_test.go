@@ -83,10 +83,10 @@ func samples() map[string]any {
 	}
 }
 
-func encode(t testing.TB, data any) *eventstore.Recorded {
-	t.Helper()
+func encode(tb testing.TB, data any) *eventstore.Recorded {
+	tb.Helper()
 	ev, err := New().Encode(EncodeArgs{Key: &testKey, Stream: testStream, ID: testID, Data: data, Meta: testMeta, EffectiveAt: testTime})
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	return &eventstore.Recorded{NewEvent: ev, Stream: testStream, Version: 1, Position: 1, Epoch: 1, RecordedAt: testTime}
 }
 
@@ -118,7 +118,7 @@ func requireGolden(t *testing.T, path string, got []byte) {
 	t.Helper()
 	want, err := os.ReadFile(path)
 	if os.IsNotExist(err) && *update {
-		require.NoError(t, os.WriteFile(path, got, 0o644)) //nolint:gosec // a file of the repository
+		require.NoError(t, os.WriteFile(path, got, 0o644))
 		return
 	}
 	require.NoError(t, err)
@@ -163,8 +163,11 @@ func TestTextsAreSealedAndOpened(t *testing.T) {
 	t.Parallel()
 	const note = "spoke to the mother"
 	for _, data := range []any{
-		fee.Assessed{Amount: usd(1), Note: note}, fee.Waived{Amount: usd(1), Note: note}, fee.Annotated{Note: note},
-		fee.Cancelled{Amount: usd(1), Note: note}, payment.Captured{Amount: usd(1), Credit: usd(1), Allocations: []payment.Allocation{}, Note: note},
+		fee.Assessed{Amount: usd(1), Note: note},
+		fee.Waived{Amount: usd(1), Note: note},
+		fee.Annotated{Note: note},
+		fee.Cancelled{Amount: usd(1), Note: note},
+		payment.Captured{Amount: usd(1), Credit: usd(1), Allocations: []payment.Allocation{}, Note: note},
 	} {
 		rec := encode(t, data)
 		require.NotContains(t, string(rec.Data), note)

@@ -31,13 +31,13 @@ var (
 
 // formOf returns the form of a type, or an error for a type that events may not have.
 func formOf(t reflect.Type) (form, error) {
-	switch {
-	case t == amountType:
+	switch t {
+	case amountType:
 		return form{writeAmount, readAmount}, nil
-	case t == instantType:
+	case instantType:
 		return form{writeInstant, readInstant}, nil
 	}
-	switch t.Kind() { //nolint:exhaustive // the default refuses all others
+	switch t.Kind() {
 	case reflect.String:
 		return form{writeText, readText}, nil
 	case reflect.Slice:

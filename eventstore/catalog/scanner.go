@@ -10,7 +10,7 @@ import (
 	"payledger/internal/jsontext"
 )
 
-// ErrMalformed: a stored payload isn't what this code would have written for its type and schema.
+// ErrMalformed reports a stored payload that isn't what this code would have written for its type and schema.
 var ErrMalformed = errors.New("malformed payload")
 
 // scanner reads a payload from front to back and remembers the first failure. It takes no white space: payloads are read

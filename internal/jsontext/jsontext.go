@@ -90,7 +90,7 @@ func appendDigits(dst []byte, n, width int) []byte {
 		dst = append(dst, '0')
 	}
 	for i := len(dst) - 1; i >= start; i-- {
-		dst[i] += byte(n % 10)
+		dst[i] += byte(n % 10) //nolint:gosec // a digit
 		n /= 10
 	}
 	return dst
