@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
@@ -24,6 +25,18 @@ const (
 	// relistenPause is the wait before a lost connection is made again.
 	relistenPause = 200 * time.Millisecond
 )
+
+// ErrNotBuilt: the projection hasn't created its tables yet.
+var ErrNotBuilt = errors.New("the read model is not built yet")
+
+// NotBuilt maps the database's errors about absent tables to ErrNotBuilt, and leaves others as they are.
+func NotBuilt(err error) error {
+	var pgErr *pgconn.PgError
+	if errors.As(err, &pgErr) && (pgErr.Code == "42P01" || pgErr.Code == "3F000") {
+		return ErrNotBuilt
+	}
+	return err
+}
 
 // Projection names one version of a projection.
 type Projection struct {

@@ -17,7 +17,7 @@ import (
 
 const sqlAll = `SELECT tenant, id, position, body FROM documents_v1.documents`
 
-// Digest sums up all documents and reads the checkpoint in one snapshot.
+// Digest sums up all documents and reads the checkpoint in one snapshot. checkpoints.ErrNotBuilt: there are no documents yet.
 func Digest(ctx context.Context, pool *pgxpool.Pool) (digest.Stored, error) {
 	var stored digest.Stored
 	options := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
@@ -43,7 +43,7 @@ func Digest(ctx context.Context, pool *pgxpool.Pool) (digest.Stored, error) {
 		return err
 	})
 	if err != nil {
-		return digest.Stored{}, fmt.Errorf("digest of the documents: %w", err)
+		return digest.Stored{}, fmt.Errorf("digest of the documents: %w", checkpoints.NotBuilt(err))
 	}
 	return stored, nil
 }

@@ -20,7 +20,7 @@ const (
 	sqlAllFeePayments = `SELECT ` + feePaymentColumns + ` FROM tables_v1.fee_payments`
 )
 
-// Digest sums up all rows and reads the checkpoint in one snapshot. ErrNotBuilt: there are no tables yet.
+// Digest sums up all rows and reads the checkpoint in one snapshot. checkpoints.ErrNotBuilt: there are no tables yet.
 func Digest(ctx context.Context, pool *pgxpool.Pool) (digest.Stored, error) {
 	var stored digest.Stored
 	options := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
@@ -41,7 +41,7 @@ func Digest(ctx context.Context, pool *pgxpool.Pool) (digest.Stored, error) {
 		})
 	})
 	if err != nil {
-		return digest.Stored{}, fmt.Errorf("digest of the tables: %w", notBuilt(err))
+		return digest.Stored{}, fmt.Errorf("digest of the tables: %w", checkpoints.NotBuilt(err))
 	}
 	return stored, nil
 }

@@ -36,7 +36,7 @@ LEFT JOIN ledger.checkpoints AS served ON served.projection = $4 AND served.vers
 LEFT JOIN ledger.streams ON streams.tenant = $1 AND streams.stream = $3
 LEFT JOIN (SELECT ` + feeColumns + ` FROM tables_v1.fees WHERE tenant = $1 AND id = $2) AS f ON true`
 
-// Fee returns a fee by id. An unknown id is a result without row and stream. ErrNotBuilt: there are no tables yet.
+// Fee returns a fee by id. An unknown id is a result without row and stream. checkpoints.ErrNotBuilt: there are no tables yet.
 func (q Queries) Fee(ctx context.Context, tenant, id string) (FeeResult, error) {
 	var res FeeResult
 	var row feeRow
@@ -46,7 +46,7 @@ func (q Queries) Fee(ctx context.Context, tenant, id string) (FeeResult, error) 
 		res.Row, err = row.fee()
 	}
 	if err != nil {
-		return FeeResult{}, fmt.Errorf("read fee %s: %w", id, notBuilt(err))
+		return FeeResult{}, fmt.Errorf("read fee %s: %w", id, checkpoints.NotBuilt(err))
 	}
 	res.StreamExists = res.StreamPosition > 0
 	return res, nil
@@ -61,7 +61,7 @@ type FeesResult struct {
 	Next       string // cursor of the next page; empty when this page isn't full
 }
 
-// Fees returns a page of fees. Errors: ErrCursor, ErrNotBuilt.
+// Fees returns a page of fees. Errors: ErrCursor, checkpoints.ErrNotBuilt.
 func (q Queries) Fees(ctx context.Context, f FeeFilter) (FeesResult, error) {
 	sql, args, err := feesSQL(f)
 	if err != nil {
@@ -69,7 +69,7 @@ func (q Queries) Fees(ctx context.Context, f FeeFilter) (FeesResult, error) {
 	}
 	rows, err := q.Pool.Query(ctx, sql, args...)
 	if err != nil {
-		return FeesResult{}, fmt.Errorf("list fees: %w", notBuilt(err))
+		return FeesResult{}, fmt.Errorf("list fees: %w", checkpoints.NotBuilt(err))
 	}
 	var res FeesResult
 	res.Rows, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (*readmodels.Fee, error) {
@@ -80,7 +80,7 @@ func (q Queries) Fees(ctx context.Context, f FeeFilter) (FeesResult, error) {
 		return r.fee()
 	})
 	if err != nil {
-		return FeesResult{}, fmt.Errorf("list fees: %w", notBuilt(err))
+		return FeesResult{}, fmt.Errorf("list fees: %w", checkpoints.NotBuilt(err))
 	}
 	if len(res.Rows) == 1 && res.Rows[0] == nil { // the outer join's row that carries the numbers
 		res.Rows = nil
@@ -116,7 +116,7 @@ func (q Queries) OpenFees(ctx context.Context, tenant, userID string) (feeIDs []
 			return nil
 		})
 	}
-	if err = notBuilt(err); errors.Is(err, ErrNotBuilt) {
+	if err = checkpoints.NotBuilt(err); errors.Is(err, checkpoints.ErrNotBuilt) {
 		return nil, 0, nil
 	}
 	if err != nil {
@@ -132,11 +132,11 @@ SELECT ` + feePaymentColumns + ` FROM tables_v1.fee_payments WHERE tenant = $1 A
 func (q Queries) FeePayments(ctx context.Context, tenant, feeID string) ([]readmodels.FeePayment, error) {
 	rows, err := q.Pool.Query(ctx, sqlFeePayments, tenant, feeID)
 	if err != nil {
-		return nil, fmt.Errorf("read payments of fee %s: %w", feeID, notBuilt(err))
+		return nil, fmt.Errorf("read payments of fee %s: %w", feeID, checkpoints.NotBuilt(err))
 	}
 	payments, err := pgx.CollectRows(rows, scanFeePayment)
 	if err != nil {
-		return nil, fmt.Errorf("read payments of fee %s: %w", feeID, notBuilt(err))
+		return nil, fmt.Errorf("read payments of fee %s: %w", feeID, checkpoints.NotBuilt(err))
 	}
 	return payments, nil
 }

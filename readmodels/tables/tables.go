@@ -4,11 +4,9 @@ package tables
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"payledger/readmodels/checkpoints"
 )
@@ -23,9 +21,6 @@ const (
 func Projection() checkpoints.Projection {
 	return checkpoints.Projection{Name: ProjectionName, Version: ProjectionVersion}
 }
-
-// ErrNotBuilt: the projection hasn't created its tables yet.
-var ErrNotBuilt = errors.New("the tables are not built yet")
 
 // Texts compare by bytes (COLLATE "C"), so that orders and cursors are the same on every server. Each secondary index
 // serves one filter and the sort by the same column: ties go by created_at, which is part of it, then by id, which
@@ -100,13 +95,4 @@ func EnsureSchema(ctx context.Context, tx pgx.Tx) (created bool, err error) {
 		return false, fmt.Errorf("create schema tables_v1: %w", err)
 	}
 	return true, nil
-}
-
-// notBuilt maps the errors of absent tables to ErrNotBuilt.
-func notBuilt(err error) error {
-	var pgErr *pgconn.PgError
-	if errors.As(err, &pgErr) && (pgErr.Code == "42P01" || pgErr.Code == "3F000") {
-		return ErrNotBuilt
-	}
-	return err
 }

@@ -16,6 +16,7 @@ import (
 	"payledger/domain/payment"
 	"payledger/eventstore"
 	"payledger/readmodels/search"
+	"payledger/readmodels/checkpoints"
 	"payledger/readmodels/tables"
 )
 
@@ -85,7 +86,7 @@ var rules = [...]rule{
 	{err: errNotFound, status: http.StatusNotFound, code: "RecordNotFound", message: "RecordNotFound"},
 	{err: fee.ErrNotFound, status: http.StatusNotFound, code: "RecordNotFound", message: "RecordNotFound"},
 	{err: commands.ErrFeeNotFound, status: http.StatusNotFound, code: "RecordNotFound", message: "RecordNotFound"},
-	{err: tables.ErrNotBuilt, status: http.StatusServiceUnavailable, code: "NotYetVisible", message: "notYetVisible", retry: true},
+	{err: checkpoints.ErrNotBuilt, status: http.StatusServiceUnavailable, code: "NotYetVisible", message: "notYetVisible", retry: true},
 	{err: errNotYetVisible, status: http.StatusServiceUnavailable, code: "NotYetVisible", message: "notYetVisible", retry: true},
 
 	// Conflicts.

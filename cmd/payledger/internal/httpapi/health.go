@@ -30,3 +30,10 @@ func openAPI(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "application/yaml; charset=utf-8")
 	_, _ = w.Write(docs.OpenAPI)
 }
+
+// HealthHandler serves /health and nothing else: the listener of a service whose routes are not here.
+func HealthHandler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /health", health)
+	return mux
+}

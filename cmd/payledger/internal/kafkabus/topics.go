@@ -62,3 +62,16 @@ func (c Config) newTopic(topic publisher.Topic) kmsg.CreateTopicsRequestTopic {
 	}
 	return t
 }
+
+// Ping asks the brokers for an answer, once.
+func Ping(ctx context.Context, cfg Config) error {
+	client, err := cfg.client(kgo.RequestRetries(0))
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	if err := client.Ping(ctx); err != nil {
+		return fmt.Errorf("reach Kafka: %w", err)
+	}
+	return nil
+}

@@ -93,6 +93,12 @@ func (x *Index) Ensure(ctx context.Context, object readmodels.Object) error {
 	return nil
 }
 
+// Ping asks whether the cluster is there. Errors: search.ErrUnavailable.
+func (x *Index) Ping(ctx context.Context) error {
+	health, err := x.client.Cluster.Health(x.client.Cluster.Health.WithContext(ctx))
+	return answered(health, err)
+}
+
 // checkMapping tells "exists already", which is fine, from a mapping of another version.
 func (x *Index) checkMapping(ctx context.Context, name string) error {
 	var answer map[string]struct {
