@@ -127,19 +127,11 @@ func (c *call) render(status int, req commands.Request, r row) (eventstore.Answe
 	return ans, c.routeEvent(req, ans.Body), nil
 }
 
-// routeEvent is the message that says to Kafka what the client was told. Its number, and what the publisher knows of the commit,
-// are added when it is sent.
+// routeEvent is the message that says to Kafka what the client was told. The publisher adds what it knows of topic and commit.
 func (c *call) routeEvent(req commands.Request, body []byte) *eventstore.RouteEvent {
-	topic := c.api.service + "-" + c.route.topic
-	return &eventstore.RouteEvent{
-		Topic: topic, Key: c.requestID, Body: body,
-		Headers: map[string]string{
-			"ce_id":         req.CommandID.String() + "/" + topic,
-			"ce_time":       req.At.Format("2006-01-02T15:04:05.000Z"),
-			"ledger-tenant": c.tenant,
-			"ledger-schema": c.route.dataName,
-			"ledger-action": c.route.action,
-			"traceparent":   req.TraceParent,
-		},
+	headers := map[string]string{"ledger-tenant": c.tenant}
+	if req.TraceParent != "" {
+		headers["traceparent"] = req.TraceParent
 	}
+	return &eventstore.RouteEvent{Topic: c.api.service + "-" + c.route.topic, Key: c.requestID, Headers: headers, Body: body}
 }

@@ -15,8 +15,9 @@ import (
 	"payledger/domain/money"
 	"payledger/domain/payment"
 	"payledger/eventstore"
-	"payledger/readmodels/search"
+	"payledger/eventstore/catalog"
 	"payledger/readmodels/checkpoints"
+	"payledger/readmodels/search"
 	"payledger/readmodels/tables"
 )
 
@@ -33,6 +34,7 @@ var (
 	errBeyondHead    = errors.New("position beyond the head of the log")
 	errNewFeeStatus  = errors.New("a new fee is unpaid")
 	errCrossOrigin   = errors.New("cookie sent by a page of another site")
+	errPanic         = errors.New("panic")
 )
 
 // rule says how an error is answered. message is without its prefix errMsg_.
@@ -44,125 +46,149 @@ type rule struct {
 	retry   bool // the same request may succeed later: Retry-After
 }
 
-// Faults of ours look all the same from outside.
+// Words that several lines share. codeLoginRequired marks the one error whose message names the route.
 const (
-	codeInternal    = "InternalError"
-	messageInternal = "internalError"
+	codeLoginRequired = "LoginRequired"
+	codeBadRequest    = "BadRequest"
+	codeBusy          = "Busy"
+	messageBusy       = "serviceIsBusy"
 )
-
-// codeLoginRequired marks the one error whose message names the route.
-const codeLoginRequired = "LoginRequired"
 
 // rules is the one table from errors to answers. The first line that matches counts. A test demands a line for every exported
 // error of domain, commands and eventstore.
 var rules = [...]rule{
 	// Who calls.
-	{err: auth.ErrNoToken, status: http.StatusUnauthorized, code: codeLoginRequired},
-	{err: auth.ErrBadToken, status: http.StatusUnauthorized, code: codeLoginRequired},
-	{err: auth.ErrKeysUnavailable, status: http.StatusServiceUnavailable, code: "IssuerUnavailable", message: "issuerIsNotAvailable", retry: true},
-	{err: auth.ErrTenant, status: http.StatusNotFound, code: "TenantNotFound", message: "TenantNotFound"},
-	{err: auth.ErrForbidden, status: http.StatusForbidden, code: "Forbidden", message: "userHasNoPermission"},
-	{err: errCrossOrigin, status: http.StatusForbidden, code: "CrossOrigin", message: "requestComesFromAnotherSite"},
+	answers(auth.ErrNoToken, http.StatusUnauthorized, codeLoginRequired, ""),
+	answers(auth.ErrBadToken, http.StatusUnauthorized, codeLoginRequired, ""),
+	later(auth.ErrKeysUnavailable, "IssuerUnavailable", "issuerIsNotAvailable"),
+	answers(auth.ErrTenant, http.StatusNotFound, "TenantNotFound", "TenantNotFound"),
+	answers(auth.ErrForbidden, http.StatusForbidden, "Forbidden", "userHasNoPermission"),
+	answers(errCrossOrigin, http.StatusForbidden, "CrossOrigin", "requestComesFromAnotherSite"),
 
 	// The form of the request.
-	{err: errUnknownRoute, status: http.StatusNotFound, code: "RouteNotFound", message: "RouteNotFound"},
-	{err: errMethod, status: http.StatusMethodNotAllowed, code: "MethodNotAllowed", message: "MethodNotAllowed"},
-	{err: errMediaType, status: http.StatusUnsupportedMediaType, code: "UnsupportedMediaType", message: "bodyMustBeJSON"},
-	{err: errTooLarge, status: http.StatusRequestEntityTooLarge, code: "BodyTooLarge", message: "bodyIsTooLarge"},
-	{err: errBody, status: http.StatusBadRequest, code: "BadRequest", message: "bodyCouldNotBeRead"},
-	{err: errBeyondHead, status: http.StatusBadRequest, code: "BadRequest", message: headerMinPosition + "isBeyondTheLog"},
-	{err: money.ErrSyntax, status: http.StatusBadRequest, code: "BadRequest", message: "amountisNotAValidAmount"},
-	{err: money.ErrMalformed, status: http.StatusBadRequest, code: "BadRequest", message: "amountisNotAValidAmount"},
-	{err: money.ErrTooManyDigits, status: http.StatusBadRequest, code: "BadRequest", message: "amountisNotAValidAmount"},
-	{err: money.ErrOverflow, status: http.StatusBadRequest, code: "BadRequest", message: "amountisNotAValidAmount"},
-	{err: money.ErrNotPositive, status: http.StatusBadRequest, code: "BadRequest", message: "amountisNotAValidAmount"},
-	{err: money.ErrUnknownCurrency, status: http.StatusBadRequest, code: "BadRequest", message: "currencyisNotAValidCurrency"},
-
-	{err: payment.ErrUnknownTender, status: http.StatusBadRequest, code: "BadRequest", message: "tenderisNotAValidEnum"},
-	{err: tables.ErrSort, status: http.StatusBadRequest, code: "BadRequest", message: "sortisNotAValidEnum"},
-	{err: tables.ErrCursor, status: http.StatusBadRequest, code: "BadRequest", message: "cursorisNotAValidCursor"},
+	answers(errUnknownRoute, http.StatusNotFound, "RouteNotFound", "RouteNotFound"),
+	answers(errMethod, http.StatusMethodNotAllowed, "MethodNotAllowed", "MethodNotAllowed"),
+	answers(errMediaType, http.StatusUnsupportedMediaType, "UnsupportedMediaType", "bodyMustBeJSON"),
+	answers(errTooLarge, http.StatusRequestEntityTooLarge, "BodyTooLarge", "bodyIsTooLarge"),
+	bad(errBody, "bodyCouldNotBeRead"),
+	bad(errBeyondHead, headerMinPosition+"isBeyondTheLog"),
+	bad(money.ErrSyntax, "amountisNotAValidAmount"),
+	bad(money.ErrMalformed, "amountisNotAValidAmount"),
+	bad(money.ErrTooManyDigits, "amountisNotAValidAmount"),
+	bad(money.ErrOverflow, "amountisNotAValidAmount"),
+	bad(money.ErrNotPositive, "amountisNotAValidAmount"),
+	bad(money.ErrUnknownCurrency, "currencyisNotAValidCurrency"),
+	bad(payment.ErrUnknownTender, "tenderisNotAValidEnum"),
+	bad(tables.ErrSort, "sortisNotAValidEnum"),
+	bad(tables.ErrCursor, "cursorisNotAValidCursor"),
 
 	// What isn't there, or not yet.
-	{err: errNotFound, status: http.StatusNotFound, code: "RecordNotFound", message: "RecordNotFound"},
-	{err: fee.ErrNotFound, status: http.StatusNotFound, code: "RecordNotFound", message: "RecordNotFound"},
-	{err: commands.ErrFeeNotFound, status: http.StatusNotFound, code: "RecordNotFound", message: "RecordNotFound"},
-	{err: checkpoints.ErrNotBuilt, status: http.StatusServiceUnavailable, code: "NotYetVisible", message: "notYetVisible", retry: true},
-	{err: errNotYetVisible, status: http.StatusServiceUnavailable, code: "NotYetVisible", message: "notYetVisible", retry: true},
+	answers(errNotFound, http.StatusNotFound, "RecordNotFound", "RecordNotFound"),
+	answers(fee.ErrNotFound, http.StatusNotFound, "RecordNotFound", "RecordNotFound"),
+	answers(commands.ErrFeeNotFound, http.StatusNotFound, "RecordNotFound", "RecordNotFound"),
+	later(checkpoints.ErrNotBuilt, "NotYetVisible", "notYetVisible"),
+	later(errNotYetVisible, "NotYetVisible", "notYetVisible"),
 
 	// Conflicts.
-	{err: commands.ErrIDInUse, status: http.StatusConflict, code: "IdInUse", message: "idInUse"},
-	{err: fee.ErrExists, status: http.StatusConflict, code: "IdInUse", message: "idInUse"},
-	{err: payment.ErrExists, status: http.StatusConflict, code: "IdInUse", message: "idInUse"},
-	{err: eventstore.ErrClaimRunning, status: http.StatusConflict, code: "RequestInProgress", message: "requestIsStillRunning", retry: true},
-	{err: eventstore.ErrFingerprint, status: http.StatusUnprocessableEntity, code: "IdempotencyKeyReused", message: "idempotencyKeyIsUsedForAnotherRequest"},
+	answers(commands.ErrIDInUse, http.StatusConflict, "IdInUse", "idInUse"),
+	answers(fee.ErrExists, http.StatusConflict, "IdInUse", "idInUse"),
+	answers(payment.ErrExists, http.StatusConflict, "IdInUse", "idInUse"),
+	{eventstore.ErrClaimRunning, http.StatusConflict, "RequestInProgress", "requestIsStillRunning", true},
+	refused(eventstore.ErrFingerprint, "IdempotencyKeyReused", "idempotencyKeyIsUsedForAnotherRequest"),
 
 	// Rules of the domain.
-	{err: fee.ErrCancelled, status: http.StatusUnprocessableEntity, code: "FeeCanceled", message: "feeIsCanceled"},
-	{err: fee.ErrAlreadySettled, status: http.StatusUnprocessableEntity, code: "FeeAlreadySettled", message: "feeIsAlreadySettled"},
-	{err: fee.ErrExceedsOutstanding, status: http.StatusUnprocessableEntity, code: "ExceedsOutstanding", message: "amountExceedsOutstanding"},
-	{err: fee.ErrMoneyApplied, status: http.StatusUnprocessableEntity, code: "MoneyApplied", message: "moneyIsPaidOnTheFee"},
-	{err: fee.ErrUnknownCause, status: http.StatusUnprocessableEntity, code: "UnknownCause", message: "causeIsUnknown"},
-	{err: payment.ErrOverAllocated, status: http.StatusUnprocessableEntity, code: "OverAllocated", message: "allocationsExceedThePayment"},
-	{err: payment.ErrDuplicateFee, status: http.StatusUnprocessableEntity, code: "DuplicateFee", message: "feeIsNamedTwice"},
-	{err: payment.ErrDuplicateAllocation, status: http.StatusUnprocessableEntity, code: "DuplicateAllocation", message: "allocationIsNamedTwice"},
-	{err: payment.ErrNoTarget, status: http.StatusUnprocessableEntity, code: "NoTarget", message: "paymentHasNoTarget"},
-	{err: money.ErrCurrencyMismatch, status: http.StatusUnprocessableEntity, code: "CurrencyMismatch", message: "currenciesDiffer"},
-	{err: domain.ErrBeforeFirstEvent, status: http.StatusUnprocessableEntity, code: "DateTooEarly", message: "dateIsBeforeTheFirstEvent"},
-	{err: commands.ErrEffectiveInFuture, status: http.StatusUnprocessableEntity, code: "DateInFuture", message: "dateIsInTheFuture"},
-	{err: commands.ErrOtherUsersFee, status: http.StatusUnprocessableEntity, code: "OtherUsersFee", message: "feeBelongsToAnotherUser"},
-	{err: eventstore.ErrKeyDestroyed, status: http.StatusUnprocessableEntity, code: "PersonErased", message: "personIsErased"},
-	{err: commands.ErrStatusNotSettable, status: http.StatusUnprocessableEntity, code: "StatusNotSettable", message: "statusCanNotBeSet"},
-	{err: errNewFeeStatus, status: http.StatusUnprocessableEntity, code: "StatusNotSettable", message: "newFeeMustBeUnpaid"},
+	refused(fee.ErrCancelled, "FeeCanceled", "feeIsCanceled"),
+	refused(fee.ErrAlreadySettled, "FeeAlreadySettled", "feeIsAlreadySettled"),
+	refused(fee.ErrExceedsOutstanding, "ExceedsOutstanding", "amountExceedsOutstanding"),
+	refused(fee.ErrMoneyApplied, "MoneyApplied", "moneyIsPaidOnTheFee"),
+	refused(fee.ErrUnknownCause, "UnknownCause", "causeIsUnknown"),
+	refused(payment.ErrOverAllocated, "OverAllocated", "allocationsExceedThePayment"),
+	refused(payment.ErrDuplicateFee, "DuplicateFee", "feeIsNamedTwice"),
+	refused(payment.ErrDuplicateAllocation, "DuplicateAllocation", "allocationIsNamedTwice"),
+	refused(payment.ErrNoTarget, "NoTarget", "paymentHasNoTarget"),
+	refused(money.ErrCurrencyMismatch, "CurrencyMismatch", "currenciesDiffer"),
+	refused(domain.ErrBeforeFirstEvent, "DateTooEarly", "dateIsBeforeTheFirstEvent"),
+	refused(commands.ErrEffectiveInFuture, "DateInFuture", "dateIsInTheFuture"),
+	refused(commands.ErrOtherUsersFee, "OtherUsersFee", "feeBelongsToAnotherUser"),
+	refused(commands.ErrStatusNotSettable, "StatusNotSettable", "statusCanNotBeSet"),
+	refused(errNewFeeStatus, "StatusNotSettable", "newFeeMustBeUnpaid"),
+	refused(eventstore.ErrKeyDestroyed, "PersonErased", "personIsErased"),
 
-	// Ours to bear: nothing of it is the caller's fault.
-	{err: errTooMany, status: http.StatusServiceUnavailable, code: "Busy", message: "serviceIsBusy", retry: true},
-	{err: eventstore.ErrBusy, status: http.StatusServiceUnavailable, code: "Busy", message: "serviceIsBusy", retry: true},
-	{err: eventstore.ErrClosed, status: http.StatusServiceUnavailable, code: "Busy", message: "serviceIsBusy", retry: true},
-	{err: search.ErrUnavailable, status: http.StatusServiceUnavailable, code: "SearchUnavailable", message: "searchIsNotAvailable", retry: true},
-	{err: domain.ErrUnknownCommand, status: http.StatusInternalServerError, code: codeInternal, message: messageInternal},
-	{err: credit.ErrUnknownSource, status: http.StatusInternalServerError, code: codeInternal, message: messageInternal},
-	{err: eventstore.ErrCommitNotFound, status: http.StatusInternalServerError, code: codeInternal, message: messageInternal},
-	{err: eventstore.ErrKeyUnknown, status: http.StatusInternalServerError, code: codeInternal, message: messageInternal},
-	{err: eventstore.ErrSubjectChanged, status: http.StatusInternalServerError, code: codeInternal, message: messageInternal},
-	{err: eventstore.ErrStored, status: http.StatusInternalServerError, code: codeInternal, message: messageInternal},
-	{err: eventstore.ErrPanic, status: http.StatusInternalServerError, code: codeInternal, message: messageInternal},
-	{err: eventstore.ErrInvalid, status: http.StatusInternalServerError, code: codeInternal, message: messageInternal},
-	{err: eventstore.ErrGap, status: http.StatusInternalServerError, code: codeInternal, message: messageInternal},
-	{err: context.DeadlineExceeded, status: http.StatusServiceUnavailable, code: "Busy", message: "serviceIsBusy", retry: true},
-	{err: context.Canceled, status: statusClientGone, code: "ClientGone", message: "clientIsGone"},
+	// Ours to bear, and over soon.
+	later(errTooMany, codeBusy, messageBusy),
+	later(eventstore.ErrBusy, codeBusy, messageBusy),
+	later(eventstore.ErrClosed, codeBusy, messageBusy),
+	later(context.DeadlineExceeded, codeBusy, messageBusy),
+	later(search.ErrUnavailable, "SearchUnavailable", "searchIsNotAvailable"),
+	answers(context.Canceled, statusClientGone, "ClientGone", "clientIsGone"),
+
+	// Faults of ours.
+	fault(errPanic),
+	fault(domain.ErrUnknownCommand),
+	fault(credit.ErrUnknownSource),
+	fault(catalog.ErrUnknownType),
+	fault(catalog.ErrNotRegistered),
+	fault(catalog.ErrNoKey),
+	fault(catalog.ErrMalformed),
+	fault(eventstore.ErrCommitNotFound),
+	fault(eventstore.ErrKeyUnknown),
+	fault(eventstore.ErrMasterKey),
+	fault(eventstore.ErrSealed),
+	fault(eventstore.ErrSubjectChanged),
+	fault(eventstore.ErrStored),
+	fault(eventstore.ErrPanic),
+	fault(eventstore.ErrInvalid),
+	fault(eventstore.ErrGap),
+}
+
+func answers(err error, status int, code, message string) rule {
+	return rule{err: err, status: status, code: code, message: message}
+}
+
+func bad(err error, message string) rule {
+	return answers(err, http.StatusBadRequest, codeBadRequest, message)
+}
+
+func refused(err error, code, message string) rule {
+	return answers(err, http.StatusUnprocessableEntity, code, message)
+}
+
+func later(err error, code, message string) rule {
+	return rule{err: err, status: http.StatusServiceUnavailable, code: code, message: message, retry: true}
+}
+
+// fault is an error that callers are told nothing about.
+func fault(err error) rule {
+	return answers(err, http.StatusInternalServerError, "InternalError", "internalError")
 }
 
 // statusClientGone is what the log says of a request that its client gave up; nobody receives it.
 const statusClientGone = 499
 
-// internal answers what no line of the table knows: a fault of ours, told without its text.
-var internal = rule{status: http.StatusInternalServerError, code: codeInternal, message: messageInternal}
-
-// classify returns the line of the table for an error.
+// classify returns the line of the table for an error. What no line knows is a fault of ours.
 func classify(err error) rule {
 	if _, ok := errors.AsType[*input.Error](err); ok {
-		return rule{status: http.StatusBadRequest, code: "BadRequest"}
+		return bad(err, "")
 	}
 	if _, ok := errors.AsType[*commands.VersionMismatchError](err); ok {
-		return rule{status: http.StatusPreconditionFailed, code: "VersionMismatch", message: "recordVersionDoesNotMatch"}
+		return answers(err, http.StatusPreconditionFailed, "VersionMismatch", "recordVersionDoesNotMatch")
 	}
 	for _, r := range rules {
 		if errors.Is(err, r.err) {
 			return r
 		}
 	}
-	return internal
+	return fault(err)
 }
 
-// problem returns the answer to an error.
-func problem(err error) *envelope.Problem {
-	r := classify(err)
+// problem returns the answer to an error that r is the line of.
+func problem(r rule, err error) *envelope.Problem {
 	p := &envelope.Problem{Status: r.status, Code: r.code, Message: "errMsg_" + r.message}
-	if bad, ok := errors.AsType[*input.Error](err); ok {
-		p.Message = bad.Message()
-		p.Detail = []envelope.Part{envelope.Text("field", bad.Param), envelope.Text("rule", string(bad.Rule))}
-		if bad.Detail != "" {
-			p.Detail = append(p.Detail, envelope.Text("wanted", bad.Detail))
+	if broken, ok := errors.AsType[*input.Error](err); ok {
+		p.Message = broken.Message()
+		p.Detail = []envelope.Part{envelope.Text("field", broken.Param), envelope.Text("rule", string(broken.Rule))}
+		if broken.Detail != "" {
+			p.Detail = append(p.Detail, envelope.Text("wanted", broken.Detail))
 		}
 	}
 	if stale, ok := errors.AsType[*commands.VersionMismatchError](err); ok {

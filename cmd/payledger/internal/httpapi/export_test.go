@@ -21,11 +21,9 @@ func Routes() []RouteInfo {
 func Answered(err error) (status int, message string, listed bool) {
 	r := classify(err)
 	for _, line := range rules {
-		if line == r {
-			listed = true
-		}
+		listed = listed || line == r
 	}
-	return r.status, problem(err).Message, listed
+	return r.status, problem(r, err).Message, listed
 }
 
 // Listed returns the errors that have a line of their own.

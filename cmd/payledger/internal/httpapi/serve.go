@@ -2,7 +2,6 @@ package httpapi
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -51,17 +50,15 @@ func (a *API) handle(rt *route) http.HandlerFunc {
 		defer cancel()
 		c := &call{api: a, route: rt, request: r.WithContext(ctx), arrived: a.now()}
 		ans, err := c.run()
+		var line rule
 		if err != nil {
-			ans = c.refusal(err, ans)
-			c.refuse(w, err)
+			line = classify(err)
+			ans = c.refusal(w.Header(), line, err, ans)
 		}
 		c.write(w, ans)
-		c.record(ans, err)
+		c.record(ans, line, err)
 	}
 }
-
-// errPanic is a programming fault that a request ran into.
-var errPanic = errors.New("panic")
 
 // run does the route's work. A panic ends this request only.
 func (c *call) run() (ans *answer, err error) {
@@ -80,40 +77,26 @@ func (c *call) run() (ans *answer, err error) {
 	return c.route.serve(c)
 }
 
-// refuse sets the headers of an error.
-func (c *call) refuse(w http.ResponseWriter, err error) {
-	h := w.Header()
-	rule := classify(err)
-	if rule.retry {
-		h.Set("Retry-After", retryAfter)
-	}
-	if rule.status == http.StatusUnauthorized {
+// refusal prints an error and sets the headers that belong to it; partial, if not nil, says at which position it was decided.
+func (c *call) refusal(h http.Header, r rule, err error, partial *answer) *answer {
+	p := problem(r, err)
+	p.RequestID, p.At = c.requestID, c.api.now()
+	if r.code == codeLoginRequired {
+		p.Message = "errMsg_" + c.route.name + "RequiresLogin"
 		h.Set("WWW-Authenticate", "Bearer")
+	}
+	if r.retry {
+		h.Set("Retry-After", retryAfter)
 	}
 	if c.allow != "" {
 		h.Set("Allow", c.allow)
 	}
-	if c.asksProblem() {
-		h.Set("Content-Type", envelope.TypeProblem)
-	}
-}
-
-func (c *call) asksProblem() bool {
-	return strings.Contains(c.request.Header.Get("Accept"), envelope.TypeProblem)
-}
-
-// refusal prints an error; partial, if not nil, says at which position it was decided.
-func (c *call) refusal(err error, partial *answer) *answer {
-	p := problem(err)
-	if p.Code == codeLoginRequired {
-		p.Message = "errMsg_" + c.route.name + "RequiresLogin"
-	}
-	p.RequestID, p.At = c.requestID, c.api.now()
-	ans := &answer{status: p.Status}
+	ans := &answer{status: r.status}
 	if partial != nil {
 		ans.position, ans.etag = partial.position, partial.etag
 	}
-	if c.asksProblem() {
+	if strings.Contains(c.request.Header.Get("Accept"), envelope.TypeProblem) {
+		h.Set("Content-Type", envelope.TypeProblem)
 		ans.body = envelope.AppendProblem(nil, p)
 	} else {
 		ans.body = envelope.AppendError(nil, p)
@@ -157,23 +140,24 @@ func (c *call) write(w http.ResponseWriter, ans *answer) {
 }
 
 // record counts and logs the request: one line, without what was in it.
-func (c *call) record(ans *answer, err error) {
+func (c *call) record(ans *answer, r rule, err error) {
 	elapsed := c.api.now().Sub(c.arrived)
 	c.api.metrics.observe(c.route, ans.status, elapsed)
-	level := slog.LevelInfo
-	attrs := []slog.Attr{
+	attrs := make([]slog.Attr, 0, 9)
+	attrs = append(attrs,
 		slog.String("method", c.request.Method), slog.String("route", c.route.path), slog.Int("status", ans.status),
 		slog.Duration("elapsed", elapsed), slog.String("request_id", c.requestID), slog.String("tenant", c.tenant),
-	}
-	if ans.position > 0 {
-		attrs = append(attrs, slog.Int64("position", ans.position))
-	}
+		slog.Int64("position", ans.position))
+	level := slog.LevelInfo
 	if err != nil {
-		attrs = append(attrs, slog.String("error_code", classify(err).code))
+		attrs = append(attrs, slog.String("error_code", r.code))
 	}
-	if ans.status >= http.StatusInternalServerError && err != nil {
+	if ans.status >= http.StatusInternalServerError {
+		level = slog.LevelWarn
+		attrs = append(attrs, slog.Any("error", err))
+	}
+	if ans.status == http.StatusInternalServerError {
 		level = slog.LevelError
-		attrs = append(attrs, slog.String("error", err.Error()))
 	}
 	c.api.logger.LogAttrs(c.context(), level, "request", attrs...)
 }

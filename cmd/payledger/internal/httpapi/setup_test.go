@@ -293,11 +293,15 @@ type fixedSearch struct {
 	asked  search.Query
 	result search.Result
 	err    error
+	hook   func() // called on each search
 }
 
 func (f *fixedSearch) Search(_ context.Context, q search.Query) (search.Result, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.hook != nil {
+		f.hook()
+	}
 	f.asked = q
 	return f.result, f.err
 }

@@ -1,0 +1,137 @@
+package httpapi_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/golang-jwt/jwt/v5"
+	"github.com/stretchr/testify/require"
+
+	"payledger/cmd/payledger/internal/httpapi"
+)
+
+// One case for each row of the contract's table, against every route: what isn't listed is 403.
+func TestRolesOnRoutes(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	ok, no := 0, http.StatusForbidden
+	cases := []struct {
+		name, method, path, body string
+		want                     map[string]int // by role, in the order below
+	}{
+		{"assess", "POST", "/fees", newFee(``), roles(no, ok, ok, no, ok, no, ok)},
+		{"read", "GET", "/fees/{own}", "", roles(ok, ok, ok, ok, no, ok, ok)},
+		{"read another's", "GET", "/fees/{other}", "", roles(http.StatusNotFound, ok, ok, ok, no, ok, ok)},
+		{"list", "GET", "/fees", "", roles(ok, ok, ok, ok, no, ok, ok)},
+		{"search", "GET", "/search/fees?q=x", "", roles(ok, ok, ok, ok, no, ok, ok)},
+		{"note", "PATCH", "/fees/{own}", `{"note":"n"}`, roles(no, ok, ok, no, no, no, ok)},
+		{"no change", "PATCH", "/fees/{own}", `{}`, roles(no, ok, ok, no, no, no, ok)},
+		{"waive", "PATCH", "/fees/{own}", `{"status":"waived"}`, roles(no, ok, ok, no, no, no, ok)},
+		{"cancel", "PATCH", "/fees/{own}", `{"status":"canceled"}`, roles(no, no, ok, no, no, no, ok)},
+		{"settle", "PATCH", "/fees/{own}", `{"status":"paid"}`, roles(no, ok, ok, no, no, no, ok)},
+		{"pay", "POST", "/payments", `{"userId":"` + memberID + `","tender":"pos","amount":1}`, roles(no, ok, ok, no, no, no, ok)},
+	}
+	for _, c := range cases {
+		for role, want := range c.want {
+			other := w.do("POST", "/fees", w.staff(), newFee(`"userId":"`+otherID+`"`)).str("fee", "id")
+			path := strings.NewReplacer("{own}", w.assess("5"), "{other}", other).Replace(c.path)
+			before := w.head()
+			r := w.do(c.method, path, w.token(memberID, role), c.body)
+			if want == ok {
+				require.Less(t, r.status, 300, "%s as %s: %s", c.name, role, r.body)
+				continue
+			}
+			require.Equal(t, want, r.status, "%s as %s: %s", c.name, role, r.body)
+			require.Equal(t, before, w.head(), "nothing is stored")
+		}
+		w.do(c.method, strings.NewReplacer("{own}", memberID, "{other}", otherID).Replace(c.path), w.token(memberID, "librarian"), c.body).
+			refused(403, "Forbidden", "errMsg_userHasNoPermission")
+	}
+}
+
+func roles(member, staff, supervisor, finance, service, auditor, admin int) map[string]int {
+	return map[string]int{
+		"member": member, "staff": staff, "supervisor": supervisor, "finance": finance, "service": service, "auditor": auditor, "admin": admin,
+	}
+}
+
+// Every route asks for a login first, whatever else is wrong with the request.
+func TestLoginIsRequired(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	for _, route := range httpapi.Routes() {
+		method, path, _ := strings.Cut(route.Pattern, " ")
+		path = strings.ReplaceAll(path, "{feeId}", "no-id") + "?unknown=1&unknown=2"
+		for name, token := range map[string]string{"none": "", "rubbish": "rubbish", "unsigned": unsigned(t)} {
+			r := w.do(method, path, token, "")
+			r.refused(401, "LoginRequired", "errMsg_"+route.Name+"RequiresLogin")
+			require.Equal(t, "Bearer", r.header.Get("WWW-Authenticate"), name)
+		}
+		w.do(method, path+"&access_token="+w.staff(), "", "").wants(401)
+		w.do(method, path, "", "", "Authorization", "Basic "+w.staff()).wants(401)
+	}
+	require.NotContains(t, w.logs.String(), "unknown=1", "no query in the log")
+	require.NotContains(t, w.logs.String(), w.staff()[:20])
+}
+
+func unsigned(t *testing.T) string {
+	t.Helper()
+	token, err := jwt.NewWithClaims(jwt.SigningMethodNone, jwt.MapClaims{"sub": staffID, "aud": audience, "roles": []string{"admin"}}).
+		SignedString(jwt.UnsafeAllowNoneSignatureType)
+	require.NoError(t, err)
+	return token
+}
+
+func TestWhereTokensMayStand(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	id := w.assess("5")
+	const name = "librarymanagementsystem-access-token"
+	get := func(header ...string) reply { return w.do("GET", "/fees/"+id, "", "", header...) }
+	get("Authorization", "bearer "+w.member()).wants(200)
+	get(name, w.member()).wants(200)
+	get("Cookie", "other=1; "+name+"="+w.member()).wants(200)
+	get("Cookie", name+"=rubbish").wants(401)
+	get("Authorization", "Bearer rubbish", "Cookie", name+"="+w.member()).wants(401)
+
+	// A page of another site makes the browser send the cookie, but can't make it send a header.
+	patch := func(header ...string) reply { return w.do("PATCH", "/fees/"+id, "", `{"note":"x"}`, header...) }
+	patch("Cookie", name+"="+w.staff(), "Sec-Fetch-Site", "same-origin").wants(200)
+	patch("Cookie", name+"="+w.staff(), "Sec-Fetch-Site", "cross-site").refused(403, "CrossOrigin", "errMsg_requestComesFromAnotherSite")
+	patch("Cookie", name+"="+w.staff(), "Origin", "https://evil.example").wants(403)
+	patch("Authorization", "Bearer "+w.staff(), "Sec-Fetch-Site", "cross-site").wants(200)
+}
+
+func TestTenants(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	id := w.assess("5")
+	two := w.sign(jwt.MapClaims{"sub": staffID, "tenant": []string{"north", tenant}, "roles": []string{"admin"}})
+	get := func(token string, header ...string) reply { return w.do("GET", "/fees/"+id, token, "", header...) }
+	get(two, "mbx-tenant-id", tenant).wants(200)
+	get(two, "mbx-tenant-id", "north").refused(404, "RecordNotFound", "errMsg_RecordNotFound")
+	get(two, "mbx-tenant-id", "south").refused(404, "TenantNotFound", "errMsg_TenantNotFound")
+	get(two).refused(404, "TenantNotFound", "errMsg_TenantNotFound")
+	get(w.staff(), "mbx-tenant-id", "north").refused(404, "TenantNotFound", "errMsg_TenantNotFound")
+	get(w.sign(jwt.MapClaims{"sub": staffID, "roles": []string{"admin"}})).refused(404, "TenantNotFound", "errMsg_TenantNotFound")
+
+	require.Empty(t, idsOf(t, w.do("GET", "/fees", two, "", "mbx-tenant-id", "north")))
+	w.do("PATCH", "/fees/"+id, two, `{"note":"x"}`, "mbx-tenant-id", "north").wants(404)
+	north := w.do("POST", "/fees", two, newFee(`"id":"`+id+`"`), "mbx-tenant-id", "north").wants(201)
+	require.Equal(t, id, north.str("fee", "id"), "ids belong to a tenant")
+	w.do("POST", "/payments", two, `{"userId":"`+memberID+`","tender":"cash","amount":100}`, "mbx-tenant-id", "north").wants(201)
+	require.Equal(t, "unpaid", get(w.staff()).str("fee", "status"))
+}
+
+// Ids are the same in upper and lower case, and so is a token's subject.
+func TestSubjectsInUpperCase(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	mixed := "ABCDEF00-1111-4111-8111-111111111111"
+	r := w.do("POST", "/fees", w.staff(), newFee(`"userId":"`+mixed+`"`)).wants(201)
+	require.Equal(t, strings.ToLower(mixed), r.str("fee", "userId"))
+	id := strings.ToUpper(r.str("fee", "id"))
+	w.do("GET", "/fees/"+id, w.token(mixed, "member"), "").wants(200)
+	require.Len(t, idsOf(t, w.do("GET", "/fees?userId="+mixed, w.token(strings.ToLower(mixed), "member"), "")), 1)
+}
