@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -254,12 +253,16 @@ func TestRecordPayment(t *testing.T) {
 		refused(422, "CurrencyMismatch", "errMsg_currenciesDiffer")
 }
 
-// newFee returns the body of a good fee with some fields set otherwise: a later key of the same name replaces an earlier one.
+// newFee returns the body of a good fee with some fields set otherwise.
 func newFee(fields string) string {
-	values := map[string]json.RawMessage{
+	return with(map[string]json.RawMessage{
 		"userId": json.RawMessage(`"` + memberID + `"`), "loanId": json.RawMessage(`"` + loanID + `"`), "amount": json.RawMessage(`12.5`),
-	}
-	if err := json.Unmarshal([]byte("{"+strings.Trim(fields, ",")+"}"), &values); err != nil {
+	}, fields)
+}
+
+// with sets members of an object and returns it as JSON.
+func with(values map[string]json.RawMessage, fields string) string {
+	if err := json.Unmarshal([]byte("{"+fields+"}"), &values); err != nil {
 		panic(err)
 	}
 	body, err := json.Marshal(values)

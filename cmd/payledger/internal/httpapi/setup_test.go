@@ -49,6 +49,12 @@ const (
 	loanID   = "44444444-4444-4444-8444-444444444444"
 )
 
+// How long tests wait for what happens beside them, and how often they look.
+const (
+	wait = 30 * time.Second
+	tick = 5 * time.Millisecond
+)
+
 // world is the API over a real log, with the projection of the tables running unless a test stops it.
 type world struct {
 	t      testing.TB
@@ -108,7 +114,7 @@ func setup(t testing.TB, options ...option) *world {
 	require.Eventually(t, func() bool {
 		_, err := queries.Fee(context.Background(), tenant, memberID)
 		return err == nil
-	}, 30*time.Second, 5*time.Millisecond, "the tables are built")
+	}, wait, tick, "the tables are built")
 	return w
 }
 

@@ -1,0 +1,112 @@
+package httpapi_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strconv"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"payledger/eventstore"
+	"payledger/eventstore/catalog"
+	"payledger/readmodels/search"
+)
+
+// A front end that knows nothing of positions sees what it wrote, at once and each time.
+func TestReadingOnesOwnWrites(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	for i := range 30 {
+		id := w.assess(strconv.Itoa(i + 1))
+		w.do("GET", "/fees/"+id, w.member(), "").wants(http.StatusOK)
+		w.do("PATCH", "/fees/"+id, w.staff(), fmt.Sprintf(`{"note":"n%d"}`, i)).wants(http.StatusOK)
+		require.Equal(t, fmt.Sprintf("n%d", i), w.do("GET", "/fees/"+id, w.staff(), "").str("fee", "note"))
+		list := w.do("GET", "/fees?pageRowCount=1", w.staff(), "")
+		require.Equal(t, []string{id}, idsOf(t, list), "a list waits for the caller's own last write")
+	}
+}
+
+// While the projection stands still, answers say so instead of lying.
+func TestStandingProjection(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	old := w.assess("5")
+	w.do("GET", "/fees/"+old, w.staff(), "").wants(200)
+	w.pause()
+	r := w.do("POST", "/fees", w.staff(), newFee(``)).wants(201)
+	notYet := func(r reply) {
+		t.Helper()
+		r.refused(503, "NotYetVisible", "errMsg_notYetVisible")
+		require.Equal(t, "1", r.header.Get("Retry-After"))
+	}
+	notYet(w.do("GET", "/fees/"+r.str("fee", "id"), w.staff(), ""))
+	notYet(w.do("GET", "/fees/"+otherID, w.staff(), "")) // nobody can say yet that it isn't there
+	notYet(w.do("PATCH", "/fees/"+otherID, w.staff(), `{"note":"x"}`))
+	notYet(w.do("GET", "/fees/"+old, w.staff(), "", "Min-Position", "2"))
+	notYet(w.do("GET", "/fees", w.staff(), "", "Min-Position", "2"))
+
+	w.do("GET", "/fees/"+old, w.staff(), "", "Min-Position", "1").wants(200)
+	require.Len(t, idsOf(t, w.do("GET", "/fees", w.staff(), "")), 1, "an old list is better than none")
+	require.EqualValues(t, 1, w.do("GET", "/fees", w.staff(), "").position())
+	w.do("PATCH", "/fees/"+old, w.staff(), `{"note":"x"}`).wants(200)
+	require.Equal(t, "0", string(w.do("GET", "/fees/"+old, w.staff(), "").wants(200).raw("fee", "recordVersion")), "the old row, after a while")
+
+	// Commands need no projection, not even to find the open fees.
+	paid := w.do("POST", "/payments", w.staff(), pay(`"amount":17.5`)).wants(201)
+	require.Equal(t, "0", string(paid.raw("payment", "credit")))
+
+	w.project(catalog.New(), eventstore.OpenVault(w.pool, [32]byte{1}))
+	got := w.do("GET", "/fees/"+r.str("fee", "id"), w.staff(), "", "Min-Position", paid.header.Get("Ledger-Position")).wants(200)
+	require.Equal(t, "paid", got.str("fee", "status"))
+	require.Equal(t, paid.position(), got.position())
+	w.do("GET", "/fees/"+otherID, w.staff(), "").refused(404, "RecordNotFound", "errMsg_RecordNotFound")
+	w.do("PATCH", "/fees/"+otherID, w.staff(), `{"note":"x"}`).refused(404, "RecordNotFound", "errMsg_RecordNotFound")
+
+	beyond := strconv.FormatInt(w.head()+1, 10)
+	for _, path := range []string{"/fees", "/fees/" + old, "/search/fees"} {
+		w.do("GET", path, w.staff(), "", "Min-Position", beyond).refused(400, "BadRequest", "errMsg_Min-PositionisBeyondTheLog")
+	}
+}
+
+// A refusal says at which position it was decided.
+func TestRefusalsNameTheirPosition(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	id := w.assess("5")
+	w.do("PATCH", "/fees/"+id, w.staff(), `{"status":"paid"}`).wants(200)
+	require.Equal(t, w.head(), w.do("PATCH", "/fees/"+id, w.staff(), `{"status":"waived"}`).wants(422).position())
+	require.Equal(t, w.head(), w.do("PATCH", "/fees/"+otherID, w.staff(), `{"status":"waived"}`).wants(404).position())
+	require.Equal(t, w.head(), w.do("GET", "/fees/"+id, w.token(otherID, "member"), "").wants(404).position())
+}
+
+func TestSearchPassesOnWhatWasAsked(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	row := w.do("POST", "/fees", w.staff(), newFee(``)).raw("fee")
+	var document map[string]json.RawMessage
+	require.NoError(t, json.Unmarshal(row, &document))
+	delete(document, "status_idx")
+	body, err := json.Marshal(document)
+	require.NoError(t, err)
+	w.search.result = search.Result{Documents: []json.RawMessage{body}, Total: 10_000, AtLeast: true, Checkpoint: 1}
+
+	r := w.do("GET", "/search/fees?q=%C3%9Cber&status=2&reason=lost&currency=EUR&loanId="+loanID+"&userId="+memberID+"&pageNumber=3&pageRowCount=10",
+		w.staff(), "").wants(200)
+	require.Equal(t, search.Query{
+		Tenant: tenant, Object: "fee", Text: "Über", Status: "paid", Reason: "lost", Currency: "EUR", LoanID: loanID, UserID: memberID,
+		PageNumber: 3, PageRowCount: 10,
+	}, w.search.asked)
+	require.Equal(t, "["+string(body)+"]", string(r.raw("fees")))
+	require.Equal(t, `{"pageNumber":3,"pageRowCount":10,"totalRowCount":10000,"pageCount":1000}`, string(r.raw("paging")))
+	require.Equal(t, "at-least", r.header.Get("Total-Count"))
+	require.EqualValues(t, 1, r.position())
+	require.Equal(t, `["q","userId","loanId","reason","status","currency"]`, string(r.raw("filters")))
+
+	w.do("GET", "/search/fees", w.member(), "").wants(200)
+	require.Equal(t, memberID, w.search.asked.Owner, "members find their own")
+	w.search.err = fmt.Errorf("ask: %w", search.ErrUnavailable)
+	r = w.do("GET", "/search/fees?q=x", w.staff(), "").refused(503, "SearchUnavailable", "errMsg_searchIsNotAvailable")
+	require.Equal(t, "1", r.header.Get("Retry-After"))
+}
