@@ -23,6 +23,8 @@ func TestRolesOnRoutes(t *testing.T) {
 		{"assess", "POST", "/fees", newFee(``), roles(no, ok, ok, no, ok, no, ok)},
 		{"read", "GET", "/fees/{own}", "", roles(ok, ok, ok, ok, no, ok, ok)},
 		{"read another's", "GET", "/fees/{other}", "", roles(http.StatusNotFound, ok, ok, ok, no, ok, ok)},
+		{"history", "GET", "/fees/{own}/history", "", roles(ok, ok, ok, ok, no, ok, ok)},
+		{"another's history", "GET", "/fees/{other}/history", "", roles(http.StatusNotFound, ok, ok, ok, no, ok, ok)},
 		{"list", "GET", "/fees", "", roles(ok, ok, ok, ok, no, ok, ok)},
 		{"search", "GET", "/search/fees?q=x", "", roles(ok, ok, ok, ok, no, ok, ok)},
 		{"note", "PATCH", "/fees/{own}", `{"note":"n"}`, roles(no, ok, ok, no, no, no, ok)},

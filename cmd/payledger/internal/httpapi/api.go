@@ -4,9 +4,10 @@ package httpapi
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -17,6 +18,7 @@ import (
 	"payledger/commands"
 	"payledger/eventstore"
 	"payledger/readmodels/checkpoints"
+	"payledger/readmodels/history"
 	"payledger/readmodels/search"
 	"payledger/readmodels/tables"
 )
@@ -26,8 +28,9 @@ type Config struct {
 	Commands *commands.Service
 	Tables   tables.Queries
 	// Head reads the end of the log.
-	Head   func(context.Context) (eventstore.Head, error)
-	Search search.Searcher
+	Head    func(context.Context) (eventstore.Head, error)
+	History history.Reader
+	Search  search.Searcher
 	// SearchProjection is the projection that bounds what Search can find.
 	SearchProjection checkpoints.Projection
 	Verifier         *auth.Verifier
@@ -60,6 +63,7 @@ type API struct {
 	commands *commands.Service
 	tables   tables.Queries
 	head     func(context.Context) (eventstore.Head, error)
+	history  history.Reader
 	search   search.Searcher
 	searched checkpoints.Projection
 	verifier *auth.Verifier
@@ -82,9 +86,8 @@ type API struct {
 
 // New returns the API. An error names what the config lacks.
 func New(c Config) (*API, error) {
-	if c.Commands == nil || c.Tables.Pool == nil || c.Tables.Watcher == nil || c.Head == nil || c.Search == nil || c.Verifier == nil ||
-		c.Logger == nil || c.Metrics == nil || c.Now == nil || c.NewID == nil || c.Ready == nil || c.Service == "" || c.Project == "" {
-		return nil, errors.New("library API: the configuration is not complete")
+	if missing := c.missing(); len(missing) > 0 {
+		return nil, fmt.Errorf("library API: the configuration lacks %s", strings.Join(missing, ", "))
 	}
 	if c.TenantHeader == "" {
 		c.TenantHeader = DefaultTenantHeader
@@ -101,11 +104,40 @@ func New(c Config) (*API, error) {
 		return nil, err
 	}
 	return &API{
-		commands: c.Commands, tables: c.Tables, head: c.Head, search: c.Search, searched: c.SearchProjection, verifier: c.Verifier, logger: c.Logger,
+		commands: c.Commands, tables: c.Tables, head: c.Head, history: c.History, search: c.Search, searched: c.SearchProjection, verifier: c.Verifier, logger: c.Logger,
 		metrics: m, now: c.Now, newID: c.NewID, ready: c.Ready, service: c.Service, version: c.Version,
 		tokenName: c.Project + "-access-token", tenantHeader: c.TenantHeader, writes: writes, maxInFlight: c.MaxInFlight,
 		crossOrigin: http.NewCrossOriginProtection(),
 	}, nil
+}
+
+// missing names the needed fields that are not set.
+func (c *Config) missing() []string {
+	var names []string
+	for _, field := range []struct {
+		name string
+		set  bool
+	}{
+		{"Commands", c.Commands != nil},
+		{"Tables", c.Tables.Pool != nil && c.Tables.Watcher != nil},
+		{"Head", c.Head != nil},
+		{"History", c.History.Log != nil && c.History.Catalog != nil && c.History.Keys != nil},
+		{"Search", c.Search != nil},
+		{"SearchProjection", c.SearchProjection.Name != ""},
+		{"Verifier", c.Verifier != nil},
+		{"Logger", c.Logger != nil},
+		{"Metrics", c.Metrics != nil},
+		{"Now", c.Now != nil},
+		{"NewID", c.NewID != nil},
+		{"Ready", c.Ready != nil},
+		{"Service", c.Service != ""},
+		{"Project", c.Project != ""},
+	} {
+		if !field.set {
+			names = append(names, field.name)
+		}
+	}
+	return names
 }
 
 // Handler returns the handler of the library listener.

@@ -132,6 +132,10 @@ func TestBadQueries(t *testing.T) {
 		"/fees/x":                                         "errMsg_feeIdisNotAValidID",
 		"/fees/%00":                                       "errMsg_feeIdisNotAValidID",
 		"/search/fees?q=" + strings.Repeat("%C3%BC", 128): "errMsg_qisNotAValidString",
+		"/fees/x/history":                                 "errMsg_feeIdisNotAValidID",
+		"/fees/" + memberID + "/history?asOf=soon":        "errMsg_asOfisNotAValidDate",
+		"/fees/" + memberID + "/history?knownAt=-1":       "errMsg_knownAtisNotAValidInteger",
+		"/fees/" + memberID + "/history?x=1":              "errMsg_xisNotAKnownField",
 		"/search/fees?cursor=x":                           "errMsg_cursorisNotAKnownField",
 		"/search/fees?currency=euro":                      "errMsg_currencyisNotAValidCurrency",
 	} {

@@ -42,6 +42,10 @@ func routes() []route {
 			needs: []auth.Permission{auth.ReadOwn}, serve: listFees,
 		},
 		{
+			method: http.MethodGet, path: "/fees/{feeId}/history", name: "getFeeHistory", dataName: "history", action: "getList",
+			needs: []auth.Permission{auth.ReadOwn}, serve: feeHistory,
+		},
+		{
 			method: http.MethodGet, path: "/search/fees", name: "searchFees", dataName: "fees", action: "getList",
 			needs: []auth.Permission{auth.ReadOwn}, serve: searchFees,
 		},

@@ -31,6 +31,7 @@ import (
 	"payledger/projections"
 	tablesprojection "payledger/projections/tables"
 	"payledger/readmodels/checkpoints"
+	"payledger/readmodels/history"
 	"payledger/readmodels/search"
 	"payledger/readmodels/tables"
 )
@@ -94,7 +95,7 @@ func setup(t testing.TB, options ...option) *world {
 
 	config := httpapi.Config{
 		Commands: &commands.Service{Store: w.store, Catalog: cat, Vault: vault, OpenFees: queries},
-		Tables:   queries, Head: w.reader.Head, Search: w.search, SearchProjection: tables.Projection(), Verifier: verifier,
+		Tables:   queries, Head: w.reader.Head, History: history.Reader{Log: w.reader, Catalog: cat, Keys: vault}, Search: w.search, SearchProjection: tables.Projection(), Verifier: verifier,
 		Logger: log, Metrics: prometheus.NewRegistry(), Now: time.Now, NewID: uuid.NewV7, Ready: func() error { return nil },
 		Service: service, Project: "librarymanagementsystem", Version: "test",
 	}

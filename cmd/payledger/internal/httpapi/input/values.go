@@ -230,6 +230,29 @@ func (v *Values) Date(name string) time.Time {
 	return at
 }
 
+// Until returns the end of a time: of the day in UTC if only a date is given.
+func (v *Values) Until(name string) time.Time {
+	at := v.Date(name)
+	if val := v.find(name); val != nil && len(val.text) == len(time.DateOnly) {
+		at = at.AddDate(0, 0, 1).Add(-time.Microsecond) // the log counts in microseconds
+	}
+	return at
+}
+
+// Position returns a position of the log, 0 when absent.
+func (v *Values) Position(name string) int64 {
+	val := v.get(name)
+	if val == nil {
+		return 0
+	}
+	n, err := strconv.ParseInt(val.text, 10, 64)
+	if err != nil || n < 0 {
+		v.Fail(name, ValidInteger, "a position of the log")
+		return 0
+	}
+	return n
+}
+
 // Currency returns a currency, or the one given when absent.
 func (v *Values) Currency(name string, absent money.Currency) money.Currency {
 	text := v.string(name, ValidCurrency, MaxString)
