@@ -2,7 +2,6 @@ package eventstore
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 	"testing"
 	"time"
@@ -10,8 +9,6 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
-	_ "github.com/jackc/pgx/v5/stdlib"
-	"github.com/pressly/goose/v3"
 	"github.com/stretchr/testify/require"
 
 	"payledger/eventstore/migrations"
@@ -30,7 +27,7 @@ type fixture struct {
 
 func newFixture(t testing.TB) *fixture {
 	t.Helper()
-	db := pgtest.NewFrom(t, pgtest.Template{Name: "log_fixture", Files: migrations.FS, Migrate: migrateFixture})
+	db := pgtest.NewFrom(t, pgtest.Template{Name: "log", Files: migrations.FS, Migrate: Migrate})
 	super, err := pgxpool.New(t.Context(), db.SuperURL)
 	require.NoError(t, err)
 	t.Cleanup(super.Close)
@@ -38,20 +35,6 @@ func newFixture(t testing.TB) *fixture {
 		db: db, super: super, reader: NewReader(db.ProjectorPool(t)), head: Head{Epoch: 1},
 		at: time.Date(2026, 3, 1, 0, 0, 0, 123_000, time.UTC), ends: make(map[StreamID]StreamEnd),
 	}
-}
-
-func migrateFixture(ctx context.Context, url string) error {
-	db, err := sql.Open("pgx", url)
-	if err != nil {
-		return err
-	}
-	defer db.Close()
-	provider, err := goose.NewProvider(goose.DialectPostgres, db, migrations.FS)
-	if err != nil {
-		return err
-	}
-	_, err = provider.Up(ctx)
-	return err
 }
 
 // event returns the next event of a stream of tenant main, the way the writer would make it, in a commit of its own.
