@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/caarlos0/env/v11"
 )
@@ -64,6 +65,8 @@ type Config struct {
 	ProjectName        string `env:"PROJECT_NAME"         doc:"first part of <project>-access-token, header and cookie" envDefault:"librarymanagementsystem"`
 
 	IndexUpdatedOnCreatedTopic bool `env:"INDEX_UPDATED_ON_CREATED_TOPIC" doc:"send index updates to the -created topic as well, as the guides print it" envDefault:"true"`
+
+	TimeZone string `env:"TIME_ZONE" doc:"zone in which a bare date ends, such as Europe/Vienna" envDefault:"UTC"`
 
 	LogLevel slog.Level `env:"LOG_LEVEL" doc:"DEBUG, INFO, WARN or ERROR" envDefault:"INFO"`
 }
@@ -137,6 +140,9 @@ func (c Config) Validate(parts ...Part) error {
 			fault("%s is not a URL", setting.name)
 		}
 	}
+	if _, err := time.LoadLocation(c.TimeZone); err != nil {
+		fault("TIME_ZONE %q is not known", c.TimeZone)
+	}
 	if c.KafkaSASLUser != "" && c.KafkaSASLMechanism != "SCRAM-SHA-256" {
 		fault("KAFKA_SASL_MECHANISM must be SCRAM-SHA-256")
 	}
@@ -148,6 +154,15 @@ func (c Config) App() Secret { return first(c.AppDatabaseURL, c.DatabaseURL) }
 
 // Projector returns the URL for projections: PROJECTOR_DATABASE_URL, else DATABASE_URL.
 func (c Config) Projector() Secret { return first(c.ProjectorDatabaseURL, c.DatabaseURL) }
+
+// Zone returns the zone of TIME_ZONE, UTC for one that Validate refuses.
+func (c Config) Zone() *time.Location {
+	zone, err := time.LoadLocation(c.TimeZone)
+	if err != nil {
+		return time.UTC
+	}
+	return zone
+}
 
 // Warnings lists the settings that work but should not stay so.
 func (c Config) Warnings() []string {

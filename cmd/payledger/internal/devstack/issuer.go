@@ -100,7 +100,7 @@ func makeKey(path string) (ed25519.PrivateKey, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make the issuer's key: %w", err)
 	}
-	if err := writeFile(path, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})); err != nil {
+	if err := WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})); err != nil {
 		return nil, err
 	}
 	return key, nil
@@ -117,7 +117,7 @@ func (i *Issuer) writeJWKS() error {
 	if err != nil {
 		return fmt.Errorf("write the issuer's public key: %w", err)
 	}
-	return writeFile(i.jwksPath, jwks)
+	return WriteFile(i.jwksPath, jwks)
 }
 
 // VaultKey reads the key that wraps the keys of personal texts from dir, or makes one at the first start. Base64, as VAULT_KEY.
@@ -135,11 +135,11 @@ func VaultKey(dir string) (string, error) {
 		return "", fmt.Errorf("make the vault's key: %w", err)
 	}
 	encoded := base64.StdEncoding.EncodeToString(key[:])
-	return encoded, writeFile(path, []byte(encoded))
+	return encoded, WriteFile(path, []byte(encoded))
 }
 
-// writeFile writes a whole file or none of it: a half-written key would be worse than no key.
-func writeFile(path string, content []byte) error {
+// WriteFile writes a whole file or none of it: a half-written key would be worse than no key. Only its owner can read it.
+func WriteFile(path string, content []byte) error {
 	temporary := path + ".new"
 	if err := os.WriteFile(temporary, content, 0o600); err != nil {
 		return fmt.Errorf("write %s: %w", path, err)

@@ -1,0 +1,199 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"payledger/cmd/payledger/internal/config"
+	"payledger/eventstore"
+	"payledger/eventstore/catalog"
+	"payledger/projections"
+	"payledger/readmodels/checkpoints"
+	"payledger/readmodels/digest"
+)
+
+func (a *app) auditCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "audit",
+		Short:   "Ask what happened, and whether the log is intact",
+		Example: "  payledger audit history fee 0197…\n  payledger audit verify",
+		Args:    exactly(0),
+		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(a.historyCommand(), a.verifyCommand())
+	return cmd
+}
+
+// verified is the answer of `audit verify`.
+type verified struct {
+	OK               bool   `json:"ok"`
+	Events           int64  `json:"events"`
+	Head             string `json:"head"` // hash of the last event, hex
+	Position         int64  `json:"position"`
+	FirstBadPosition *int64 `json:"firstBadPosition"`
+	Problem          string `json:"problem"`
+	// Projections are compared with a replay of the log, when the whole log is verified and VAULT_KEY opens its texts.
+	Projections []comparedProjection `json:"projections"`
+}
+
+// comparedProjection is a read model beside what the log says it should be.
+type comparedProjection struct {
+	Projection string `json:"projection"`
+	Position   int64  `json:"position"`
+	Rows       int64  `json:"rows"`
+	Digest     string `json:"digest"`
+	LogDigest  string `json:"logDigest"`
+	Equal      bool   `json:"equal"`
+}
+
+func (a *app) verifyCommand() *cobra.Command {
+	var options eventstore.VerifyOptions
+	cmd := &cobra.Command{
+		Use:   "verify",
+		Short: "Recompute the hash chain and compare head, count and the projections' digests",
+		Long: "Recomputes the hash chain from the stored bytes, compares it with the head, and each projection with a replay of the log.\n" +
+			"Writers may go on meanwhile. Exit code 5 means that something is not as it was written.",
+		Example: "  payledger audit verify\n  payledger audit verify --from 1 --to 100000 --json",
+		Args:    exactly(0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, err := a.config()
+			if err != nil {
+				return err
+			}
+			if cmd.Flags().Changed("from") && options.From < 1 || cmd.Flags().Changed("to") && options.To < options.From {
+				return usageError(errors.New("--from and --to are positions from 1, --to not before --from"))
+			}
+			return a.verify(cmd.Context(), cfg, options)
+		},
+	}
+	cmd.Flags().Int64Var(&options.From, "from", 0, "first position; default the first of the log")
+	cmd.Flags().Int64Var(&options.To, "to", 0, "last position; default the head")
+	return cmd
+}
+
+func (a *app) verify(ctx context.Context, cfg config.Config, options eventstore.VerifyOptions) error {
+	l, err := a.openAudit(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	defer l.close()
+	report, err := eventstore.Verify(ctx, l.reader, options)
+	if err != nil {
+		return err
+	}
+	answer := verified{
+		OK: report.OK, Events: report.Events, Head: fmt.Sprintf("%x", report.Head.Hash), Position: report.Head.Position, Problem: report.Problem,
+		Projections: []comparedProjection{},
+	}
+	if report.FirstBadPosition > 0 {
+		answer.FirstBadPosition = &report.FirstBadPosition
+	}
+	whole := options.From == 0 && options.To == 0
+	switch {
+	case !report.OK || !whole:
+	case l.vault == nil:
+		fmt.Fprintln(a.stderr, "VAULT_KEY is not set: texts stay sealed, and the projections are not compared")
+	default:
+		if err := l.compareProjections(ctx, &answer); err != nil {
+			return err
+		}
+	}
+	if err := a.printVerified(answer); err != nil {
+		return err
+	}
+	if !answer.OK {
+		return &exitError{code: exitDamaged, err: errors.New("the data is not intact: " + answer.Problem)}
+	}
+	return nil
+}
+
+// openAudit opens what an auditor's question needs. Without VAULT_KEY sealed texts stay sealed.
+func (a *app) openAudit(ctx context.Context, cfg config.Config) (*ledger, error) {
+	if cfg.App() == "" {
+		return nil, usageError(errors.New("APP_DATABASE_URL (or DATABASE_URL) is required"))
+	}
+	log := a.logger(ctx, cfg)
+	if cfg.VaultKey != "" {
+		return openLedger(ctx, cfg, cfg.App(), log, newRegistry(), a.now)
+	}
+	pool, err := connect(ctx, cfg.App())
+	if err != nil {
+		return nil, err
+	}
+	return &ledger{cfg: cfg, log: log, now: a.now, pool: pool, reader: eventstore.NewReader(pool), catalog: catalog.New()}, nil
+}
+
+// compareProjections replays the log once up to each projection's checkpoint and compares digests.
+func (l *ledger) compareProjections(ctx context.Context, answer *verified) error {
+	for _, p := range projections.All() {
+		stored, err := p.Digest(ctx, l.pool)
+		if errors.Is(err, checkpoints.ErrNotBuilt) {
+			continue // it never ran
+		}
+		if err != nil {
+			return err
+		}
+		sum, err := l.replay(ctx, p.NewReplay(), stored.Position)
+		if err != nil {
+			return err
+		}
+		compared := comparedProjection{
+			Projection: p.Projection.Name, Position: stored.Position, Rows: stored.Sum.Rows,
+			Digest: stored.Sum.String(), LogDigest: sum.String(), Equal: stored.Sum == sum,
+		}
+		answer.Projections = append(answer.Projections, compared)
+		if !compared.Equal {
+			answer.OK = false
+			answer.Problem = fmt.Sprintf("projection %s differs from the log at position %d", compared.Projection, compared.Position)
+		}
+	}
+	return nil
+}
+
+// replayPage is the number of events that are read at once.
+const replayPage = 4096
+
+func (l *ledger) replay(ctx context.Context, replay projections.Replay, upTo int64) (digest.Sum, error) {
+	for after := int64(0); after < upTo; {
+		page, err := l.reader.ReadAll(ctx, after, int(min(replayPage, upTo-after)))
+		if err != nil {
+			return digest.Sum{}, err
+		}
+		if len(page) == 0 {
+			return digest.Sum{}, fmt.Errorf("the log ends at %d, before a projection's checkpoint at %d", after, upTo)
+		}
+		for i := range page {
+			event, err := l.catalog.Decode(ctx, l.vault, &page[i])
+			if err != nil {
+				return digest.Sum{}, err
+			}
+			if err := replay.Apply(event); err != nil {
+				return digest.Sum{}, err
+			}
+			after = event.Position
+		}
+	}
+	return replay.Sum(), nil
+}
+
+func (a *app) printVerified(v verified) error {
+	if a.json {
+		return a.printJSON(v)
+	}
+	if v.OK {
+		fmt.Fprintf(a.stdout, "intact: %d events, head %s at position %d\n", v.Events, v.Head, v.Position)
+	} else {
+		fmt.Fprintf(a.stdout, "NOT INTACT: %s\n", v.Problem)
+	}
+	for _, p := range v.Projections {
+		word := "equals the log"
+		if !p.Equal {
+			word = "DIFFERS from the log"
+		}
+		fmt.Fprintf(a.stdout, "projection %s at %d: %d rows, %s (digest %s)\n", p.Projection, p.Position, p.Rows, word, p.Digest)
+	}
+	return nil
+}

@@ -1,0 +1,211 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"text/tabwriter"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/spf13/cobra"
+
+	"payledger/cmd/payledger/internal/config"
+	"payledger/cmd/payledger/internal/kafkabus"
+	"payledger/eventstore"
+	"payledger/eventstore/catalog"
+)
+
+// checkTimeout bounds each check.
+const checkTimeout = 5 * time.Second
+
+// check is one line of `payledger doctor`.
+type check struct {
+	Name   string `json:"name"`
+	OK     bool   `json:"ok"`
+	Detail string `json:"detail"`
+	code   int    // exit code if it isn't OK
+}
+
+func (a *app) doctorCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:     "doctor",
+		Short:   "Say what is configured, reachable, behind or halted",
+		Example: "  payledger doctor\n  payledger doctor --json",
+		Args:    exactly(0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, err := a.config()
+			if err != nil {
+				return err
+			}
+			checks := a.examine(cmd.Context(), cfg)
+			if err := a.printChecks(cfg, checks); err != nil {
+				return err
+			}
+			code := exitDone
+			for _, c := range checks {
+				if !c.OK {
+					code = max(code, c.code)
+				}
+			}
+			if code != exitDone {
+				return &exitError{code: code, err: errors.New("not all is well")}
+			}
+			return nil
+		},
+	}
+}
+
+func (a *app) printChecks(cfg config.Config, checks []check) error {
+	if a.json {
+		return a.printJSON(map[string]any{"checks": checks})
+	}
+	table := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
+	for _, s := range cfg.Settings() {
+		fmt.Fprintf(table, "%s\t%s\t%s\n", s.Name, s.Value, s.Doc)
+	}
+	fmt.Fprintln(table)
+	for _, c := range checks {
+		word := "ok"
+		if !c.OK {
+			word = "FAULT"
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\n", c.Name, word, c.Detail)
+	}
+	return table.Flush()
+}
+
+func (a *app) examine(ctx context.Context, cfg config.Config) []check {
+	checks := []check{examineConfig(cfg)}
+	for _, db := range []struct {
+		name string
+		url  config.Secret
+	}{{"database (owner)", cfg.DatabaseURL}, {"database (app)", cfg.App()}, {"database (projector)", cfg.Projector()}} {
+		checks = append(checks, examineDatabase(ctx, db.name, db.url))
+	}
+	if cfg.Projector() != "" {
+		checks = append(checks, examineLog(ctx, cfg)...)
+	}
+	if len(cfg.KafkaBrokers) > 0 {
+		checks = append(checks, within(ctx, "kafka", exitUnreachable, func(ctx context.Context) (string, error) {
+			return fmt.Sprint(cfg.KafkaBrokers), kafkabus.Ping(ctx, kafkaConfig(cfg))
+		}))
+	}
+	if cfg.ElasticsearchURL != "" {
+		checks = append(checks, within(ctx, "elasticsearch", exitUnreachable, func(ctx context.Context) (string, error) {
+			index, err := (&ledger{cfg: cfg}).searchIndex()
+			if err != nil {
+				return "", err
+			}
+			return cfg.ElasticsearchURL, index.Ping(ctx)
+		}))
+	}
+	return checks
+}
+
+func within(ctx context.Context, name string, code int, examine func(context.Context) (string, error)) check {
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	defer cancel()
+	detail, err := examine(ctx)
+	if err != nil {
+		return check{Name: name, Detail: err.Error(), code: code}
+	}
+	return check{Name: name, OK: true, Detail: detail}
+}
+
+func examineConfig(cfg config.Config) check {
+	err := cfg.Validate(config.NeedApp, config.NeedProjector)
+	if err == nil {
+		if _, keyErr := eventstore.ParseVaultKey(cfg.VaultKey.Reveal()); keyErr != nil {
+			err = keyErr
+		}
+	}
+	if err != nil {
+		return check{Name: "configuration", Detail: err.Error(), code: exitUsage}
+	}
+	detail := "complete"
+	for _, warning := range cfg.Warnings() {
+		detail += "; " + warning
+	}
+	return check{Name: "configuration", OK: true, Detail: detail}
+}
+
+func examineDatabase(ctx context.Context, name string, url config.Secret) check {
+	if url == "" {
+		return check{Name: name, OK: true, Detail: "not configured"}
+	}
+	return within(ctx, name, exitUnreachable, func(ctx context.Context) (string, error) {
+		conn, err := pgx.Connect(ctx, url.Reveal())
+		if err != nil {
+			return "", errors.New("can't connect") // the driver's text may hold parts of the URL
+		}
+		defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
+		var version, user string
+		err = conn.QueryRow(ctx, `SELECT current_setting('server_version'), current_user`).Scan(&version, &user)
+		return fmt.Sprintf("Postgres %s as %s", version, user), err
+	})
+}
+
+const sqlProjections = `
+SELECT projection, version, position, state, coalesce(halted_position, 0), problem, lease_until > now() FROM ledger.checkpoints ORDER BY 1, 2`
+
+// A route cursor counts route events, the others positions.
+const sqlCursors = `
+SELECT c.name, c.position, CASE c.name WHEN 'route' THEN h.route ELSE h.position END FROM ledger.cursors c, ledger.head h ORDER BY 1`
+
+// examineLog asks how far the log goes, and who is behind it or halted.
+func examineLog(ctx context.Context, cfg config.Config) []check {
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	defer cancel()
+	pool, err := connect(ctx, cfg.Projector())
+	if err != nil {
+		return nil // said already by the check of the database
+	}
+	defer pool.Close()
+	head, err := eventstore.NewReader(pool).Head(ctx)
+	if err != nil {
+		return []check{{Name: "log", Detail: "no log: run payledger migrate", code: exitFailed}}
+	}
+	checks := []check{{Name: "log", OK: true, Detail: fmt.Sprintf("position %d, epoch %d, %d event types", head.Position, head.Epoch, len(catalog.New().Types()))}}
+	rows, err := pool.Query(ctx, sqlProjections)
+	if err != nil {
+		return append(checks, check{Name: "projections", Detail: err.Error(), code: exitFailed})
+	}
+	projections, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (check, error) { return scanProjection(row, head.Position) })
+	if err != nil {
+		return append(checks, check{Name: "projections", Detail: err.Error(), code: exitFailed})
+	}
+	checks = append(checks, projections...)
+	if rows, err = pool.Query(ctx, sqlCursors); err != nil {
+		return append(checks, check{Name: "publisher", Detail: err.Error(), code: exitFailed})
+	}
+	cursors, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (check, error) {
+		var name string
+		var at, end int64
+		err := row.Scan(&name, &at, &end)
+		return check{Name: "publisher cursor " + name, OK: true, Detail: fmt.Sprintf("at %d, %d behind", at, end-at)}, err
+	})
+	if err != nil {
+		return append(checks, check{Name: "publisher", Detail: err.Error(), code: exitFailed})
+	}
+	return append(checks, cursors...)
+}
+
+func scanProjection(row pgx.CollectableRow, head int64) (check, error) {
+	var name, state, problem string
+	var version int
+	var position, haltedAt int64
+	var leased bool
+	if err := row.Scan(&name, &version, &position, &state, &haltedAt, &problem, &leased); err != nil {
+		return check{}, err
+	}
+	c := check{Name: fmt.Sprintf("projection %s v%d", name, version), OK: state == "running", code: exitDamaged}
+	c.Detail = fmt.Sprintf("at %d, %d behind", position, head-position)
+	if !leased {
+		c.Detail += ", nobody runs it"
+	}
+	if !c.OK {
+		c.Detail += fmt.Sprintf(", HALTED at %d: %s", haltedAt, problem)
+	}
+	return c, nil
+}

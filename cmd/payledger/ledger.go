@@ -1,0 +1,106 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"payledger/cmd/payledger/internal/config"
+	"payledger/cmd/payledger/internal/kafkabus"
+	searchindex "payledger/cmd/payledger/internal/search"
+	"payledger/eventstore"
+	"payledger/eventstore/catalog"
+	"payledger/projections/publisher"
+	"payledger/readmodels/checkpoints"
+)
+
+// connectTimeout bounds how long a command waits for the database at its start.
+const connectTimeout = 10 * time.Second
+
+// ledger is the parts that every long-running role shares, over one pool of connections of that role.
+type ledger struct {
+	cfg     config.Config
+	log     *slog.Logger
+	now     func() time.Time
+	metrics *prometheus.Registry
+	pool    *pgxpool.Pool
+	reader  *eventstore.Reader
+	vault   *eventstore.Vault
+	catalog *catalog.Catalog
+	watcher *checkpoints.Watcher
+}
+
+// openLedger connects as the role whose URL it is given.
+func openLedger(ctx context.Context, cfg config.Config, url config.Secret, log *slog.Logger, registry *prometheus.Registry, now func() time.Time) (*ledger, error) {
+	pool, err := connect(ctx, url)
+	if err != nil {
+		return nil, err
+	}
+	key, err := eventstore.ParseVaultKey(cfg.VaultKey.Reveal())
+	if err != nil {
+		pool.Close()
+		return nil, usageError(err)
+	}
+	return &ledger{
+		cfg: cfg, log: log, now: now, metrics: registry, pool: pool, reader: eventstore.NewReader(pool),
+		vault: eventstore.OpenVault(pool, key), catalog: catalog.New(), watcher: checkpoints.NewWatcher(pool, log),
+	}, nil
+}
+
+func (l *ledger) close() { l.pool.Close() }
+
+// connect opens a pool and makes sure that the database answers.
+func connect(ctx context.Context, url config.Secret) (*pgxpool.Pool, error) {
+	cfg, err := pgxpool.ParseConfig(url.Reveal())
+	if err != nil {
+		return nil, usageError(fmt.Errorf("database URL: %w", err))
+	}
+	pool, err := pgxpool.NewWithConfig(ctx, cfg)
+	if err != nil {
+		return nil, fmt.Errorf("connect to the database: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
+	defer cancel()
+	if err := pool.Ping(ctx); err != nil {
+		pool.Close()
+		return nil, &exitError{code: exitUnreachable, err: fmt.Errorf("connect to the database: %w", err)}
+	}
+	return pool, nil
+}
+
+// newRegistry returns a registry with the metrics of process and runtime.
+func newRegistry() *prometheus.Registry {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return registry
+}
+
+// searchIndex returns the client of Elasticsearch, nil when none is configured.
+func (l *ledger) searchIndex() (*searchindex.Index, error) {
+	if l.cfg.ElasticsearchURL == "" {
+		return nil, nil //nolint:nilnil // none is configured
+	}
+	return searchindex.New(searchindex.Config{
+		URL: l.cfg.ElasticsearchURL, Username: l.cfg.ElasticsearchUsername, Password: l.cfg.ElasticsearchPassword.Reveal(),
+		Prefix: l.cfg.LibraryIndexPrefix,
+		Checkpoint: func(ctx context.Context) (int64, error) {
+			return checkpoints.Read(ctx, l.pool, mirrorCheckpoint())
+		},
+	})
+}
+
+func kafkaConfig(cfg config.Config) kafkabus.Config {
+	return kafkabus.Config{
+		Brokers: cfg.KafkaBrokers, SASLUser: cfg.KafkaSASLUser, SASLPassword: cfg.KafkaSASLPassword.Reveal(),
+		SASLMechanism: cfg.KafkaSASLMechanism, TLS: kafkaTLS(cfg), Partitions: cfg.KafkaPartitions, Replication: cfg.KafkaReplication,
+	}
+}
+
+func topicConfig(cfg config.Config) publisher.TopicConfig {
+	return publisher.TopicConfig{LibraryService: cfg.LibraryService, LibraryIndexPrefix: cfg.LibraryIndexPrefix}
+}

@@ -1,0 +1,150 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/spf13/cobra"
+
+	"payledger/cmd/payledger/internal/config"
+	"payledger/cmd/payledger/internal/kafkabus"
+	"payledger/eventstore"
+	"payledger/projections"
+	"payledger/projections/publisher"
+	searchprojection "payledger/projections/search"
+	"payledger/readmodels/checkpoints"
+	"payledger/readmodels/documents"
+)
+
+// The names of the projections that don't write to Postgres, as arguments of `project`.
+const (
+	projectionSearch    = searchprojection.Name
+	projectionPublisher = publisher.Name
+)
+
+func documentsCheckpoint() checkpoints.Projection { return documents.Projection() }
+
+func mirrorCheckpoint() checkpoints.Projection {
+	return checkpoints.Projection{Name: searchprojection.Name, Version: searchprojection.Version}
+}
+
+func (a *app) projectCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "project [NAME…]",
+		Short: "Run the projectors, all or the named",
+		Long: "Runs projections: tables, documents, search (needs ELASTICSEARCH_URL) and publisher (needs KAFKA_BROKERS); without names all that are configured.\n" +
+			"Each takes a lease: start as many processes as you like, the others stand by.",
+		Example: "  PROJECTOR_DATABASE_URL=postgres://… VAULT_KEY=… payledger project\n  payledger project tables documents",
+		RunE: func(cmd *cobra.Command, names []string) error {
+			cfg, err := a.config(config.NeedProjector)
+			if err != nil {
+				return err
+			}
+			if names, err = chooseProjections(cfg, names); err != nil {
+				return err
+			}
+			ctx := cmd.Context()
+			l, err := openLedger(ctx, cfg, cfg.Projector(), a.logger(ctx, cfg), newRegistry(), a.now)
+			if err != nil {
+				return err
+			}
+			defer l.close()
+			return l.project(ctx, names)
+		},
+	}
+}
+
+// chooseProjections returns the names that were asked for, or all that the configuration allows.
+func chooseProjections(cfg config.Config, names []string) ([]string, error) {
+	lacking := map[string]string{}
+	if cfg.ElasticsearchURL == "" {
+		lacking[projectionSearch] = "ELASTICSEARCH_URL"
+	}
+	if len(cfg.KafkaBrokers) == 0 {
+		lacking[projectionPublisher] = "KAFKA_BROKERS"
+	}
+	var all []string
+	for _, p := range projections.All() {
+		all = append(all, p.Projection.Name)
+	}
+	all = append(all, projectionSearch, projectionPublisher)
+	if len(names) == 0 {
+		return slices.DeleteFunc(all, func(name string) bool { return lacking[name] != "" }), nil
+	}
+	for _, name := range names {
+		if !slices.Contains(all, name) {
+			return nil, usageError(fmt.Errorf("there is no projection %q: choose from %s", name, strings.Join(all, ", ")))
+		}
+		if lacking[name] != "" {
+			return nil, usageError(fmt.Errorf("projection %s needs %s", name, lacking[name]))
+		}
+	}
+	return names, nil
+}
+
+// project runs projections until ctx ends. One that halts stops alone; at the end it makes the process exit with 5.
+func (l *ledger) project(ctx context.Context, names []string) error {
+	waker := eventstore.NewWaker(l.pool, l.log)
+	metrics := projections.NewMetrics(l.metrics)
+	var wakers, running sync.WaitGroup
+	helping, stop := context.WithCancel(context.WithoutCancel(ctx))
+	wakers.Go(func() { waker.Run(helping) })
+	wakers.Go(func() { l.watcher.Run(helping) })
+	errs := make([]error, len(names))
+	for i, name := range names {
+		running.Go(func() { errs[i] = l.runProjection(ctx, name, waker, metrics) })
+	}
+	running.Wait()
+	stop()
+	wakers.Wait()
+	err := errors.Join(errs...)
+	var halted *projections.HaltedError
+	if errors.As(err, &halted) {
+		return &exitError{code: exitDamaged, err: err}
+	}
+	return err
+}
+
+func (l *ledger) runProjection(ctx context.Context, name string, waker *eventstore.Waker, metrics *projections.Metrics) error {
+	switch name {
+	case projectionSearch:
+		index, err := l.searchIndex()
+		if err != nil {
+			return err
+		}
+		return searchprojection.Run(ctx, searchprojection.Config{Pool: l.pool, Index: index, Logger: l.log, Metrics: metrics, Now: l.now})
+	case projectionPublisher:
+		return l.publish(ctx, waker)
+	}
+	i := slices.IndexFunc(projections.All(), func(p projections.Postgres) bool { return p.Projection.Name == name })
+	return projections.Run(ctx, projections.RunConfig{
+		Pool: l.pool, Reader: l.reader, Waker: waker, Catalog: l.catalog, Keys: l.vault, Projector: projections.All()[i].New(),
+		Logger: l.log, Metrics: metrics, Now: l.now, Failpoint: failpoint(),
+	})
+}
+
+func (l *ledger) publish(ctx context.Context, waker *eventstore.Waker) error {
+	after := documentsCheckpoint()
+	if l.cfg.ElasticsearchURL != "" {
+		after = mirrorCheckpoint()
+	}
+	topics := topicConfig(l.cfg)
+	return publisher.Run(ctx, publisher.Config{
+		Pool: l.pool, Reader: l.reader, Waker: waker, Checkpoints: l.watcher, Catalog: l.catalog, Keys: l.vault,
+		Connect: kafkabus.Connect(kafkaConfig(l.cfg), publisher.Topics(topics), l.log), Topics: topics, IndexAfter: after,
+		IndexUpdatedOnCreatedTopic: l.cfg.IndexUpdatedOnCreatedTopic, Logger: l.log, Metrics: publisher.NewMetrics(l.metrics), Now: l.now,
+		Failpoint: failpoint(),
+	})
+}
+
+func kafkaTLS(cfg config.Config) *tls.Config {
+	if !cfg.KafkaTLS {
+		return nil
+	}
+	return &tls.Config{MinVersion: tls.VersionTLS12}
+}

@@ -1,0 +1,211 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"payledger/cmd/payledger/internal/config"
+	"payledger/cmd/payledger/internal/httpapi"
+	"payledger/cmd/payledger/internal/httpapi/auth"
+	"payledger/commands"
+	"payledger/eventstore"
+	"payledger/readmodels/search"
+	"payledger/readmodels/search/pgsearch"
+	"payledger/readmodels/tables"
+)
+
+// drainTimeout bounds how long requests in flight may take once the process is told to stop.
+const drainTimeout = 10 * time.Second
+
+// addresses are where the listeners of an API process can be reached.
+type addresses struct {
+	Library string `json:"library"`
+	Tickets string `json:"tickets"`
+}
+
+func (a *app) serveCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "serve",
+		Short: "Run the API",
+		Long:  "Runs the API: the library on LIBRARY_LISTEN, health of the ticket service on TICKET_LISTEN, metrics on ADMIN_LISTEN. Start as many as needed.",
+		Example: "  APP_DATABASE_URL=postgres://… VAULT_KEY=… JWT_KEYS_FILE=jwks.json payledger serve\n" +
+			"  payledger serve --json   # prints the addresses when ready",
+		Args: exactly(0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, err := a.config(config.NeedApp, config.NeedTokens)
+			if err != nil {
+				return err
+			}
+			ctx := cmd.Context()
+			l, err := openLedger(ctx, cfg, cfg.App(), a.logger(ctx, cfg), newRegistry(), a.now)
+			if err != nil {
+				return err
+			}
+			defer l.close()
+			return l.serve(ctx, func(at addresses) error {
+				if a.json {
+					return a.printJSON(at)
+				}
+				_, err := fmt.Fprintf(a.stdout, "library  %s\ntickets  %s\n", at.Library, at.Tickets)
+				return err
+			})
+		},
+	}
+}
+
+// serve runs the API until ctx ends; ready is called once all listeners accept.
+func (l *ledger) serve(ctx context.Context, ready func(addresses) error) error {
+	var draining atomic.Bool
+	store, err := eventstore.Open(ctx, eventstore.Config{
+		URL: l.cfg.App().Reveal(), Folder: commands.Folder{Catalog: l.catalog}, Keys: l.vault, Logger: l.log, Failpoint: failpoint(),
+	})
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	api, err := l.api(ctx, store, &draining)
+	if err != nil {
+		return err
+	}
+	listeners := []listener{
+		{address: l.cfg.LibraryListen, handler: api.Handler()},
+		{address: l.cfg.TicketListen, handler: httpapi.HealthHandler()},
+	}
+	if l.cfg.AdminListen != "" {
+		metrics := promhttp.HandlerFor(l.metrics, promhttp.HandlerOpts{})
+		listeners = append(listeners, listener{address: l.cfg.AdminListen, handler: api.AdminHandler(metrics)})
+	}
+	for i := range listeners {
+		if err := listeners[i].open(ctx, l); err != nil {
+			return err
+		}
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { l.watcher.Run(ctx); return nil })
+	for i := range listeners {
+		group.Go(listeners[i].serve)
+	}
+	group.Go(func() error {
+		<-ctx.Done()
+		draining.Store(true)
+		return shutDown(context.WithoutCancel(ctx), listeners)
+	})
+	if err := ready(addresses{Library: listeners[0].url(), Tickets: listeners[1].url()}); err != nil {
+		return err
+	}
+	return group.Wait()
+}
+
+func (l *ledger) api(ctx context.Context, store *eventstore.Store, draining *atomic.Bool) (*httpapi.API, error) {
+	verifier, err := l.verifier(ctx)
+	if err != nil {
+		return nil, err
+	}
+	queries := tables.Queries{Pool: l.pool, Watcher: l.watcher}
+	var searcher search.Searcher = pgsearch.New(l.pool)
+	searched := documentsCheckpoint()
+	index, err := l.searchIndex()
+	if err != nil {
+		return nil, err
+	}
+	if index != nil {
+		searcher, searched = index, mirrorCheckpoint()
+	}
+	return httpapi.New(httpapi.Config{
+		Commands: &commands.Service{Store: store, Catalog: l.catalog, Vault: l.vault, OpenFees: queries},
+		Tables:   queries, Head: l.reader.Head, Search: searcher, SearchProjection: searched,
+		Verifier: verifier, Logger: l.log, Metrics: l.metrics, Now: l.now, NewID: uuid.NewV7,
+		Ready:   func() error { return l.readiness(draining) },
+		Service: l.cfg.LibraryService, Project: l.cfg.ProjectName, Version: appVersion,
+	})
+}
+
+// readinessTimeout bounds the question whether the database answers.
+const readinessTimeout = time.Second
+
+func (l *ledger) readiness(draining *atomic.Bool) error {
+	if draining.Load() {
+		return errors.New("shutting down")
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), readinessTimeout)
+	defer cancel()
+	return l.pool.Ping(ctx)
+}
+
+func (l *ledger) verifier(ctx context.Context) (*auth.Verifier, error) {
+	var keys auth.KeySource
+	if l.cfg.JWTKeysFile != "" {
+		text, err := os.ReadFile(l.cfg.JWTKeysFile)
+		if err != nil {
+			return nil, usageError(fmt.Errorf("JWT_KEYS_FILE: %w", err))
+		}
+		static, err := auth.ParseKeys(text)
+		if err != nil {
+			return nil, usageError(fmt.Errorf("JWT_KEYS_FILE: %w", err))
+		}
+		keys = auth.StaticKeys(static)
+	} else {
+		remote, err := auth.Discover(ctx, &http.Client{Timeout: connectTimeout}, l.cfg.OIDCIssuer, l.now)
+		if err != nil {
+			return nil, &exitError{code: exitUnreachable, err: err}
+		}
+		keys = remote
+	}
+	return auth.NewVerifier(auth.Config{Issuer: l.cfg.OIDCIssuer, Audience: l.cfg.OIDCAudience, Keys: keys, Now: l.now})
+}
+
+// listener is one HTTP server of the process.
+type listener struct {
+	address  string
+	handler  http.Handler
+	listener net.Listener
+	server   *http.Server
+}
+
+func (s *listener) open(ctx context.Context, l *ledger) error {
+	var err error
+	if s.listener, err = new(net.ListenConfig).Listen(ctx, "tcp", s.address); err != nil {
+		return fmt.Errorf("listen on %s: %w", s.address, err)
+	}
+	s.server = httpapi.NewServer(s.handler, l.log)
+	return nil
+}
+
+func (s *listener) serve() error {
+	if err := s.server.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serve %s: %w", s.address, err)
+	}
+	return nil
+}
+
+// url returns an address that a client on this machine can use: an unspecified host becomes the loopback.
+func (s *listener) url() string {
+	address := s.listener.Addr().(*net.TCPAddr)
+	host := address.IP.String()
+	if address.IP.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return fmt.Sprintf("http://%s", net.JoinHostPort(host, fmt.Sprint(address.Port)))
+}
+
+// shutDown stops accepting and lets requests in flight finish.
+func shutDown(ctx context.Context, listeners []listener) error {
+	ctx, cancel := context.WithTimeout(ctx, drainTimeout)
+	defer cancel()
+	errs := make([]error, len(listeners))
+	for i := range listeners {
+		errs[i] = listeners[i].server.Shutdown(ctx)
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,63 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"payledger/cmd/payledger/internal/kafkabus"
+	"payledger/projections/publisher"
+)
+
+func (a *app) tailCommand() *cobra.Command {
+	var topics []string
+	var from int64
+	cmd := &cobra.Command{
+		Use:     "tail",
+		Short:   "Print what is being published",
+		Example: "  payledger tail\n  payledger tail --topic librarymanagementsystem-payment-service-dbevent-fee-created --from 1 --json",
+		Args:    exactly(0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, err := a.config()
+			if err != nil {
+				return err
+			}
+			if len(cfg.KafkaBrokers) == 0 {
+				return usageError(fmt.Errorf("KAFKA_BROKERS is required: `payledger dev` prints its own"))
+			}
+			if cmd.Flags().Changed("from") && from < 1 {
+				return usageError(fmt.Errorf("--from %d: positions begin at 1", from))
+			}
+			known := publisher.Topics(topicConfig(cfg))
+			if len(topics) == 0 {
+				for _, topic := range known {
+					topics = append(topics, topic.Topic)
+				}
+			}
+			for _, name := range topics {
+				if !slices.ContainsFunc(known, func(t publisher.Topic) bool { return t.Topic == name }) {
+					return usageError(fmt.Errorf("there is no topic %q: see payledger topics", name))
+				}
+			}
+			return kafkabus.Tail(cmd.Context(), kafkaConfig(cfg), topics, from, a.printMessage)
+		},
+	}
+	cmd.Flags().StringArrayVar(&topics, "topic", nil, "name of a topic; may be repeated; default all")
+	cmd.Flags().Int64Var(&from, "from", kafkabus.FromNow, "first position to print; default: what comes from now on")
+	return cmd
+}
+
+func (a *app) printMessage(m kafkabus.Message) error {
+	if a.json {
+		return a.printJSON(struct {
+			Topic   string            `json:"topic"`
+			Key     string            `json:"key"`
+			Headers map[string]string `json:"headers"`
+			Value   json.RawMessage   `json:"value"`
+		}{m.Topic, m.Key, m.Headers, m.Value})
+	}
+	_, err := fmt.Fprintf(a.stdout, "%s  %s  %s\n  %s\n", m.Headers["ledger-position"], m.Topic, m.Key, m.Value)
+	return err
+}
