@@ -6,23 +6,32 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"slices"
-	"strings"
+	"fmt"
 	"time"
-	"unicode"
-
-	"golang.org/x/text/runes"
-	"golang.org/x/text/transform"
-	"golang.org/x/text/unicode/norm"
 
 	"payledger/readmodels"
+	"payledger/readmodels/checkpoints"
 )
 
-// ErrUnavailable says that the search can't be reached now. Commands and the other reads go on.
-var ErrUnavailable = errors.New("search is not available")
+// Errors of searches. Callers compare with errors.Is.
+var (
+	// ErrUnavailable says that the search can't be reached now. Commands and the other reads go on.
+	ErrUnavailable = errors.New("search is not available")
+	// ErrTooFar says that the page lies beyond the first MaxTotal documents. A cursor leads there.
+	ErrTooFar = errors.New("the page is beyond the documents that are numbered")
+	// ErrCursor says that the cursor isn't one that a search gave.
+	ErrCursor = errors.New("not a cursor of a search")
+)
 
-// MaxTextLength is the longest search text, in bytes.
-const MaxTextLength = 255
+// Limits of a query.
+const (
+	// MaxTextLength is the longest search text, in bytes.
+	MaxTextLength = 255
+	// MaxPageRowCount is the largest page.
+	MaxPageRowCount = 500
+	// MaxTotal is the count up to which totals are exact and pages have numbers.
+	MaxTotal = 10_000
+)
 
 // Query asks for documents of one object. Zero values of the filters mean "any".
 type Query struct {
@@ -30,29 +39,31 @@ type Query struct {
 	Object readmodels.Object
 	// Owner restricts the answer to one person's documents: set for members.
 	Owner string
-	// Text is what the user typed: every word must occur in the document, as a prefix, whatever its accents and case.
+	// Text is what the user typed: every word must occur in the document, as a prefix, whatever its accents and case. A
+	// text without any word, such as "?!", finds nothing.
 	Text     string
 	UserID   string
 	LoanID   string
 	Status   string // name of the enum value
 	Reason   string
 	Currency string
-	// PageNumber counts from 1; PageRowCount is at most 500.
+	// PageNumber counts from 1; 0 is 1. PageRowCount is taken as 1 to MaxPageRowCount.
 	PageNumber   int
 	PageRowCount int
+	// Cursor is Next of the page before, and then PageNumber counts for nothing.
+	Cursor string
 }
 
-// Result is one page, the newest document first.
+// Result is one page, the newest document first; those of one millisecond by id, descending.
 type Result struct {
-	Documents []json.RawMessage // as they stand in index events
-	Total     int64             // exact up to MaxTotal
+	Documents []json.RawMessage // byte for byte as they stand in index events
+	Total     int64             // of all pages, exact up to MaxTotal
 	AtLeast   bool              // there are more than Total
-	// Checkpoint is the position up to which documents can be found.
+	// Checkpoint is the position up to which documents could be found.
 	Checkpoint int64
+	// Next is the cursor of the next page, empty when this one isn't full.
+	Next string
 }
-
-// MaxTotal is the count up to which totals are exact.
-const MaxTotal = 10_000
 
 // Document is a document as the index holds it. Postgres keeps them in documents_v1.documents, Elasticsearch mirrors that table.
 type Document struct {
@@ -65,59 +76,31 @@ type Document struct {
 	Status    string
 	Reason    string
 	Currency  string
-	CreatedAt time.Time
-	Words     []string // see Words
-	Deleted   bool     // a tombstone: kept, never found
-	Position  int64    // of the newest event folded in
-	Epoch     int64    // of that event
+	CreatedAt time.Time // to the millisecond
+	Words     []string  // see Words
+	Deleted   bool      // a tombstone: kept, never found
+	Position  int64     // of the newest event folded in
+	Epoch     int64     // of that event
 	Body      json.RawMessage
 }
 
-// Searcher answers queries. Errors: ErrUnavailable.
+// Searcher answers queries. Errors: ErrUnavailable, ErrTooFar, ErrCursor.
 type Searcher interface {
 	Search(ctx context.Context, q Query) (Result, error)
-	// Projection names the projection whose checkpoint bounds what can be found.
-	Projection() string
 }
 
-// MaxWordLength is the length, in runes, to which words are cut in the index and in queries. Postgres refuses lexemes over 2 kB.
-const MaxWordLength = 64
+// Mirror names the projection that mirrors the documents to a search server: its checkpoint bounds what can be found
+// there. The version is also that of the server's index: another mapping is another version.
+func Mirror() checkpoints.Projection { return checkpoints.Projection{Name: "search", Version: 1} }
 
-// Words returns the words of texts as they stand in an index, each once, in order: lower case, without accents, letters and
-// numbers only. A query's words are made by the same function, and neither server analyses text by itself: so both find the same.
-func Words(texts ...string) []string {
-	var words []string
-	for _, text := range texts {
-		for word := range strings.FieldsSeq(foldText(text)) {
-			words = append(words, cut(word))
-		}
-	}
-	slices.Sort(words)
-	return slices.Compact(words)
+// DocumentError says that a search server refuses a document, and would refuse it again.
+type DocumentError struct {
+	ID       string // of the document in the index
+	Position int64  // of the document's newest event
+	Reason   string // the server's words
 }
 
-func cut(word string) string {
-	n := 0
-	for i := range word {
-		if n == MaxWordLength {
-			return word[:i]
-		}
-		n++
-	}
-	return word
-}
-
-// foldText makes everything that is neither letter nor number a blank.
-func foldText(s string) string {
-	folder := transform.Chain(norm.NFKD, runes.Remove(runes.In(unicode.Mn)), norm.NFKC)
-	folded, _, err := transform.String(folder, s)
-	if err != nil {
-		folded = s // not reached with valid UTF-8, and the text itself is the best that can be had
-	}
-	return strings.Map(func(r rune) rune {
-		if unicode.IsLetter(r) || unicode.IsNumber(r) {
-			return unicode.ToLower(r)
-		}
-		return ' '
-	}, folded)
+// Error names the document and the reason.
+func (e *DocumentError) Error() string {
+	return fmt.Sprintf("document %s is refused: %s", e.ID, e.Reason)
 }

@@ -5,56 +5,92 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"payledger/readmodels/search"
 )
 
+// answer is what is read of a search's answer.
+type answer struct {
+	Hits struct {
+		Total struct {
+			Value    int64  `json:"value"`
+			Relation string `json:"relation"`
+		} `json:"total"`
+		Hits []struct {
+			Source struct {
+				ID        string    `json:"id"`
+				CreatedAt time.Time `json:"createdAt"`
+				Body      string    `json:"body"`
+			} `json:"_source"`
+		} `json:"hits"`
+	} `json:"hits"`
+}
+
 // Search implements search.Searcher.
 func (x *Index) Search(ctx context.Context, q search.Query) (search.Result, error) {
-	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
-	defer cancel()
-	// Read before the search: what stands at this checkpoint can be found.
-	checkpoint, err := x.cfg.Checkpoint(ctx)
+	plan, err := q.Plan()
 	if err != nil {
 		return search.Result{}, err
 	}
-	body, err := json.Marshal(map[string]any{
-		"query":            map[string]any{"bool": map[string]any{"filter": conditions(q)}},
-		"sort":             []any{map[string]any{"createdAt": "desc"}, map[string]any{"id": "desc"}},
-		"from":             (q.PageNumber - 1) * q.PageRowCount,
-		"size":             q.PageRowCount,
-		"track_total_hits": search.MaxTotal,
-		"_source":          []string{"body"},
-	})
+	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
+	defer cancel()
+	// What stood at the checkpoint before the search could be found by it.
+	checkpoint, err := x.cfg.Checkpoint(ctx)
+	if err != nil {
+		return search.Result{}, fmt.Errorf("%w: %w", search.ErrUnavailable, err)
+	}
+	if plan.Nothing {
+		return search.Result{Checkpoint: checkpoint}, nil
+	}
+	found, err := x.ask(ctx, q, plan)
 	if err != nil {
 		return search.Result{}, fmt.Errorf("search: %w", err)
 	}
-	var answer struct {
-		Hits struct {
-			Total struct {
-				Value    int64  `json:"value"`
-				Relation string `json:"relation"`
-			} `json:"total"`
-			Hits []struct {
-				Source struct {
-					Body json.RawMessage `json:"body"`
-				} `json:"_source"`
-			} `json:"hits"`
-		} `json:"hits"`
+	// Unless the index was replaced in the meantime: then the checkpoint has gone back.
+	after, err := x.cfg.Checkpoint(ctx)
+	if err != nil {
+		return search.Result{}, fmt.Errorf("%w: %w", search.ErrUnavailable, err)
 	}
-	response, err := x.client.Search(x.client.Search.WithContext(ctx), x.client.Search.WithIndex(x.alias(q.Object)),
-		x.client.Search.WithBody(bytes.NewReader(body)))
-	if err := decode(response, err, &answer); err != nil {
-		return search.Result{}, fmt.Errorf("search: %w", err)
+	result := search.Result{
+		Total: found.Hits.Total.Value, AtLeast: found.Hits.Total.Relation != "eq", Checkpoint: min(checkpoint, after),
 	}
-	result := search.Result{Total: answer.Hits.Total.Value, AtLeast: answer.Hits.Total.Relation == "gte", Checkpoint: checkpoint}
-	for _, hit := range answer.Hits.Hits {
-		result.Documents = append(result.Documents, hit.Source.Body)
+	var last search.Place
+	for i := range found.Hits.Hits {
+		hit := &found.Hits.Hits[i].Source
+		result.Documents = append(result.Documents, json.RawMessage(hit.Body))
+		last = search.Place{CreatedAt: hit.CreatedAt, ID: hit.ID}
 	}
+	result.Next = plan.Next(len(result.Documents), last)
 	return result, nil
 }
 
-func conditions(q search.Query) []any {
+func (x *Index) ask(ctx context.Context, q search.Query, plan search.Plan) (*answer, error) {
+	request := map[string]any{
+		"query":            map[string]any{"bool": map[string]any{"filter": conditions(q, plan)}},
+		"sort":             []any{map[string]any{"createdAt": "desc"}, map[string]any{"id": "desc"}},
+		"size":             plan.Limit,
+		"track_total_hits": search.MaxTotal,
+		"_source":          []string{"id", "createdAt", "body"},
+	}
+	if plan.After != nil {
+		request["search_after"] = []any{plan.After.CreatedAt.UnixMilli(), plan.After.ID}
+	} else {
+		request["from"] = plan.Offset
+	}
+	body, err := json.Marshal(request)
+	if err != nil {
+		return nil, err
+	}
+	found := new(answer)
+	ask := x.client.Search
+	// Part of an answer is no answer.
+	response, err := ask(ask.WithContext(ctx), ask.WithIndex(x.alias(q.Object)), ask.WithBody(bytes.NewReader(body)),
+		ask.WithAllowPartialSearchResults(false))
+	return found, receive(response, err, found)
+}
+
+func conditions(q search.Query, plan search.Plan) []any {
 	term := func(field string, value any) any {
 		return map[string]any{"term": map[string]any{field: value}}
 	}
@@ -66,7 +102,7 @@ func conditions(q search.Query) []any {
 			all = append(all, term(filter.field, filter.value))
 		}
 	}
-	for _, word := range search.Words(q.Text) {
+	for _, word := range plan.Words {
 		all = append(all, map[string]any{"prefix": map[string]any{"words": word}})
 	}
 	return all

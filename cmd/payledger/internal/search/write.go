@@ -14,18 +14,18 @@ import (
 
 // source is a document as the index stores it.
 type source struct {
-	Tenant    string          `json:"tenant"`
-	ID        string          `json:"id"`
-	Owner     string          `json:"owner"`
-	UserID    string          `json:"userId"`
-	LoanID    string          `json:"loanId"`
-	Status    string          `json:"status"`
-	Reason    string          `json:"reason"`
-	Currency  string          `json:"currency"`
-	Words     []string        `json:"words"`
-	CreatedAt time.Time       `json:"createdAt"`
-	Deleted   bool            `json:"deleted"`
-	Body      json.RawMessage `json:"body"`
+	Tenant    string    `json:"tenant"`
+	ID        string    `json:"id"`
+	Owner     string    `json:"owner"`
+	UserID    string    `json:"userId"`
+	LoanID    string    `json:"loanId"`
+	Status    string    `json:"status"`
+	Reason    string    `json:"reason"`
+	Currency  string    `json:"currency"`
+	Words     []string  `json:"words"`
+	CreatedAt time.Time `json:"createdAt"`
+	Deleted   bool      `json:"deleted"`
+	Body      string    `json:"body"`
 }
 
 // externalVersion orders writes of one document over restores: a new epoch beats every position of the one before.
@@ -36,8 +36,9 @@ func documentID(d *search.Document) string {
 	return d.Tenant + "/" + string(d.Object) + "/" + d.ID
 }
 
-// Write stores whole documents of one object and returns when they can be found. A document that is older than the stored one is
-// left as it is: that is success. Errors: search.ErrUnavailable (try the same again), any other is about a document.
+// Write stores whole documents of one object in one request and returns when they can be found. A document that is older than the
+// stored one is left as it is: that is success. Errors: search.ErrUnavailable (send the same again); *search.DocumentError names the
+// first that is refused, the others are stored.
 func (x *Index) Write(ctx context.Context, object readmodels.Object, documents []search.Document) error {
 	if len(documents) == 0 {
 		return nil
@@ -48,13 +49,15 @@ func (x *Index) Write(ctx context.Context, object readmodels.Object, documents [
 	if err != nil {
 		return err
 	}
+	// The alias is required: without it the server would make an index of its own mind. The refresh isn't waited for but made:
+	// the mirror sends a few large requests, and what they bring is to be found soon.
 	var answer bulkAnswer
 	response, err := x.client.Bulk(body, x.client.Bulk.WithContext(ctx), x.client.Bulk.WithIndex(x.alias(object)),
-		x.client.Bulk.WithRefresh("wait_for"), x.client.Bulk.WithRequireAlias(true))
-	if err := decode(response, err, &answer); err != nil {
+		x.client.Bulk.WithRefresh("true"), x.client.Bulk.WithRequireAlias(true))
+	if err := receive(response, err, &answer); err != nil {
 		return fmt.Errorf("write %d documents: %w", len(documents), err)
 	}
-	return answer.check(len(documents))
+	return answer.check(documents)
 }
 
 func bulkBody(documents []search.Document) (*bytes.Buffer, error) {
@@ -74,7 +77,7 @@ func bulkBody(documents []search.Document) (*bytes.Buffer, error) {
 		}
 		if err := encoder.Encode(source{
 			Tenant: d.Tenant, ID: d.ID, Owner: d.Owner, UserID: d.UserID, LoanID: d.LoanID, Status: d.Status, Reason: d.Reason,
-			Currency: d.Currency, Words: d.Words, CreatedAt: d.CreatedAt, Deleted: d.Deleted, Body: d.Body,
+			Currency: d.Currency, Words: d.Words, CreatedAt: d.CreatedAt, Deleted: d.Deleted, Body: string(d.Body),
 		}); err != nil {
 			return nil, fmt.Errorf("encode document %s: %w", d.ID, err)
 		}
@@ -82,31 +85,37 @@ func bulkBody(documents []search.Document) (*bytes.Buffer, error) {
 	return body, nil
 }
 
-// bulkAnswer holds one result for each document: HTTP 200 says nothing about them.
+// bulkAnswer holds one result for each document, in order: HTTP 200 says nothing about them.
 type bulkAnswer struct {
 	Items []struct {
 		Index struct {
-			ID     string          `json:"_id"`
 			Status int             `json:"status"`
 			Error  json.RawMessage `json:"error"`
 		} `json:"index"`
 	} `json:"items"`
 }
 
-func (a bulkAnswer) check(sent int) error {
-	if len(a.Items) != sent {
-		return fmt.Errorf("%w: %d results for %d documents", search.ErrUnavailable, len(a.Items), sent)
+// check judges the documents one by one. What may pass comes before a refusal: sent again, the refused one is all that is left.
+func (a bulkAnswer) check(sent []search.Document) error {
+	if len(a.Items) != len(sent) {
+		return fmt.Errorf("%w: %d results for %d documents", search.ErrUnavailable, len(a.Items), len(sent))
 	}
-	var later error
-	for _, item := range a.Items {
-		status := item.Index.Status
+	var refused *search.DocumentError
+	for i := range a.Items {
+		item := &a.Items[i].Index
 		switch {
-		case status < http.StatusMultipleChoices, status == http.StatusConflict: // a conflict: the stored one is newer, or this very one
-		case unavailable(status):
-			later = fmt.Errorf("%w: document %s: status %d", search.ErrUnavailable, item.Index.ID, status)
-		default:
-			return fmt.Errorf("document %s: status %d: %.512s", item.Index.ID, status, item.Index.Error)
+		case item.Status >= http.StatusOK && item.Status < http.StatusMultipleChoices:
+		case item.Status == http.StatusConflict: // the stored one is newer, or this very one
+		case mayPass(item.Status):
+			return fmt.Errorf("%w: document %s: status %d: %.512s", search.ErrUnavailable, sent[i].ID, item.Status, item.Error)
+		case refused == nil || sent[i].Position < refused.Position:
+			refused = &search.DocumentError{
+				ID: documentID(&sent[i]), Position: sent[i].Position, Reason: fmt.Sprintf("status %d: %.512s", item.Status, item.Error),
+			}
 		}
 	}
-	return later
+	if refused != nil {
+		return refused
+	}
+	return nil
 }

@@ -1,0 +1,116 @@
+package search
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"payledger/projections"
+	"payledger/readmodels/documents"
+	"payledger/readmodels/search"
+)
+
+// All documents of one position are in one page, so that a checkpoint never stands between them. A document that changes
+// while this is read shows up again, under its new position.
+const sqlPage = `
+SELECT tenant, object, id, owner, user_id, loan_id, status, reason, currency, created_at, tsvector_to_array(words), deleted, position, epoch, body
+FROM documents_v1.documents WHERE position > $1 ORDER BY position FETCH FIRST $2 ROWS WITH TIES`
+
+// The documents are there or not in the snapshot in which the checkpoint is read.
+const sqlEnd = `
+SELECT position, hash FROM ledger.checkpoints
+WHERE projection = $1 AND version = $2 AND to_regclass('documents_v1.documents') IS NOT NULL`
+
+const sqlEvent = `SELECT id, hash FROM ledger.events WHERE position = $1`
+
+const sqlLag = `
+SELECT head.position, next.recorded_at
+FROM ledger.head LEFT JOIN ledger.events AS next ON next.position = $1 + 1`
+
+// read returns the next page and the checkpoint to which it leads: that of the documents when the page isn't full.
+func (m *mirror) read(ctx context.Context, after int64) (page []search.Document, to projections.Checkpoint, err error) {
+	err = pgx.BeginTxFunc(ctx, m.Pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
+		var hash []byte
+		p := documents.Projection()
+		err := tx.QueryRow(ctx, sqlEnd, p.Name, p.Version).Scan(&to.Position, &hash)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return nil
+		}
+		// The documents may be behind the mirror, while they are built anew.
+		if err != nil || to.Position <= after {
+			return err
+		}
+		rows, err := tx.Query(ctx, sqlPage, after, m.PageSize)
+		if err != nil {
+			return err
+		}
+		if page, err = pgx.CollectRows(rows, scanDocument); err != nil {
+			return err
+		}
+		if len(page) >= m.PageSize {
+			to.Position = page[len(page)-1].Position
+			if err := tx.QueryRow(ctx, sqlEvent, to.Position).Scan(nil, &hash); err != nil {
+				return fmt.Errorf("event %d: %w", to.Position, err)
+			}
+		}
+		to.Hash = [32]byte(hash)
+		return nil
+	})
+	if err != nil {
+		return nil, projections.Checkpoint{}, fmt.Errorf("read changed documents: %w", err)
+	}
+	return page, to, nil
+}
+
+func scanDocument(row pgx.CollectableRow) (search.Document, error) {
+	var d search.Document
+	var body []byte
+	err := row.Scan(&d.Tenant, &d.Object, &d.ID, &d.Owner, &d.UserID, &d.LoanID, &d.Status, &d.Reason, &d.Currency, &d.CreatedAt,
+		&d.Words, &d.Deleted, &d.Position, &d.Epoch, &body)
+	d.Body = body
+	return d, err
+}
+
+// event returns the id of an event, and the checkpoint at it.
+func (m *mirror) event(ctx context.Context, position int64) (uuid.UUID, projections.Checkpoint, error) {
+	var id uuid.UUID
+	var hash []byte
+	if err := m.Pool.QueryRow(ctx, sqlEvent, position).Scan(&id, &hash); err != nil {
+		return id, projections.Checkpoint{}, fmt.Errorf("read event %d: %w", position, err)
+	}
+	return id, projections.Checkpoint{Position: position, Hash: [32]byte(hash)}, nil
+}
+
+// checkLog compares the event at the checkpoint with the log: after a restore it may be another one, or none.
+func (m *mirror) checkLog(ctx context.Context, at projections.Checkpoint) error {
+	if at.Position == 0 {
+		return nil
+	}
+	_, found, err := m.event(ctx, at.Position)
+	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
+		return err
+	}
+	if found != at {
+		return halted(projections.ErrOtherLog, at.Position, uuid.Nil)
+	}
+	return nil
+}
+
+// measure tells the metrics how much of the log isn't mirrored yet.
+func (m *mirror) measure(ctx context.Context, at int64) error {
+	var head int64
+	var waiting *time.Time // since when the oldest event waits
+	if err := m.Pool.QueryRow(ctx, sqlLag, at).Scan(&head, &waiting); err != nil {
+		return fmt.Errorf("read the head: %w", err)
+	}
+	lag := time.Duration(0)
+	if waiting != nil {
+		lag = m.Now().Sub(*waiting)
+	}
+	m.Metrics.Lag(search.Mirror().Name, head-at, lag)
+	return nil
+}

@@ -1,0 +1,98 @@
+package search
+
+import (
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/text/cases"
+	"golang.org/x/text/runes"
+	"golang.org/x/text/transform"
+	"golang.org/x/text/unicode/norm"
+)
+
+// Limits of what stands in an index. Postgres refuses words over 2 kB, and documents with over 1 MB of them.
+const (
+	// MaxWordLength is the length, in runes, to which words are cut in the index and in queries.
+	MaxWordLength = 64
+	// MaxWordsSize is how many bytes of different words are kept; what the texts say beyond that can't be found.
+	MaxWordsSize = 256 << 10
+)
+
+// Words returns the words of texts as they stand in an index, each once, in order: without accents and case, letters and
+// numbers only. A query's words are made by the same function, and neither server analyses text by itself: so both find the same.
+func Words(texts ...string) []string {
+	var words []string
+	for _, text := range texts {
+		for word := range strings.FieldsSeq(foldText(text)) {
+			words = append(words, cut(word))
+		}
+	}
+	words = firstWords(words)
+	slices.Sort(words)
+	return slices.Compact(words)
+}
+
+// firstWords returns the words up to MaxWordsSize, repeated ones not counted.
+func firstWords(words []string) []string {
+	size := 0
+	for _, word := range words {
+		size += len(word)
+	}
+	if size <= MaxWordsSize {
+		return words
+	}
+	size = 0
+	seen := make(map[string]bool)
+	for i, word := range words {
+		if seen[word] {
+			continue
+		}
+		if size += len(word); size > MaxWordsSize {
+			return words[:i]
+		}
+		seen[word] = true
+	}
+	return words
+}
+
+func cut(word string) string {
+	n := 0
+	for i := range word {
+		if n == MaxWordLength {
+			return word[:i]
+		}
+		n++
+	}
+	return word
+}
+
+// foldText makes everything that is neither letter nor number a blank.
+func foldText(s string) string {
+	if isASCII(s) { // ids, amounts, most texts
+		return strings.Map(blankOthers, strings.ToLower(s))
+	}
+	folder := transform.Chain(norm.NFKD, runes.Remove(runes.In(unicode.M)), cases.Fold(), norm.NFKC)
+	folded, _, err := transform.String(folder, s)
+	if err != nil {
+		folded = s // not reached with valid UTF-8, and the text itself is the best that can be had
+	}
+	return strings.Map(blankOthers, folded)
+}
+
+func isASCII(s string) bool {
+	for i := range len(s) {
+		if s[i] >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
+}
+
+func blankOthers(r rune) rune {
+	if unicode.IsLetter(r) || unicode.IsNumber(r) {
+		return r
+	}
+	return ' '
+}
