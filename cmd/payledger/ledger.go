@@ -17,6 +17,7 @@ import (
 	"payledger/eventstore/catalog"
 	"payledger/projections/publisher"
 	"payledger/readmodels/checkpoints"
+	"payledger/readmodels/search"
 )
 
 // connectTimeout bounds how long a command waits for the database at its start.
@@ -89,7 +90,7 @@ func (l *ledger) searchIndex() (*searchindex.Index, error) {
 		URL: l.cfg.ElasticsearchURL, Username: l.cfg.ElasticsearchUsername, Password: l.cfg.ElasticsearchPassword.Reveal(),
 		Prefix: l.cfg.LibraryIndexPrefix,
 		Checkpoint: func(ctx context.Context) (int64, error) {
-			return checkpoints.Read(ctx, l.pool, mirrorCheckpoint())
+			return checkpoints.Read(ctx, l.pool, search.Mirror())
 		},
 	})
 }

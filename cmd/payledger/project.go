@@ -19,19 +19,16 @@ import (
 	searchprojection "payledger/projections/search"
 	"payledger/readmodels/checkpoints"
 	"payledger/readmodels/documents"
+	"payledger/readmodels/search"
 )
 
 // The names of the projections that don't write to Postgres, as arguments of `project`.
 const (
-	projectionSearch    = searchprojection.Name
+	projectionSearch    = "search"
 	projectionPublisher = publisher.Name
 )
 
 func documentsCheckpoint() checkpoints.Projection { return documents.Projection() }
-
-func mirrorCheckpoint() checkpoints.Projection {
-	return checkpoints.Projection{Name: searchprojection.Name, Version: searchprojection.Version}
-}
 
 func (a *app) projectCommand() *cobra.Command {
 	return &cobra.Command{
@@ -117,7 +114,7 @@ func (l *ledger) runProjection(ctx context.Context, name string, waker *eventsto
 		if err != nil {
 			return err
 		}
-		return searchprojection.Run(ctx, searchprojection.Config{Pool: l.pool, Index: index, Logger: l.log, Metrics: metrics, Now: l.now})
+		return searchprojection.Run(ctx, searchprojection.Config{Pool: l.pool, Watcher: l.watcher, Index: index, Logger: l.log, Metrics: metrics, Now: l.now})
 	case projectionPublisher:
 		return l.publish(ctx, waker)
 	}
@@ -131,7 +128,7 @@ func (l *ledger) runProjection(ctx context.Context, name string, waker *eventsto
 func (l *ledger) publish(ctx context.Context, waker *eventstore.Waker) error {
 	after := documentsCheckpoint()
 	if l.cfg.ElasticsearchURL != "" {
-		after = mirrorCheckpoint()
+		after = search.Mirror()
 	}
 	topics := topicConfig(l.cfg)
 	return publisher.Run(ctx, publisher.Config{

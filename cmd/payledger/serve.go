@@ -120,7 +120,7 @@ func (l *ledger) api(ctx context.Context, store *eventstore.Store, draining *ato
 		return nil, err
 	}
 	if index != nil {
-		searcher, searched = index, mirrorCheckpoint()
+		searcher, searched = index, search.Mirror()
 	}
 	return httpapi.New(httpapi.Config{
 		Commands: &commands.Service{Store: store, Catalog: l.catalog, Vault: l.vault, OpenFees: queries},

@@ -57,6 +57,12 @@ func New(cfg Config) (*Index, error) {
 // Projection names the projection whose checkpoint bounds what can be found.
 func (*Index) Projection() checkpoints.Projection { return search.Mirror() }
 
+// Ping asks whether the cluster is there. Errors: search.ErrUnavailable.
+func (x *Index) Ping(ctx context.Context) error {
+	response, err := x.client.Cluster.Health(x.client.Cluster.Health.WithContext(ctx))
+	return receive(response, err, nil)
+}
+
 // maxErrorText bounds what of an error answer goes into an error.
 const maxErrorText = 512
 
