@@ -11,9 +11,9 @@ build: ## build bin/payledger
 	@scripts/setup fast
 	go build -o bin/payledger ./cmd/payledger
 
-test: ## all tests, against a real Postgres, Kafka and Elasticsearch
+test: ## all tests, with the race detector, against a real Postgres, Kafka and Elasticsearch
 	@scripts/setup
-	scripts/with-servers scripts/test -tags servers ./...
+	scripts/with-servers scripts/test -race -tags servers ./...
 
 test-fast: ## the tests that need no more than Go and Postgres
 	@scripts/setup fast

@@ -16,11 +16,11 @@ func main() { os.Exit(run(os.Stdin, os.Stdout, os.Stderr)) }
 
 // event is one line of go test -json (go doc cmd/test2json, go help buildjson).
 type event struct {
-	Action  string      `json:"Action"`
-	Package string      `json:"Package"`
-	Test    string      `json:"Test"`
-	Output  string      `json:"Output"`
-	Elapsed json.Number `json:"Elapsed"` // seconds
+	Action  string  `json:"Action"`
+	Package string  `json:"Package"`
+	Test    string  `json:"Test"`
+	Output  string  `json:"Output"`
+	Elapsed float64 `json:"Elapsed"` // seconds
 }
 
 type testID struct{ pkg, name string }
@@ -91,7 +91,7 @@ func (s *summary) endPackage(e event) {
 	}
 	delete(s.output, testID{pkg: e.Package})
 	if e.Action != "skip" { // no test files
-		fmt.Fprintf(s.out, "%-4s  %-40s %8ss\n", e.Action, e.Package, e.Elapsed)
+		fmt.Fprintf(s.out, "%-4s  %-42s %6.1f s\n", e.Action, e.Package, e.Elapsed)
 	}
 }
 
