@@ -20,6 +20,7 @@ import (
 	"payledger/cmd/payledger/internal/httpapi/auth"
 	"payledger/commands"
 	"payledger/eventstore"
+	"payledger/readmodels/history"
 	"payledger/readmodels/search"
 	"payledger/readmodels/search/pgsearch"
 	"payledger/readmodels/tables"
@@ -124,7 +125,7 @@ func (l *ledger) api(ctx context.Context, store *eventstore.Store, draining *ato
 	}
 	return httpapi.New(httpapi.Config{
 		Commands: &commands.Service{Store: store, Catalog: l.catalog, Vault: l.vault, OpenFees: queries},
-		Tables:   queries, Head: l.reader.Head, Search: searcher, SearchProjection: searched,
+		Tables:   queries, History: history.Reader{Log: l.reader, Catalog: l.catalog, Keys: l.vault}, Head: l.reader.Head, Search: searcher, SearchProjection: searched,
 		Verifier: verifier, Logger: l.log, Metrics: l.metrics, Now: l.now, NewID: uuid.NewV7,
 		Ready:   func() error { return l.readiness(draining) },
 		Service: l.cfg.LibraryService, Project: l.cfg.ProjectName, Version: appVersion,
