@@ -102,6 +102,7 @@ func TestTheLogIsWhatAModelSays(t *testing.T) {
 	for i, number := range numbers {
 		require.Equal(t, strconv.Itoa(i+1), number)
 	}
+	storetest.Verify(t, db)
 	require.Positive(t, stores[0].Stats().Redecided+stores[1].Stats().Redecided, "no commit met another")
 }
 

@@ -77,6 +77,14 @@ func OpenOn(t testing.TB, db *pgtest.DB, change ...func(*eventstore.Config)) *ev
 	return store
 }
 
+// Verify demands that the log of db is whole.
+func Verify(t testing.TB, db *pgtest.DB) {
+	t.Helper()
+	report, err := eventstore.Verify(t.Context(), eventstore.NewReader(db.AppPool(t)), eventstore.VerifyOptions{})
+	require.NoError(t, err)
+	require.True(t, report.OK, "position %d: %s", report.FirstBadPosition, report.Problem)
+}
+
 // Stream names a stream.
 func Stream(name string) eventstore.StreamID { return eventstore.StreamID{Tenant: Tenant, Name: name} }
 
