@@ -276,7 +276,7 @@ func (b *batch) behind(e *entry) bool {
 	if len(e.pending) > 0 || e.state.Version == e.version && e.state.Position == e.position {
 		return false
 	}
-	if c := b.store.cache.get(e.id, b.head.Epoch); c.Version > e.state.Version && c.Version <= e.version {
+	if c, _ := b.store.cache.get(e.id, b.head.Epoch); c.Version > e.state.Version && c.Version <= e.version {
 		e.state = c
 	}
 	if e.state.Version >= e.version && e.state.Position != e.position {

@@ -26,19 +26,17 @@ func newCache(size int) (cache, error) {
 	return cache{states: states}, nil
 }
 
-// get returns what is known of a stream; the zero state means nothing.
-func (c cache) get(id StreamID, epoch int64) StreamState {
+// get returns what is known of a stream. Known may also be that it has no events.
+func (c cache) get(id StreamID, epoch int64) (state StreamState, known bool) {
 	if hit, ok := c.states.Get(id); ok && hit.epoch == epoch {
-		return hit.StreamState
+		return hit.StreamState, true
 	}
-	return StreamState{}
+	return StreamState{}, false
 }
 
+// put keeps a state unless a later one is kept already.
 func (c cache) put(id StreamID, epoch int64, state StreamState) {
-	if state.Version == 0 {
-		return
-	}
-	if hit, ok := c.states.Peek(id); ok && hit.epoch == epoch && hit.Version > state.Version {
+	if hit, ok := c.states.Peek(id); ok && hit.epoch == epoch && hit.Version >= state.Version {
 		return
 	}
 	c.states.Add(id, cached{StreamState: state, epoch: epoch})

@@ -13,8 +13,8 @@ type Commit struct {
 	// Streams are loaded and folded before Decide is called. Their versions are asserted: when one has moved on by the
 	// time the writer holds the head, Decide is called again on the news. Naming a stream without appending to it is an assertion.
 	Streams []StreamID
-	// New are further streams, which the command means to begin: their ids were just made. They are taken as empty without being
-	// read first; the writer checks them like all others.
+	// New are further streams that most likely don't exist yet, as those whose ids the command just made. Unless they are cached they
+	// are taken as empty without being read first, which saves a query; the writer checks them like all others.
 	New []StreamID
 	// Watch, when set, also loads the streams of a person that moved after a position that a read model has seen.
 	Watch *Watch

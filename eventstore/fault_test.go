@@ -3,6 +3,7 @@ package eventstore_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -175,4 +176,60 @@ func TestAStreamThatWasChangedBehindTheLockAbortsTheBatch(t *testing.T) {
 	require.ErrorContains(t, err, "its events end at version 1, not 2")
 	require.EqualValues(t, 1, store.Stats().Repeated)
 	require.Equal(t, []string{"1"}, column(t, super, "SELECT count(*)::text FROM ledger.events"))
+}
+
+func TestCloseEndsWhenTheDatabaseDoesNot(t *testing.T) {
+	t.Parallel()
+	var super *pgxpool.Pool
+	gate, store := storetest.OpenGated(t, func(c *eventstore.Config) {
+		c.Patience, c.MaxBatch = 200*time.Millisecond, 1
+		var err error
+		super, err = pgxpool.New(t.Context(), strings.Replace(c.URL, pgtest.AppRole, pgtest.OwnerRole, 1))
+		require.NoError(t, err)
+	})
+	defer super.Close()
+	release := gate.Hold(t)
+	first := gate.Start(t, storetest.Add("a", 1))
+	second := gate.Start(t, storetest.Add("a", 1))
+	_, err := super.Exec(t.Context(), "REVOKE UPDATE ON ledger.head FROM payledger_app")
+	require.NoError(t, err)
+	closed := make(chan struct{})
+	go func() {
+		store.Close()
+		close(closed)
+	}()
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	require.Eventually(t, func() bool {
+		_, err := store.Lookup(gone, storetest.Add("a", 1).ID)
+		return errors.Is(err, eventstore.ErrClosed)
+	}, time.Minute, time.Millisecond)
+	release()
+	<-closed
+	for _, out := range []<-chan storetest.Outcome{first, second} {
+		o := <-out
+		require.True(t, errors.Is(o.Err, eventstore.ErrBusy) || errors.Is(o.Err, eventstore.ErrClosed), o.Err)
+	}
+}
+
+func TestReadingAheadOfADecisionFailsLikeTheWriter(t *testing.T) {
+	t.Parallel()
+	store, db := storetest.Open(t)
+	_, err := store.Commit(t.Context(), storetest.Add("a\x00", 1))
+	require.ErrorIs(t, err, eventstore.ErrStored)
+	watching := storetest.Add("a", 1)
+	watching.Watch = &eventstore.Watch{Tenant: storetest.Tenant, Subject: "m\xff"}
+	_, err = store.Commit(t.Context(), watching)
+	require.ErrorIs(t, err, eventstore.ErrStored)
+
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err = store.Load(ctx, storetest.Stream("a"))
+	require.ErrorIs(t, err, context.Canceled)
+	_, err = db.Pool(t).Exec(t.Context(), "REVOKE SELECT ON ledger.events, ledger.idempotency FROM payledger_app")
+	require.NoError(t, err)
+	_, err = store.Commit(t.Context(), storetest.Add("b", 1))
+	require.ErrorIs(t, err, eventstore.ErrBusy)
+	_, _, err = store.Claimed(t.Context(), eventstore.Claim{Tenant: storetest.Tenant})
+	require.ErrorIs(t, err, eventstore.ErrBusy)
 }

@@ -43,7 +43,7 @@ func (s *Store) fetch(ctx context.Context, ids []StreamID, states []StreamState)
 	}
 	rows, err := s.pool.Query(ctx, sqlNews, binaryRows, tenants, names, after)
 	if err != nil {
-		return fmt.Errorf("read events: %w", err)
+		return readFault(ctx, err)
 	}
 	found := make([]news, len(ids))
 	defer rows.Close()
@@ -54,12 +54,13 @@ func (s *Store) fetch(ctx context.Context, ids []StreamID, states []StreamState)
 		}
 	}
 	if err := rows.Err(); err != nil {
-		return fmt.Errorf("read events: %w", err)
+		return readFault(ctx, err)
 	}
 	for i, n := range found {
 		base := states[i]
 		if n.version == 0 {
 			states[i] = StreamState{}
+			s.cache.put(ids[i], epoch, StreamState{})
 			continue
 		}
 		base.Subject = n.subject
@@ -100,7 +101,9 @@ func (s *Store) fold(ctx context.Context, id StreamID, base StreamState, events 
 func (s *Store) loadView(ctx context.Context, v *view, from int, fresh []StreamID, epoch int64) error {
 	var missing []StreamID
 	for i := from; i < len(v.ids); i++ {
-		if v.states[i] = s.cache.get(v.ids[i], epoch); v.states[i].Version == 0 && !slices.Contains(fresh, v.ids[i]) {
+		state, known := s.cache.get(v.ids[i], epoch)
+		v.states[i] = state
+		if !known && !slices.Contains(fresh, v.ids[i]) {
 			missing = append(missing, v.ids[i])
 		}
 	}
@@ -121,15 +124,27 @@ func (s *Store) loadView(ctx context.Context, v *view, from int, fresh []StreamI
 func (s *Store) findWatched(ctx context.Context, w *Watch) ([]StreamID, error) {
 	rows, err := s.pool.Query(ctx, sqlWatched, binaryRows, []string{w.Tenant}, []string{w.Subject}, []string{w.Prefix}, []int64{w.After})
 	if err != nil {
-		return nil, fmt.Errorf("watch %s: %w", w.Subject, err)
+		return nil, readFault(ctx, err)
 	}
 	ids, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (StreamID, error) {
 		return StreamID{Tenant: w.Tenant, Name: string(row.RawValues()[1])}, nil
 	})
 	if err != nil {
-		return nil, fmt.Errorf("watch %s: %w", w.Subject, err)
+		return nil, readFault(ctx, err)
 	}
 	return ids, nil
+}
+
+// readFault says what the error of a query means for a caller: ErrStored for what Postgres can't hold, as a stream's name with a zero
+// byte, and ErrBusy for everything that may be better later.
+func readFault(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return fmt.Errorf("read the log: %w", ctx.Err())
+	}
+	if guilt := blame(err); guilt != nil {
+		return guilt.reason
+	}
+	return fmt.Errorf("%w: read the log: %s", ErrBusy, err.Error())
 }
 
 // binaryRows asks for every column in binary format.

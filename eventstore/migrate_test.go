@@ -72,7 +72,8 @@ UNION ALL SELECT 'documents', 1, 3, decode(repeat('ff', 32), 'hex'), 'running', 
 UNION ALL SELECT 'books', 2, 9, decode(repeat('ff', 32), 'hex'), 'halted', 'no such event'
 UNION ALL SELECT 'fresh', 1, 0, decode(repeat('00', 32), 'hex'), 'running', '';`)
 	require.NoError(t, err)
-	_, err = pool.Exec(t.Context(), "INSERT INTO ledger.cursors VALUES ('db', 7, 1), ('index', 2, 1), ('route', 5, 1)")
+	_, err = pool.Exec(t.Context(), `INSERT INTO ledger.cursors VALUES ('db', 7, 1), ('index', 2, 1), ('route', 5, 1)
+ON CONFLICT (name) DO UPDATE SET position = excluded.position`)
 	require.NoError(t, err)
 
 	change, err := eventstore.NewEpoch(t.Context(), db.OwnerURL)

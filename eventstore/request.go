@@ -165,6 +165,9 @@ func (s *Store) enqueue(r *request) error {
 // settle folds events that are committed by now and puts the state into the cache. Without it the next commit would read them back.
 func (s *Store) settle(ctx context.Context, u *unsettled, epoch int64) {
 	state, err := s.fold(ctx, u.id, u.base, u.events)
+	if err != nil && ctx.Err() != nil {
+		return
+	}
 	if err != nil {
 		s.config.Logger.WarnContext(ctx, "committed events can't be folded", "stream", u.id.Name, "error", err)
 		return

@@ -120,7 +120,8 @@ func (s *Store) openPool(ctx context.Context) error {
 	return nil
 }
 
-// Close takes no more commits, writes those that wait, and returns when the writer has ended. It may be called more than once.
+// Close takes no more commits, writes those that wait, and returns when the writer has ended: after Config.Patience at the latest when
+// the database does not answer. It may be called more than once.
 func (s *Store) Close() {
 	s.closing.Lock()
 	if !s.closed {
@@ -132,9 +133,16 @@ func (s *Store) Close() {
 	s.pool.Close()
 }
 
+func (s *Store) isClosed() bool {
+	s.closing.RLock()
+	defer s.closing.RUnlock()
+	return s.closed
+}
+
 // Load returns the state of a stream as it stands in the log now. A stream without events has Version 0 and a nil Value.
 func (s *Store) Load(ctx context.Context, id StreamID) (StreamState, error) {
-	states := []StreamState{s.cache.get(id, s.epoch.Load())}
+	state, _ := s.cache.get(id, s.epoch.Load())
+	states := []StreamState{state}
 	if err := s.fetch(ctx, []StreamID{id}, states); err != nil {
 		return StreamState{}, fmt.Errorf("load stream %s: %w", id, err)
 	}
@@ -147,11 +155,11 @@ func (s *Store) Load(ctx context.Context, id StreamID) (StreamState, error) {
 func (s *Store) Claimed(ctx context.Context, claim Claim) (Result, bool, error) {
 	rows, err := s.pool.Query(ctx, sqlClaims, binaryRows, []string{claim.Tenant}, []string{claim.Subject}, []string{claim.Key})
 	if err != nil {
-		return Result{}, false, fmt.Errorf("look up idempotency key: %w", err)
+		return Result{}, false, fmt.Errorf("look up idempotency key: %w", readFault(ctx, err))
 	}
 	found, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (claimed, error) { return readClaim(row.RawValues()), nil })
 	if err != nil {
-		return Result{}, false, fmt.Errorf("look up idempotency key: %w", err)
+		return Result{}, false, fmt.Errorf("look up idempotency key: %w", readFault(ctx, err))
 	}
 	if len(found) == 0 {
 		return Result{}, false, nil

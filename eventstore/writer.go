@@ -102,7 +102,20 @@ func (w *writer) write(reqs []*request) {
 	default:
 		w.store.config.Logger.LogAttrs(context.Background(), slog.LevelError, "batch given up",
 			slog.Int("commits", len(reqs)), slog.Any("error", err))
+		w.drain()
 		refuse(reqs, fmt.Errorf("%w: %s", ErrBusy, err.Error())) // not wrapped: its deadline is not the caller's
+	}
+}
+
+// drain refuses what still waits when the store is being closed and the database does not answer: Close must end.
+func (w *writer) drain() {
+	if !w.store.isClosed() {
+		return
+	}
+	for r := range w.store.queue {
+		if r.state.CompareAndSwap(waiting, taken) {
+			refuse([]*request{r}, ErrClosed)
+		}
 	}
 }
 
