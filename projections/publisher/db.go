@@ -38,6 +38,7 @@ func (s *session) pumpDB(ctx context.Context) error {
 
 func (s *session) sendDB(ctx context.Context, fold *folder, recs []eventstore.Recorded) error {
 	page, fault := fold.page(ctx, recs)
+	s.Failpoint("read")
 	for i := range page {
 		out := s.dbMessages(&page[i])
 		if err := s.db.put(ctx, markOf(page[i].rec), out); err != nil {

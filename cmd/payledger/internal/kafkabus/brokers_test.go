@@ -27,7 +27,7 @@ func names() publisher.TopicConfig {
 }
 
 // startFake starts a broker in this process; it ends with the test.
-func startFake(t *testing.T, opts ...kfake.Opt) *kfake.Cluster {
+func startFake(t testing.TB, opts ...kfake.Opt) *kfake.Cluster {
 	t.Helper()
 	cluster, err := kfake.NewCluster(append([]kfake.Opt{kfake.NumBrokers(1), kfake.DefaultNumPartitions(4)}, opts...)...)
 	require.NoError(t, err)
@@ -38,7 +38,7 @@ func startFake(t *testing.T, opts ...kfake.Opt) *kfake.Cluster {
 func discard() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
 // collect reads topics from their beginning until want returns true.
-func collect(t *testing.T, cfg kafkabus.Config, topics []publisher.Topic, want func([]kafkabus.Message) bool) []kafkabus.Message {
+func collect(t testing.TB, cfg kafkabus.Config, topics []publisher.Topic, want func([]kafkabus.Message) bool) []kafkabus.Message {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()

@@ -35,7 +35,7 @@ func connect(t *testing.T, cfg kafkabus.Config) (message.Publisher, []publisher.
 
 func TestMessageArrivesAsGiven(t *testing.T) {
 	t.Parallel()
-	for name, start := range map[string]func(*testing.T) kafkabus.Config{"plain": plain, "sasl": withSASL} {
+	for name, start := range map[string]func(testing.TB) kafkabus.Config{"plain": plain, "sasl": withSASL} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			cfg := start(t)

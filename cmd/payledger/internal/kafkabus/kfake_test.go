@@ -11,13 +11,13 @@ import (
 )
 
 // plain returns a broker without authentication.
-func plain(t *testing.T) kafkabus.Config {
+func plain(t testing.TB) kafkabus.Config {
 	t.Helper()
 	return kafkabus.Config{Brokers: startFake(t).ListenAddrs()}
 }
 
 // withSASL returns a broker that wants SCRAM-SHA-256 as payledger / payledger.
-func withSASL(t *testing.T) kafkabus.Config {
+func withSASL(t testing.TB) kafkabus.Config {
 	t.Helper()
 	cluster := startFake(t, kfake.EnableSASL(), kfake.Superuser(kafkabus.ScramSHA256, "payledger", "payledger"))
 	return kafkabus.Config{Brokers: cluster.ListenAddrs(), SASLUser: "payledger", SASLPassword: "payledger"}

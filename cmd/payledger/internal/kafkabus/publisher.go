@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"maps"
 	"slices"
 
 	"github.com/IBM/sarama"
@@ -40,6 +39,9 @@ func NewPublisher(cfg Config, logger *slog.Logger) (message.Publisher, error) {
 	return p, nil
 }
 
+// usualHeaders is at least as many as most messages have: their names then need no memory of the heap.
+const usualHeaders = 24
+
 // marshaler sends the payload as it is, under the message's own key, with its metadata as headers in order of name.
 type marshaler struct{}
 
@@ -49,11 +51,20 @@ func (marshaler) Marshal(topic string, msg *message.Message) (*sarama.ProducerMe
 	if !ok {
 		return nil, fmt.Errorf("message for %s has no %s", topic, publisher.KeyMetadata)
 	}
-	headers := make([]sarama.RecordHeader, 0, len(msg.Metadata)-1)
-	for _, name := range slices.Sorted(maps.Keys(msg.Metadata)) {
+	names, size := make([]string, 0, usualHeaders), 0
+	for name, value := range msg.Metadata {
 		if name != publisher.KeyMetadata {
-			headers = append(headers, sarama.RecordHeader{Key: []byte(name), Value: []byte(msg.Metadata[name])})
+			names, size = append(names, name), size+len(name)+len(value)
 		}
+	}
+	slices.Sort(names)
+	headers, text := make([]sarama.RecordHeader, len(names)), make([]byte, 0, size)
+	for i, name := range names {
+		from := len(text)
+		text = append(text, name...)
+		to := len(text)
+		text = append(text, msg.Metadata[name]...)
+		headers[i] = sarama.RecordHeader{Key: text[from:to:to], Value: text[to:len(text):len(text)]}
 	}
 	return &sarama.ProducerMessage{
 		Topic: topic, Key: sarama.StringEncoder(key), Value: sarama.ByteEncoder(msg.Payload), Headers: headers,

@@ -29,6 +29,8 @@ import (
 	"payledger/readmodels/checkpoints"
 )
 
+func masterKey() [32]byte { return [32]byte{1: 2} }
+
 // world is a log that commands are written to, and a broker that publishers send it to.
 type world struct {
 	cfg       kafkabus.Config
@@ -45,7 +47,7 @@ func newWorld(t testing.TB, cfg kafkabus.Config) *world {
 	cfg.Partitions = 4
 	w := &world{cfg: cfg, names: names(), db: pgtest.NewFrom(t, storetest.Template())}
 	w.projector = w.db.ProjectorPool(t)
-	w.vault = eventstore.OpenVault(w.db.AppPool(t), [32]byte{1: 2})
+	w.vault = eventstore.OpenVault(w.db.AppPool(t), masterKey())
 	events := catalog.New()
 	store := storetest.OpenOn(t, w.db, func(c *eventstore.Config) { c.Folder, c.Keys = commands.Folder{Catalog: events}, w.vault })
 	w.service = &commands.Service{Store: store, Catalog: events, Vault: w.vault}
