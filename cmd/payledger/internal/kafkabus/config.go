@@ -88,7 +88,8 @@ func (c Config) producer() *sarama.Config {
 	cfg.Producer.RequiredAcks = sarama.WaitForAll
 	cfg.Producer.Idempotent = true
 	cfg.Producer.Timeout = 10 * time.Second
-	cfg.Producer.Retry.Max = 5
+	cfg.Producer.Retry.Max = 8
+	cfg.Producer.Retry.Backoff = 200 * time.Millisecond
 	cfg.Producer.Return.Successes = true
 	cfg.Producer.MaxMessageBytes = c.maxMessageBytes()
 	if c.SASLUser != "" {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -38,7 +39,58 @@ func EnsureTopics(ctx context.Context, cfg Config, topics []publisher.Topic) err
 		}
 		faults = append(faults, fmt.Errorf("create topic %s: %w", topic.Topic, err))
 	}
-	return errors.Join(faults...)
+	if len(faults) > 0 {
+		return errors.Join(faults...)
+	}
+	return awaitLeaders(ctx, client, topics)
+}
+
+const (
+	leaderPoll    = 50 * time.Millisecond
+	leaderTimeout = 10 * time.Second
+)
+
+// awaitLeaders returns once every partition has a leader: a topic is created some time before messages can be sent to it.
+func awaitLeaders(ctx context.Context, client *kgo.Client, topics []publisher.Topic) error {
+	ctx, cancel := context.WithTimeout(ctx, leaderTimeout)
+	defer cancel()
+	tick := time.NewTicker(leaderPoll)
+	defer tick.Stop()
+	for {
+		err := checkLeaders(ctx, client, topics)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return fmt.Errorf("wait for the leaders of new topics: %w", err)
+		}
+	}
+}
+
+func checkLeaders(ctx context.Context, client *kgo.Client, topics []publisher.Topic) error {
+	request := kmsg.NewPtrMetadataRequest()
+	for _, topic := range topics {
+		t := kmsg.NewMetadataRequestTopic()
+		t.Topic = kmsg.StringPtr(topic.Topic)
+		request.Topics = append(request.Topics, t)
+	}
+	response, err := request.RequestWith(ctx, client)
+	if err != nil {
+		return err
+	}
+	for _, topic := range response.Topics {
+		if err := kerr.ErrorForCode(topic.ErrorCode); err != nil {
+			return err
+		}
+		for _, partition := range topic.Partitions {
+			if err := kerr.ErrorForCode(partition.ErrorCode); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 func (c Config) newTopic(topic publisher.Topic) kmsg.CreateTopicsRequestTopic {

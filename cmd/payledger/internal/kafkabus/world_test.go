@@ -240,20 +240,26 @@ func (w *world) assess(t require.TestingT, minor int64) string {
 
 // patch sets a fee's status or note.
 func (w *world) patch(t require.TestingT, feeID string, status readmodels.FeeStatus, note string) {
-	p := commands.FeePatch{FeeID: feeID, Note: note}
-	if status != readmodels.FeeUnpaid {
-		p.Status = &status
+	p := patchOf(feeID, &status, note)
+	if status == readmodels.FeeUnpaid {
+		p.Status = nil
 	}
 	_, err := w.service.PatchFee(context.Background(), w.request("fee-updated"), p)
 	require.NoError(t, err)
 }
 
+func patchOf(feeID string, status *readmodels.FeeStatus, note string) commands.FeePatch {
+	return commands.FeePatch{FeeID: feeID, Status: status, Note: note}
+}
+
 // pay takes cash for some fees, each the given share.
 func (w *world) pay(t require.TestingT, minor int64, shares ...payment.Share) {
-	_, err := w.service.RecordPayment(context.Background(), w.request(""), commands.NewPayment{
-		UserID: userID, Tender: payment.TenderCash, Amount: usd(minor), Shares: shares, Note: "at the desk",
-	})
+	_, err := w.service.RecordPayment(context.Background(), w.request(""), paymentOf(minor, shares...))
 	require.NoError(t, err)
+}
+
+func paymentOf(minor int64, shares ...payment.Share) commands.NewPayment {
+	return commands.NewPayment{UserID: userID, Tender: payment.TenderCash, Amount: usd(minor), Shares: shares, Note: "at the desk"}
 }
 
 func share(feeID string, minor int64) payment.Share {
