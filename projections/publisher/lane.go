@@ -7,6 +7,7 @@ import (
 	"hash/maphash"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -105,15 +106,34 @@ func (l *lanes) send(ctx context.Context, p parcel) error {
 		err := l.bus.Publish(p.topic, p.msg)
 		if err == nil {
 			l.Metrics.sent(p.kind)
+			l.broker.works(ctx)
 			return nil
 		}
-		if attempt == sendAttempts {
-			return fmt.Errorf("send position %d to %s: %w", p.position, p.topic, errors.Join(errBroker, err))
-		}
-		l.Logger.WarnContext(ctx, "broker refuses a message, trying again", slog.String("topic", p.topic),
-			slog.Int64("position", p.position), slog.Any("error", err))
 		l.Metrics.retries.Inc()
+		l.broker.fails(ctx, p, err)
+		if attempt == sendAttempts {
+			return fmt.Errorf("send position %d to %s: %w: %w", p.position, p.topic, errBroker, err)
+		}
 		wait(ctx, pause.NextBackOff())
+	}
+}
+
+// brokerState says once that the broker refuses messages, however many lanes find out, and once that it takes them again.
+type brokerState struct {
+	failing atomic.Bool
+	log     *slog.Logger
+}
+
+func (b *brokerState) fails(ctx context.Context, p parcel, err error) {
+	if b.failing.CompareAndSwap(false, true) {
+		b.log.WarnContext(ctx, "kafka refuses messages, trying again", slog.String("topic", p.topic),
+			slog.Int64("position", p.position), slog.String("error", err.Error()))
+	}
+}
+
+func (b *brokerState) works(ctx context.Context) {
+	if b.failing.Load() && b.failing.CompareAndSwap(true, false) {
+		b.log.InfoContext(ctx, "kafka takes messages again")
 	}
 }
 

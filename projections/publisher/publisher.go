@@ -34,7 +34,7 @@ const (
 const connectTimeout = 20 * time.Second
 
 // drainTimeout bounds how long a publisher that was told to stop goes on sending what it has in hand.
-const drainTimeout = 5 * time.Second
+const drainTimeout = 3 * time.Second
 
 var noEvent uuid.UUID
 

@@ -31,7 +31,8 @@ type session struct {
 	saved            cursors
 	moved            bool // whether anything was published
 	db, index, route *lanes
-	seen             *watermark   // how far the db pump has read
+	seen             *watermark // how far the db pump has read
+	broker           brokerState
 	leaseUntil       atomic.Int64 // Unix nanoseconds of our clock
 	lag              [3]lagClock
 	measured         time.Time // when the gauges were set last
@@ -42,6 +43,7 @@ func newSession(cfg Config, lease *projections.Lease, bus message.Publisher, hea
 		Config: cfg, lease: lease, bus: bus, topics: newTopicNames(cfg.Topics), source: "/" + cfg.Topics.withDefaults().LibraryService,
 		head: head, from: from, saved: from, seen: newWatermark(from.db),
 	}
+	s.broker.log = cfg.Logger
 	s.db, s.index, s.route = newLanes(s, from.db), newLanes(s, from.index), newLanes(s, from.route)
 	s.db.tracker.acked.hash = lease.Checkpoint().Hash
 	return s
@@ -82,7 +84,7 @@ func (s *session) run(ctx context.Context) error {
 		for _, l := range []*lanes{s.db, s.index, s.route} {
 			l.close()
 		}
-		late := time.AfterFunc(drainTimeout, stopSending)
+		late := time.AfterFunc(s.drainTime(), stopSending)
 		defer late.Stop()
 		senders.Wait()
 	}()
@@ -91,6 +93,14 @@ func (s *session) run(ctx context.Context) error {
 		return ctx.Err()
 	}
 	return fault.get()
+}
+
+// drainTime bounds how long lanes may go on after the pumps have ended: not at all while Kafka is away.
+func (s *session) drainTime() time.Duration {
+	if s.broker.failing.Load() {
+		return 0
+	}
+	return drainTimeout
 }
 
 // keep stores the cursors and so keeps the lease, until all is sent; the last time is after that.

@@ -74,7 +74,8 @@ func (c Config) mechanism() sasl.Mechanism {
 }
 
 // producer returns sarama's settings. Idempotent, one request in flight and acknowledged by all replicas: no loss, and the
-// order of a partition survives retries. Requests fill up while one is in flight, so lingering would only add delay.
+// order of a partition survives retries. Requests fill up while one is in flight, so lingering would only add delay. It
+// gives up after some two seconds without a broker: callers try again, and look whether they still should.
 func (c Config) producer() *sarama.Config {
 	cfg := sarama.NewConfig()
 	cfg.ClientID = clientID
@@ -84,12 +85,14 @@ func (c Config) producer() *sarama.Config {
 	cfg.Net.ReadTimeout = 15 * time.Second
 	cfg.Net.WriteTimeout = 10 * time.Second
 	cfg.Metadata.Full = false
+	cfg.Metadata.Retry.Max = 1
+	cfg.Metadata.Retry.Backoff = 100 * time.Millisecond
 	cfg.Metadata.AllowAutoTopicCreation = false
 	cfg.Producer.RequiredAcks = sarama.WaitForAll
 	cfg.Producer.Idempotent = true
 	cfg.Producer.Timeout = 10 * time.Second
-	cfg.Producer.Retry.Max = 8
-	cfg.Producer.Retry.Backoff = 200 * time.Millisecond
+	cfg.Producer.Retry.Max = 6
+	cfg.Producer.Retry.Backoff = 150 * time.Millisecond
 	cfg.Producer.Return.Successes = true
 	cfg.Producer.MaxMessageBytes = c.maxMessageBytes()
 	if c.SASLUser != "" {

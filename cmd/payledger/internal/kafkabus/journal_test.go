@@ -130,7 +130,7 @@ func copiedRows(t testing.TB, all []kafkabus.Message, service string) map[string
 			changes = append(changes, m)
 		}
 	}
-	slices.SortStableFunc(changes, func(a, b kafkabus.Message) int { return int(event0(a) - event0(b)) })
+	slices.SortStableFunc(changes, func(a, b kafkabus.Message) int { return int(positionOf(t, a) - positionOf(t, b)) })
 	rows := map[string]string{}
 	for _, m := range changes {
 		object := m.Headers["ledger-schema"]
@@ -149,11 +149,10 @@ func copiedRows(t testing.TB, all []kafkabus.Message, service string) map[string
 	return rows
 }
 
-func event0(m kafkabus.Message) int64 {
+func positionOf(t testing.TB, m kafkabus.Message) int64 {
+	t.Helper()
 	n, err := strconv.ParseInt(m.Headers["ledger-position"], 10, 64)
-	if err != nil {
-		panic(err)
-	}
+	require.NoError(t, err)
 	return n
 }
 
