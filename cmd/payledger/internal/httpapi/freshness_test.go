@@ -9,8 +9,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"payledger/eventstore"
-	"payledger/eventstore/catalog"
 	"payledger/readmodels/search"
 )
 
@@ -57,7 +55,7 @@ func TestStandingProjection(t *testing.T) {
 	paid := w.do("POST", "/payments", w.staff(), pay(`"amount":17.5`)).wants(201)
 	require.Equal(t, "0", string(paid.raw("payment", "credit")))
 
-	w.project(catalog.New(), eventstore.OpenVault(w.pool, [32]byte{1}))
+	w.project()
 	got := w.do("GET", "/fees/"+r.str("fee", "id"), w.staff(), "", "Min-Position", paid.header.Get("Ledger-Position")).wants(200)
 	require.Equal(t, "paid", got.str("fee", "status"))
 	require.Equal(t, paid.position(), got.position())

@@ -58,18 +58,22 @@ const (
 
 // world is the API over a real log, with the projection of the tables running unless a test stops it.
 type world struct {
-	t      testing.TB
-	db     *pgtest.DB
-	pool   *pgxpool.Pool // as the app
-	store  *eventstore.Store
-	reader *eventstore.Reader
-	server *httptest.Server
-	logs   *syncBuffer
-	key    ed25519.PrivateKey
-	search *fixedSearch
-	stop   context.CancelFunc // of the projections
-	done   chan struct{}
-	halted error // valid after done
+	t       testing.TB
+	db      *pgtest.DB
+	pool    *pgxpool.Pool // as the app
+	store   *eventstore.Store
+	catalog *catalog.Catalog
+	vault   *eventstore.Vault
+	watcher *checkpoints.Watcher
+	reader  *eventstore.Reader
+	handler http.Handler
+	server  *httptest.Server
+	logs    *syncBuffer
+	key     ed25519.PrivateKey
+	search  *fixedSearch
+	stop    context.CancelFunc // of the projections
+	done    chan struct{}
+	halted  error // valid after done
 }
 
 type option func(*httpapi.Config)
@@ -81,11 +85,11 @@ func setup(t testing.TB, options ...option) *world {
 	w.reader = eventstore.NewReader(w.pool)
 	log := slog.New(slog.NewJSONHandler(w.logs, nil))
 
-	cat := catalog.New()
-	vault := eventstore.OpenVault(w.pool, [32]byte{1})
+	w.catalog, w.vault = catalog.New(), eventstore.OpenVault(w.pool, [32]byte{1})
+	cat, vault := w.catalog, w.vault
 	w.store = storetest.OpenOn(t, w.db, func(c *eventstore.Config) { c.Folder, c.Keys = commands.Folder{Catalog: cat}, vault })
-	watcher := checkpoints.NewWatcher(w.pool, log)
-	queries := tables.Queries{Pool: w.pool, Watcher: watcher}
+	w.watcher = checkpoints.NewWatcher(w.pool, log)
+	queries := tables.Queries{Pool: w.pool, Watcher: w.watcher}
 
 	public, private, err := ed25519.GenerateKey(rand.Reader)
 	require.NoError(t, err)
@@ -104,14 +108,15 @@ func setup(t testing.TB, options ...option) *world {
 	}
 	api, err := httpapi.New(config)
 	require.NoError(t, err)
-	w.server = httptest.NewServer(api.Handler())
+	w.handler = api.Handler()
+	w.server = httptest.NewServer(w.handler)
 	t.Cleanup(w.server.Close)
 
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
-	running.Go(func() { watcher.Run(ctx) })
+	running.Go(func() { w.watcher.Run(ctx) })
 	t.Cleanup(func() { cancel(); running.Wait() })
-	w.project(cat, vault)
+	w.project()
 	require.Eventually(t, func() bool {
 		_, err := queries.Fee(context.Background(), tenant, memberID)
 		return err == nil
@@ -119,23 +124,30 @@ func setup(t testing.TB, options ...option) *world {
 	return w
 }
 
-// project runs the projection of the tables until the test ends or calls pause.
-func (w *world) project(cat *catalog.Catalog, keys eventstore.Keys) {
+// project runs projections, that of the tables by default, until the test ends or calls pause.
+func (w *world) project(projectors ...projections.Projector) {
 	w.t.Helper()
+	if len(projectors) == 0 {
+		projectors = []projections.Projector{tablesprojection.New()}
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	w.stop, w.done = cancel, make(chan struct{})
 	pool := w.db.ProjectorPool(w.t)
 	log := slog.New(slog.DiscardHandler)
-	reader := eventstore.NewReader(pool)
 	waker := eventstore.NewWaker(pool, log)
+	metrics := projections.NewMetrics(prometheus.NewRegistry())
+	configs := make([]projections.RunConfig, len(projectors))
+	for i, p := range projectors {
+		configs[i] = projections.RunConfig{
+			Pool: pool, Reader: eventstore.NewReader(pool), Waker: waker, Catalog: w.catalog, Keys: w.vault, Projector: p, Logger: log,
+			Metrics: metrics, Now: time.Now,
+		}
+	}
 	go func() {
 		defer close(w.done)
 		var running sync.WaitGroup
 		running.Go(func() { waker.Run(ctx) })
-		w.halted = projections.Run(ctx, projections.RunConfig{
-			Pool: pool, Reader: reader, Waker: waker, Catalog: cat, Keys: keys, Projector: tablesprojection.New(), Logger: log,
-			Metrics: projections.NewMetrics(prometheus.NewRegistry()), Now: time.Now,
-		})
+		w.halted = projections.RunAll(ctx, configs)
 		running.Wait()
 	}()
 	w.t.Cleanup(w.pause)
