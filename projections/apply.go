@@ -53,9 +53,12 @@ func (r *runner) applyEvents(ctx context.Context, lease *Lease, events []catalog
 }
 
 // Rows and checkpoint come back together after a crash of the server, so a commit needn't wait for the disk: what is
-// lost is applied again. The timeouts free the rows of an owner that hangs in mid-transaction.
+// lost is applied again. The timeouts free the rows of an owner that hangs in mid-transaction. The rest makes Postgres use
+// the indexes whatever its statistics say: a plan made while the tables were empty must not scan them later.
 const sqlTransactionSettings = `SELECT set_config('synchronous_commit', 'off', true),
-    set_config('idle_in_transaction_session_timeout', $1, true), set_config('statement_timeout', '60s', true)`
+    set_config('idle_in_transaction_session_timeout', $1, true), set_config('statement_timeout', '60s', true),
+    set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true),
+    set_config('plan_cache_mode', 'force_generic_plan', true), set_config('jit', 'off', true)`
 
 // transact writes the rows of events and the checkpoint in one transaction.
 func (r *runner) transact(ctx context.Context, lease *Lease, events []catalog.Event, end Checkpoint) error {

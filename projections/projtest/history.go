@@ -76,6 +76,21 @@ func (l *Log) Assess(t testing.TB, user string, cents int64) string {
 	return id
 }
 
+// Now is the time at which the next event is queued.
+func (l *Log) Now() time.Time { return l.now }
+
+// Advance moves that time on.
+func (l *Log) Advance(d time.Duration) { l.now = l.now.Add(d) }
+
+// ChangeAt queues what a command does to a fee, taking effect at another time.
+func (l *Log) ChangeAt(t testing.TB, id string, c fee.Command, at time.Time) {
+	t.Helper()
+	now := l.now
+	l.now = at
+	l.decide(t, id, c)
+	l.now = now
+}
+
 // Change queues what a command does to a fee; a refusal is fine.
 func (l *Log) Change(t testing.TB, id string, c fee.Command) {
 	t.Helper()

@@ -114,6 +114,7 @@ type batch struct {
 // feeState is the row of a fee stream, nil before its first event.
 type feeState struct {
 	row     *readmodels.Fee
+	isNew   bool // there was no row before the batch
 	changed bool
 }
 
@@ -133,7 +134,7 @@ func (b *batch) fold(ev catalog.Event) error {
 	}
 	state.row = next
 	if !state.changed {
-		state.changed = true
+		state.changed, state.isNew = true, ev.Version == 1
 		b.changed = append(b.changed, ev.Stream)
 	}
 	return nil
@@ -154,11 +155,15 @@ func (b *batch) foldPayment(ev catalog.Event) error {
 }
 
 func (b *batch) rows() tables.Rows {
-	fees := make([]*readmodels.Fee, len(b.changed))
-	for i, id := range b.changed {
-		fees[i] = b.fees[id].row
+	rows := tables.Rows{NewFeePayments: b.feePayments}
+	for _, id := range b.changed {
+		if state := b.fees[id]; state.isNew {
+			rows.NewFees = append(rows.NewFees, state.row)
+		} else {
+			rows.ChangedFees = append(rows.ChangedFees, state.row)
+		}
 	}
-	return tables.Rows{Fees: fees, FeePayments: b.feePayments}
+	return rows
 }
 
 // streamVersion is the version of the stream that a row was folded from.

@@ -2,10 +2,12 @@ package tables
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"payledger/readmodels"
 )
@@ -16,41 +18,57 @@ type Key struct {
 	ID     string
 }
 
-// Rows are rows to be written; each key stands in it once.
+// Rows are rows to be written; each key stands in them once.
 type Rows struct {
-	Fees        []*readmodels.Fee
-	FeePayments []readmodels.FeePayment
+	NewFees        []*readmodels.Fee
+	ChangedFees    []*readmodels.Fee
+	NewFeePayments []readmodels.FeePayment
 }
 
-// Constant columns are not written again on an update.
-const sqlUpsertFees = `
+// ErrOutOfStep: a row that was to be changed isn't there. What the projector knew about the table is wrong.
+var ErrOutOfStep = errors.New("table is out of step with the log")
+
+// Plain inserts: a row that is there already means that table and log are out of step, and must not be papered over.
+const sqlInsertFees = `
 INSERT INTO tables_v1.fees (` + feeColumns + `)
 SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::smallint[], $8::timestamptz[],
     $9::text[], $10::text[], $11::boolean[], $12::bigint[], $13::timestamptz[], $14::timestamptz[], $15::bigint[], $16::bigint[],
-    $17::boolean[], $18::bigint[])
-ON CONFLICT (tenant, id) DO UPDATE SET
-    amount = excluded.amount, status = excluded.status, status_update_date = excluded.status_update_date, note = excluded.note,
-    is_active = excluded.is_active, record_version = excluded.record_version, updated_at = excluded.updated_at,
-    paid = excluded.paid, reduced = excluded.reduced, cancelled = excluded.cancelled, position = excluded.position`
+    $17::boolean[], $18::bigint[])`
 
-const sqlUpsertFeePayments = `
+// The other columns never change.
+const sqlUpdateFees = `
+UPDATE tables_v1.fees AS f SET
+    amount = u.amount, status = u.status, status_update_date = u.status_update_date, note = u.note, is_active = u.is_active,
+    record_version = u.record_version, updated_at = u.updated_at, paid = u.paid, reduced = u.reduced, cancelled = u.cancelled,
+    position = u.position
+FROM unnest($1::text[], $2::text[], $3::bigint[], $4::smallint[], $5::timestamptz[], $6::text[], $7::boolean[], $8::bigint[],
+        $9::timestamptz[], $10::bigint[], $11::bigint[], $12::boolean[], $13::bigint[])
+    AS u (tenant, id, amount, status, status_update_date, note, is_active, record_version, updated_at, paid, reduced, cancelled, position)
+WHERE f.tenant = u.tenant AND f.id = u.id`
+
+const sqlInsertFeePayments = `
 INSERT INTO tables_v1.fee_payments (` + feePaymentColumns + `)
 SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::text[], $8::smallint[], $9::smallint[],
     $10::timestamptz[], $11::text[], $12::text[], $13::text[], $14::boolean[], $15::bigint[], $16::timestamptz[], $17::timestamptz[],
-    $18::bigint[])
-ON CONFLICT (tenant, id) DO UPDATE SET
-    payment_status = excluded.payment_status, payment_date = excluded.payment_date, note = excluded.note,
-    is_active = excluded.is_active, record_version = excluded.record_version, updated_at = excluded.updated_at, position = excluded.position`
+    $18::bigint[])`
 
-// Write inserts or replaces rows, in one round trip.
+// Write stores rows in one round trip. ErrOutOfStep or a unique violation: the table isn't what the caller thinks it is.
 func Write(ctx context.Context, tx pgx.Tx, rows Rows) error {
 	var batch pgx.Batch
-	if len(rows.Fees) > 0 {
-		batch.Queue(sqlUpsertFees, feeArrays(rows.Fees)...)
+	queue := func(sql string, n int, args func() []any) {
+		if n == 0 {
+			return
+		}
+		batch.Queue(sql, args()...).Exec(func(tag pgconn.CommandTag) error {
+			if tag.RowsAffected() != int64(n) {
+				return fmt.Errorf("%w: wrote %d of %d rows", ErrOutOfStep, tag.RowsAffected(), n)
+			}
+			return nil
+		})
 	}
-	if len(rows.FeePayments) > 0 {
-		batch.Queue(sqlUpsertFeePayments, feePaymentArrays(rows.FeePayments)...)
-	}
+	queue(sqlInsertFees, len(rows.NewFees), func() []any { return insertFeeArgs(rows.NewFees) })
+	queue(sqlUpdateFees, len(rows.ChangedFees), func() []any { return updateFeeArgs(rows.ChangedFees) })
+	queue(sqlInsertFeePayments, len(rows.NewFeePayments), func() []any { return insertFeePaymentArgs(rows.NewFeePayments) })
 	if batch.Len() == 0 {
 		return nil
 	}
@@ -69,8 +87,8 @@ func column[R, T any](rows []R, field func(R) T) []T {
 	return values
 }
 
-// feeArrays are the arguments of sqlUpsertFees, in the order of feeColumns.
-func feeArrays(rows []*readmodels.Fee) []any {
+// insertFeeArgs are the arguments of sqlInsertFees, in the order of feeColumns.
+func insertFeeArgs(rows []*readmodels.Fee) []any {
 	type row = *readmodels.Fee
 	return []any{
 		column(rows, func(r row) string { return r.Tenant }),
@@ -94,8 +112,28 @@ func feeArrays(rows []*readmodels.Fee) []any {
 	}
 }
 
-// feePaymentArrays are the arguments of sqlUpsertFeePayments, in the order of feePaymentColumns.
-func feePaymentArrays(rows []readmodels.FeePayment) []any {
+// updateFeeArgs are the arguments of sqlUpdateFees.
+func updateFeeArgs(rows []*readmodels.Fee) []any {
+	type row = *readmodels.Fee
+	return []any{
+		column(rows, func(r row) string { return r.Tenant }),
+		column(rows, func(r row) string { return r.ID }),
+		column(rows, func(r row) int64 { return r.Amount.Minor() }),
+		column(rows, func(r row) int16 { return int16(r.Status) }),
+		column(rows, func(r row) time.Time { return r.StatusUpdateDate }),
+		column(rows, func(r row) string { return r.Note }),
+		column(rows, func(r row) bool { return r.IsActive }),
+		column(rows, func(r row) int64 { return r.RecordVersion }),
+		column(rows, func(r row) time.Time { return r.UpdatedAt }),
+		column(rows, func(r row) int64 { return r.Paid.Minor() }),
+		column(rows, func(r row) int64 { return r.Reduced.Minor() }),
+		column(rows, func(r row) bool { return r.Cancelled }),
+		column(rows, func(r row) int64 { return r.Position }),
+	}
+}
+
+// insertFeePaymentArgs are the arguments of sqlInsertFeePayments, in the order of feePaymentColumns.
+func insertFeePaymentArgs(rows []readmodels.FeePayment) []any {
 	type row = readmodels.FeePayment
 	return []any{
 		column(rows, func(r row) string { return r.Tenant }),

@@ -1,0 +1,25 @@
+package documents
+
+import (
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/require"
+
+	"payledger/eventstore/pgtest"
+	"payledger/eventstore/storetest"
+	"payledger/internal/sqltest"
+)
+
+func TestStatementsFitTheSchema(t *testing.T) {
+	t.Parallel()
+	db := pgtest.NewFrom(t, storetest.Template())
+	require.NoError(t, pgx.BeginFunc(t.Context(), db.ProjectorPool(t), func(tx pgx.Tx) error {
+		created, err := EnsureSchema(t.Context(), tx)
+		require.True(t, created)
+		return err
+	}))
+	sqltest.Prepare(t, ".", db.ProjectorURL, map[string]string{
+		"sqlSchemaExists": sqlSchemaExists, "sqlLoad": sqlLoad, "sqlUpsert": sqlUpsert, "sqlAll": sqlAll,
+	}, "sqlCreateSchema")
+}

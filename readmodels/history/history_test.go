@@ -1,0 +1,205 @@
+package history_test
+
+import (
+	"encoding/json"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"payledger/domain/fee"
+	"payledger/projections/projtest"
+	"payledger/readmodels/history"
+)
+
+// told is what the tests look at in an entry.
+type told struct {
+	Type        string
+	Amount      int64 // -1 for none
+	Outstanding int64
+	Reason      string
+	Note        string
+}
+
+func tell(h history.History) []told {
+	list := []told{}
+	for _, e := range h.Entries {
+		entry := told{Type: e.Type, Amount: -1, Outstanding: -1, Reason: e.Reason, Note: e.Note}
+		if e.Amount != nil {
+			entry.Amount = e.Amount.Minor()
+		}
+		if e.Outstanding != nil {
+			entry.Outstanding = e.Outstanding.Minor()
+		}
+		list = append(list, entry)
+	}
+	return list
+}
+
+type bundle struct {
+	*projtest.Log
+	reader  history.Reader
+	fee     string
+	other   string
+	payment string
+	start   time.Time
+}
+
+// setup makes the history of a fee of 20.00: 5.00 waived on the second day, paid on the third in part together with another fee,
+// noted on the fourth, and on the fifth another 1.00 waived that took effect on the second.
+func setup(t *testing.T) *bundle {
+	t.Helper()
+	l := projtest.Open(t, 31)
+	b := &bundle{Log: l, reader: history.Reader{Log: l.Reader, Catalog: l.Catalog, Keys: l.Keys}, start: l.Now()}
+	user := l.Users[0]
+	waive := func(id string, cents int64, at time.Time) {
+		l.ChangeAt(t, b.fee, fee.Waive{ReductionID: id, Amount: projtest.USD(t, cents), Reason: "goodwill", Note: "waived " + id, At: at}, at)
+	}
+	b.fee = l.Assess(t, user, 2000)
+	b.other = l.Assess(t, user, 100)
+	l.Advance(24 * time.Hour)
+	waive("first", 500, l.Now())
+	l.Advance(24 * time.Hour)
+	b.payment = l.Pay(t, user, 400)
+	l.Advance(24 * time.Hour)
+	l.Change(t, b.fee, fee.Annotate{Note: "asked about it", At: l.Now()})
+	l.Advance(24 * time.Hour)
+	waive("second", 100, b.start.Add(36*time.Hour))
+	l.Flush(t)
+	return b
+}
+
+func TestFee(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	h, err := b.reader.Fee(t.Context(), projtest.Tenant, b.fee, history.Options{})
+	require.NoError(t, err)
+	all := tell(h)
+	require.Equal(t, int64(7), h.KnownAt)
+	require.Equal(t, []told{
+		{"fee.assessed", 2000, 2000, all[0].Reason, all[0].Note},
+		{"fee.waived", 500, 1500, "goodwill", "waived first"},
+		{"payment.captured", 400, -1, "", all[2].Note},
+		{"fee.payment_applied", 400, 1100, "", ""},
+		{"fee.annotated", -1, 1100, "", "asked about it"},
+		{"fee.waived", 100, 1000, "goodwill", "waived second"},
+	}, all)
+	for i, e := range h.Entries {
+		ev := b.Decode(t, e.Position)
+		require.Equal(t, ev.ID, e.EventID)
+		require.Equal(t, ev.RecordedAt, e.RecordedAt)
+		require.Equal(t, ev.EffectiveAt, e.EffectiveAt)
+		require.Equal(t, "staff", e.Actor.Kind)
+		if i == 2 || i == 3 {
+			require.Equal(t, b.payment, e.PaymentID)
+		} else {
+			require.Equal(t, b.fee, e.FeeID)
+		}
+	}
+}
+
+func TestBounds(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	day := func(n int) *time.Time { at := b.start.Add(time.Duration(n)*24*time.Hour + 23*time.Hour); return &at }
+	position := func(n int64) *int64 { return &n }
+	last := func(o history.Options) (types []string, owed int64) {
+		h, err := b.reader.Fee(t.Context(), projtest.Tenant, b.fee, o)
+		require.NoError(t, err)
+		for _, e := range tell(h) {
+			types = append(types, e.Type)
+			if e.Outstanding >= 0 {
+				owed = e.Outstanding
+			}
+		}
+		return types, owed
+	}
+	for _, c := range []struct {
+		name  string
+		o     history.Options
+		types []string
+		owed  int64
+	}{
+		{"the first day", history.Options{AsOf: day(0)}, []string{"fee.assessed"}, 2000},
+		{"the second day, with what was recorded later", history.Options{AsOf: day(1)}, []string{"fee.assessed", "fee.waived", "fee.waived"}, 1400},
+		{"the second day, as it was known on the fourth", history.Options{AsOf: day(1), KnownAt: position(6)}, []string{"fee.assessed", "fee.waived"}, 1500},
+		{"as known before the payment", history.Options{KnownAt: position(3)}, []string{"fee.assessed", "fee.waived"}, 1500},
+		{"before it happened", history.Options{AsOf: day(-1)}, nil, 0},
+		{"beyond the head", history.Options{KnownAt: position(1000)}, []string{
+			"fee.assessed", "fee.waived", "payment.captured", "fee.payment_applied", "fee.annotated", "fee.waived",
+		}, 1000},
+	} {
+		types, owed := last(c.o)
+		require.Equal(t, c.types, types, c.name)
+		require.Equal(t, c.owed, owed, c.name)
+	}
+	_, err := b.reader.Fee(t.Context(), projtest.Tenant, b.fee, history.Options{KnownAt: position(0)})
+	require.ErrorIs(t, err, history.ErrNotFound, "before it was known")
+	_, err = b.reader.Fee(t.Context(), "other", b.fee, history.Options{})
+	require.ErrorIs(t, err, history.ErrNotFound)
+}
+
+func TestCancelledFeeOwesNothingOnAnyDay(t *testing.T) {
+	t.Parallel()
+	l := projtest.Open(t, 32)
+	start := l.Now()
+	id := l.Assess(t, l.Users[0], 1000)
+	l.Advance(48 * time.Hour)
+	l.Change(t, id, fee.Waive{ReductionID: "r", Amount: projtest.USD(t, 300), At: l.Now()})
+	l.Advance(24 * time.Hour)
+	back := start.Add(24 * time.Hour)
+	l.ChangeAt(t, id, fee.Cancel{Cause: fee.CauseError, At: back}, back) // takes effect before the waiver that it releases
+	l.Flush(t)
+	reader := history.Reader{Log: l.Reader, Catalog: l.Catalog, Keys: l.Keys}
+	h, err := reader.Fee(t.Context(), projtest.Tenant, id, history.Options{AsOf: &back})
+	require.NoError(t, err)
+	list := tell(h)
+	require.Len(t, list, 3)
+	require.Equal(t, told{"fee.cancelled", 1000, 0, "error", ""}, list[2])
+}
+
+func TestPaymentAndMember(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	overpaid := b.Pay(t, b.Users[0], 5000)
+	stranger := b.Assess(t, b.Users[1], 700)
+	b.Flush(t)
+	h, err := b.reader.Payment(t.Context(), projtest.Tenant, overpaid, history.Options{})
+	require.NoError(t, err)
+	list := tell(h)
+	require.Equal(t, []told{
+		{"payment.captured", 5000, -1, "", list[0].Note},
+		{"fee.payment_applied", 1000, 0, "", ""},
+		{"fee.payment_applied", 100, 0, "", ""},
+		{"credit.granted", 3900, -1, "", ""},
+	}, list)
+
+	h, err = b.reader.Member(t.Context(), projtest.Tenant, b.Users[0], history.Options{})
+	require.NoError(t, err)
+	require.Len(t, h.Entries, 11)
+	for i, e := range h.Entries {
+		require.Equal(t, int64(i+1), e.Position, "everything but the stranger's, in order")
+		require.NotEqual(t, stranger, e.FeeID)
+	}
+	for _, id := range []string{"nobody", b.fee} {
+		_, err = b.reader.Member(t.Context(), projtest.Tenant, id, history.Options{})
+		require.ErrorIs(t, err, history.ErrNotFound)
+		_, err = b.reader.Payment(t.Context(), projtest.Tenant, id, history.Options{})
+		require.ErrorIs(t, err, history.ErrNotFound)
+	}
+}
+
+func TestJSON(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	h, err := b.reader.Fee(t.Context(), projtest.Tenant, b.fee, history.Options{})
+	require.NoError(t, err)
+	e := h.Entries[1]
+	require.Equal(t, `{"position":3,"recordedAt":"`+e.RecordedAt.UTC().Format("2006-01-02T15:04:05.000Z")+`","effectiveAt":"2026-03-02T09:00:00.000Z",`+
+		`"type":"fee.waived","actor":{"kind":"staff","id":"`+b.Users[0]+`","roles":["staff"]},"amount":5,"outstanding":15,"currency":"USD",`+
+		`"reason":"goodwill","note":"waived first","tender":null,"feeId":"`+b.fee+`","paymentId":null,"eventId":"`+e.EventID.String()+`","requestId":null}`,
+		string(e.AppendJSON(nil)))
+	for i := range h.Entries {
+		require.True(t, json.Valid(h.Entries[i].AppendJSON(nil)))
+	}
+}
