@@ -50,8 +50,10 @@ CREATE TABLE documents_v1.documents (
     state      json        NOT NULL,
     CONSTRAINT documents_pkey PRIMARY KEY (tenant, object, id)
 );
-CREATE INDEX documents_created_idx ON documents_v1.documents (tenant, object, created_at);
-CREATE INDEX documents_user_idx ON documents_v1.documents (tenant, object, user_id, created_at);
+CREATE INDEX documents_created_idx ON documents_v1.documents (tenant, object, created_at, id);
+CREATE INDEX documents_owner_idx ON documents_v1.documents (tenant, object, owner, created_at, id);
+CREATE INDEX documents_user_idx ON documents_v1.documents (tenant, object, user_id, created_at, id);
+CREATE INDEX documents_loan_idx ON documents_v1.documents (tenant, object, loan_id, created_at, id);
 CREATE INDEX documents_position_idx ON documents_v1.documents (position);
 CREATE INDEX documents_words_idx ON documents_v1.documents USING gin (words);
 

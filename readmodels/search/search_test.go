@@ -14,14 +14,16 @@ import (
 func TestWords(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string][]string{
-		"":                          nil,
-		"  Überfällig, Straße!":     {"straße", "uberfallig"},
-		"a a A á":                   {"a"},
-		"0197f2a0-00aa x_y":         {"00aa", "0197f2a0", "x", "y"},
-		"Å ﬁne ²":                   {"2", "a", "fine"},
-		"naïve NAÏVE nai\u0308ve":   {"naive"},
-		"図書館 ЁЛКА":                  {"елка", "図書館"},
-		strings.Repeat("x", 70_000): {strings.Repeat("x", search.MaxWordLength)},
+		"":                           nil,
+		"  Überfällig, Straße!":      {"strasse", "uberfallig"},
+		"STRASSE ΟΔΟΣ οδός İstanbul": {"istanbul", "strasse", "οδοσ"},
+		"हिन्दी":                     {"हनद"},
+		"a a A á":                    {"a"},
+		"0197f2a0-00aa x_y":          {"00aa", "0197f2a0", "x", "y"},
+		"Å ﬁne ²":                    {"2", "a", "fine"},
+		"naïve NAÏVE nai\u0308ve":    {"naive"},
+		"図書館 ЁЛКА":                   {"елка", "図書館"},
+		strings.Repeat("x", 70_000):  {strings.Repeat("x", search.MaxWordLength)},
 	} {
 		require.Equal(t, want, search.Words(text), "words of %.40q", text)
 	}

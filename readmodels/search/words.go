@@ -71,14 +71,14 @@ func cut(word string) string {
 // foldText makes everything that is neither letter nor number a blank.
 func foldText(s string) string {
 	if isASCII(s) { // ids, amounts, most texts
-		return strings.Map(blankOthers, strings.ToLower(s))
+		return strings.Map(letterOrBlank, s)
 	}
 	folder := transform.Chain(norm.NFKD, runes.Remove(runes.In(unicode.M)), cases.Fold(), norm.NFKC)
 	folded, _, err := transform.String(folder, s)
 	if err != nil {
 		folded = s // not reached with valid UTF-8, and the text itself is the best that can be had
 	}
-	return strings.Map(blankOthers, folded)
+	return strings.Map(letterOrBlank, folded)
 }
 
 func isASCII(s string) bool {
@@ -90,9 +90,9 @@ func isASCII(s string) bool {
 	return true
 }
 
-func blankOthers(r rune) rune {
+func letterOrBlank(r rune) rune {
 	if unicode.IsLetter(r) || unicode.IsNumber(r) {
-		return r
+		return unicode.ToLower(r) // once more: folding makes capitals of some letters
 	}
 	return ' '
 }

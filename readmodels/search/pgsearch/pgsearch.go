@@ -108,13 +108,12 @@ func failed(err error) error {
 		return nil
 	}
 	var pgErr *pgconn.PgError
-	if errors.As(err, &pgErr) && (strings.HasPrefix(pgErr.Code, "22") || strings.HasPrefix(pgErr.Code, "42")) && pgErr.Code != codeUndefinedTable {
+	err = checkpoints.NotBuilt(err)
+	if errors.As(err, &pgErr) && (strings.HasPrefix(pgErr.Code, "22") || strings.HasPrefix(pgErr.Code, "42")) {
 		return fmt.Errorf("search the documents: %w", err)
 	}
 	return fmt.Errorf("%w: %w", search.ErrUnavailable, err)
 }
-
-const codeUndefinedTable = "42P01"
 
 // prefixes makes the text form of a tsquery: every word as a prefix. Words hold letters and numbers only, so quoting is safe.
 func prefixes(words []string) string {

@@ -1,6 +1,9 @@
 package httpapi
 
 import (
+	"errors"
+	"fmt"
+
 	"payledger/cmd/payledger/internal/httpapi/input"
 	"payledger/readmodels"
 	"payledger/readmodels/search"
@@ -12,7 +15,7 @@ func searchFees(c *call) (*answer, error) {
 	p := c.page()
 	q := search.Query{
 		Tenant: c.tenant, Object: readmodels.ObjectFee, Owner: c.owner(), Text: f.text("q"), UserID: f.id("userId"), LoanID: f.id("loanId"),
-		Reason: f.text("reason"), PageNumber: max(p.number, 1), PageRowCount: p.rowCount,
+		Reason: f.text("reason"), PageNumber: p.number, PageRowCount: p.rowCount, Cursor: c.query.Long("cursor"),
 	}
 	if status := f.feeStatus("status"); status != nil {
 		q.Status = status.String()
@@ -30,10 +33,21 @@ func searchFees(c *call) (*answer, error) {
 		return nil, err
 	}
 	res, err := c.api.search.Search(c.context(), q)
-	if err != nil {
+	switch {
+	case errors.Is(err, search.ErrCursor):
+		return nil, &input.Error{Param: "cursor", Rule: input.ValidCursor, Detail: "one that this search gave"}
+	case errors.Is(err, search.ErrTooFar):
+		return nil, &input.Error{
+			Param: "pageNumber", Rule: input.ValidInteger, Detail: fmt.Sprintf("a page of the first %d documents; a cursor leads beyond", search.MaxTotal),
+		}
+	case err != nil:
 		return nil, err
+	}
+	paging := p.paging(res.Total)
+	if p.number == 0 || q.Cursor != "" { // as in listFees
+		paging.ByCursor, paging.Next = true, res.Next
 	}
 	return c.list(res.Checkpoint, res.AtLeast, len(res.Documents), func(dst []byte, i int) []byte {
 		return append(dst, res.Documents[i]...)
-	}, p.paging(res.Total), f.names), nil
+	}, paging, f.names), nil
 }
