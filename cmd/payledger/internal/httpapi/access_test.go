@@ -32,6 +32,7 @@ func TestRolesOnRoutes(t *testing.T) {
 		{"waive", "PATCH", "/fees/{own}", `{"status":"waived"}`, roles(no, ok, ok, no, no, no, ok)},
 		{"cancel", "PATCH", "/fees/{own}", `{"status":"canceled"}`, roles(no, no, ok, no, no, no, ok)},
 		{"settle", "PATCH", "/fees/{own}", `{"status":"paid"}`, roles(no, ok, ok, no, no, no, ok)},
+		{"readiness", "GET", "/admin/health", "", roles(no, no, no, no, no, ok, ok)},
 		{"pay", "POST", "/payments", `{"userId":"` + memberID + `","tender":"pos","amount":1}`, roles(no, ok, ok, no, no, no, ok)},
 	}
 	for _, c := range cases {

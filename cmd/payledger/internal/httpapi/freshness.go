@@ -39,8 +39,11 @@ func newLastWrites() (lastWrites, error) {
 	return lastWrites{cache: cache}, nil
 }
 
+// note remembers a write. A replayed answer names an old position, which is no reason to forget a newer one.
 func (l lastWrites) note(tenant, subject string, position int64) {
-	l.cache.Add(writer{tenant, subject}, position)
+	if position > l.of(tenant, subject) {
+		l.cache.Add(writer{tenant, subject}, position)
+	}
 }
 
 func (l lastWrites) of(tenant, subject string) int64 {

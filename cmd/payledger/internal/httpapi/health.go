@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
 
@@ -11,19 +12,38 @@ import (
 // health says that the process answers. It asks no server: a database that is down must not get all processes restarted.
 func health(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", envelope.TypeJSON)
-	_, _ = w.Write([]byte(`{"status":"OK"}`)) // the client is gone: there is nobody to tell
+	_, _ = w.Write([]byte(bodyReady)) // the client is gone: there is nobody to tell
 }
+
+// Bodies of the answers about health.
+const (
+	bodyReady    = `{"status":"OK"}`
+	bodyNotReady = `{"status":"NOT_READY"}`
+)
 
 // readiness says whether the process should get requests.
 func (a *API) readiness(w http.ResponseWriter, r *http.Request) {
+	status, body := a.readyNow(r.Context())
 	w.Header().Set("Content-Type", envelope.TypeJSON)
-	if err := a.ready(); err != nil {
-		a.logger.LogAttrs(r.Context(), slog.LevelWarn, "not ready", slog.String("error", err.Error()))
-		w.WriteHeader(http.StatusServiceUnavailable)
-		_, _ = w.Write([]byte(`{"status":"NOT_READY"}`))
-		return
+	w.WriteHeader(status)
+	_, _ = w.Write([]byte(body))
+}
+
+// adminHealth is GET /admin/health: the same for those who may know it, on the public listener.
+func adminHealth(c *call) (*answer, error) {
+	if err := c.query.Err(); err != nil {
+		return nil, err
 	}
-	_, _ = w.Write([]byte(`{"status":"OK"}`))
+	status, body := c.api.readyNow(c.context())
+	return &answer{status: status, body: []byte(body)}, nil
+}
+
+func (a *API) readyNow(ctx context.Context) (status int, body string) {
+	if err := a.ready(); err != nil {
+		a.logger.LogAttrs(ctx, slog.LevelWarn, "not ready", slog.String("error", err.Error()))
+		return http.StatusServiceUnavailable, bodyNotReady
+	}
+	return http.StatusOK, bodyReady
 }
 
 func openAPI(w http.ResponseWriter, _ *http.Request) {

@@ -1,6 +1,7 @@
 package httpapi_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"sync"
@@ -88,4 +89,17 @@ func TestPaymentsOnOneFee(t *testing.T) {
 	}
 	require.Equal(t, map[int]int{201: 10, 422: 4}, counts)
 	require.Equal(t, "paid", w.do("GET", "/fees/"+id, w.staff(), "").str("fee", "status"))
+}
+
+// While the command that has the key runs, others are told to come back. The loser of a race that a crash left open is one of them.
+func TestRunningClaim(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	assess := func() reply { return w.do("POST", "/fees", w.staff(), newFee(``), "Idempotency-Key", "k") }
+	assess().wants(201)
+	_, err := w.db.Pool(t).Exec(context.Background(), `UPDATE ledger.idempotency SET answered_at = NULL`)
+	require.NoError(t, err)
+	r := assess().refused(409, "RequestInProgress", "errMsg_requestIsStillRunning")
+	require.Equal(t, "1", r.header.Get("Retry-After"))
+	require.EqualValues(t, 1, w.head())
 }

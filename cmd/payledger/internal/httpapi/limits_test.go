@@ -2,10 +2,17 @@ package httpapi_test
 
 import (
 	"encoding/json"
+	"errors"
+	"io"
+	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/stretchr/testify/require"
 
 	"payledger/cmd/payledger/internal/httpapi"
@@ -62,4 +69,55 @@ func TestLog(t *testing.T) {
 	for _, secret := range []string{"private", "secret", "nonsense", w.staff()[:30], memberID} {
 		require.NotContains(t, w.logs.String(), secret)
 	}
+}
+
+func TestReadiness(t *testing.T) {
+	t.Parallel()
+	var problem atomic.Pointer[error]
+	metrics := prometheus.NewRegistry()
+	w := setup(t, func(c *httpapi.Config) {
+		c.Metrics = metrics
+		c.Ready = func() error {
+			if err := problem.Load(); err != nil {
+				return *err
+			}
+			return nil
+		}
+	})
+	admin := httptest.NewServer(w.api.AdminHandler(promhttp.HandlerFor(metrics, promhttp.HandlerOpts{})))
+	t.Cleanup(admin.Close)
+	private := func(path string) (int, string) {
+		res, err := admin.Client().Get(admin.URL + path) //nolint:noctx // a test's own server
+		require.NoError(t, err)
+		defer res.Body.Close()
+		body, err := io.ReadAll(res.Body)
+		require.NoError(t, err)
+		return res.StatusCode, string(body)
+	}
+	auditor := w.token(staffID, "auditor")
+	w.do("GET", "/admin/health", auditor, "").wants(200)
+	status, _ := private("/admin/health")
+	require.Equal(t, 200, status)
+
+	problem.Store(new(errors.New("database secret-host is down")))
+	require.JSONEq(t, `{"status":"NOT_READY"}`, string(w.do("GET", "/admin/health", auditor, "").wants(503).body))
+	status, body := private("/admin/health")
+	require.Equal(t, 503, status)
+	require.NotContains(t, body, "secret")
+	w.do("GET", "/health", "", "").wants(200)
+	status, _ = private("/health")
+	require.Equal(t, 200, status, "alive, though not ready")
+
+	_, text := private("/metrics")
+	require.Contains(t, text, `payledger_http_request_duration_seconds_count{method="GET",route="/admin/health",status="200"} 1`)
+	problems, err := testutil.GatherAndLint(metrics)
+	require.NoError(t, err)
+	require.Empty(t, problems)
+}
+
+func TestNewNamesWhatIsMissing(t *testing.T) {
+	t.Parallel()
+	_, err := httpapi.New(httpapi.Config{Service: "s", Project: "p"})
+	require.EqualError(t, err, "library API: the configuration lacks Commands, Tables, Head, History, Search, SearchProjection, Verifier, "+
+		"Logger, Metrics, Now, NewID, Ready")
 }

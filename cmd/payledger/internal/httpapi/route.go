@@ -53,6 +53,10 @@ func routes() []route {
 			method: http.MethodPost, path: "/payments", name: "createPayment", dataName: "payment", action: "create",
 			needs: []auth.Permission{auth.RecordPayment}, serve: createPayment,
 		},
+		{
+			method: http.MethodGet, path: "/admin/health", name: "getAdminHealth",
+			needs: []auth.Permission{auth.ReadHealth}, serve: adminHealth,
+		},
 	}
 }
 

@@ -115,7 +115,7 @@ const (
 func (c *call) write(w http.ResponseWriter, ans *answer) {
 	h := w.Header()
 	h.Set(headerRequestID, c.requestID)
-	if ans.position > 0 {
+	if ans.position > 0 || ans.status == http.StatusOK && c.route.dataName != "" { // an empty ledger has position 0
 		h.Set(headerPosition, strconv.FormatInt(ans.position, 10))
 	}
 	if ans.etag != "" {

@@ -66,6 +66,7 @@ type world struct {
 	vault   *eventstore.Vault
 	watcher *checkpoints.Watcher
 	reader  *eventstore.Reader
+	api     *httpapi.API
 	handler http.Handler
 	server  *httptest.Server
 	logs    *syncBuffer
@@ -108,7 +109,7 @@ func setup(t testing.TB, options ...option) *world {
 	}
 	api, err := httpapi.New(config)
 	require.NoError(t, err)
-	w.handler = api.Handler()
+	w.api, w.handler = api, api.Handler()
 	w.server = httptest.NewServer(w.handler)
 	t.Cleanup(w.server.Close)
 

@@ -85,6 +85,9 @@ func validate(t testing.TB, method, path string, r reply) {
 		if _, isRef := documented["$ref"]; !isRef {
 			where = pointer(response...)
 		}
+		if headers, _ := dig(documented, "headers"); headers["Ledger-Position"] != nil {
+			require.NotEmpty(t, r.header.Get("Ledger-Position"), "%s %s", method, path)
+		}
 	}
 	schema, err := c.schema(where + pointer("content", media, "schema"))
 	require.NoError(t, err)
