@@ -147,34 +147,20 @@ func (b *batch) lock(ctx context.Context) error {
 func (b *batch) read(ctx context.Context, reqs []*request) error {
 	b.ask(reqs)
 	p := &b.params
-	calls := append(b.calls[:0], call{stmt: stmtClock, read: func(row [][]byte) error {
-		if now := readTime(row[0]); now.After(b.recordedAt) {
-			b.recordedAt = now
-		}
-		return nil
-	}})
+	b.calls = append(b.calls[:0], call{stmt: stmtClock, read: b.takeClock}, call{stmt: stmtCommits, params: p.commits.values(), read: b.takeCommit})
 	if p.versions.rows() > 0 {
-		calls = append(calls, call{stmt: stmtVersions, params: p.versions.values(), read: b.takeVersion})
+		b.calls = append(b.calls, call{stmt: stmtVersions, params: p.versions.values(), read: b.takeVersion})
 	}
 	if p.watches.rows() > 0 {
-		calls = append(calls, call{stmt: stmtWatched, params: p.watches.values(), read: b.takeWatched})
+		b.calls = append(b.calls, call{stmt: stmtWatched, params: p.watches.values(), read: b.takeWatched})
 	}
-	calls = append(calls, call{stmt: stmtCommits, params: p.commits.values(), read: func(row [][]byte) error {
-		b.stored[readUUID(row[0])] = Result{First: readInt64(row[1]), Last: readInt64(row[2]), Head: readInt64(row[3])}
-		return nil
-	}})
 	if p.claims.rows() > 0 {
-		calls = append(calls, call{stmt: stmtClaims, params: p.claims.values(), read: func(row [][]byte) error {
-			c := readClaim(row)
-			b.claims[c.key] = &c
-			return nil
-		}})
+		b.calls = append(b.calls, call{stmt: stmtClaims, params: p.claims.values(), read: b.takeClaim})
 	}
 	if p.keys.rows() > 0 {
-		calls = append(calls, call{stmt: stmtKeys, params: p.keys.values(), read: b.takeKey})
+		b.calls = append(b.calls, call{stmt: stmtKeys, params: p.keys.values(), read: b.takeKey})
 	}
-	b.calls = calls
-	return b.conn.exchange(ctx, calls, nil)
+	return b.conn.exchange(ctx, b.calls, nil)
 }
 
 // ask collects the arguments of read.
@@ -215,6 +201,24 @@ func (b *batch) ask(reqs []*request) {
 		p.versions.arrays[1].addText(e.id.Name)
 		p.reads = append(p.reads, e)
 	}
+}
+
+func (b *batch) takeClock(row [][]byte) error {
+	if now := readTime(row[0]); now.After(b.recordedAt) {
+		b.recordedAt = now
+	}
+	return nil
+}
+
+func (b *batch) takeCommit(row [][]byte) error {
+	b.stored[readUUID(row[0])] = Result{First: readInt64(row[1]), Last: readInt64(row[2]), Head: readInt64(row[3])}
+	return nil
+}
+
+func (b *batch) takeClaim(row [][]byte) error {
+	c := readClaim(row)
+	b.claims[c.key] = &c
+	return nil
 }
 
 func (b *batch) takeVersion(row [][]byte) error {

@@ -61,7 +61,7 @@ func connect(ctx context.Context, config *pgconn.Config) (*conn, error) {
 	}
 	c := &conn{pg: pg}
 	if err := c.prepare(ctx); err != nil {
-		c.close()
+		c.close(ctx)
 		return nil, fmt.Errorf("prepare the writer's statements: %w", err)
 	}
 	return c, nil
@@ -90,8 +90,8 @@ func (c *conn) prepare(ctx context.Context) error {
 	return p.Close()
 }
 
-func (c *conn) close() {
-	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+func (c *conn) close(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
 	defer cancel()
 	_ = c.pg.Close(ctx) // nothing to be done about a connection that we give up
 }

@@ -3,7 +3,7 @@ package eventstore
 import (
 	"context"
 	"fmt"
-	"runtime/debug"
+	"log/slog"
 	"slices"
 
 	"github.com/google/uuid"
@@ -56,18 +56,17 @@ func (s *Store) fetch(ctx context.Context, ids []StreamID, states []StreamState)
 	if err := rows.Err(); err != nil {
 		return readFault(ctx, err)
 	}
-	for i, n := range found {
-		base := states[i]
+	for i, id := range ids {
+		n, state := &found[i], &states[i]
 		if n.version == 0 {
-			states[i] = StreamState{}
-			s.cache.put(ids[i], epoch, StreamState{})
-			continue
+			*state = StreamState{}
+		} else {
+			state.Subject = n.subject
+			if *state, err = s.fold(ctx, id, *state, n.events); err != nil {
+				return err
+			}
 		}
-		base.Subject = n.subject
-		if states[i], err = s.fold(ctx, ids[i], base, n.events); err != nil {
-			return err
-		}
-		s.cache.put(ids[i], epoch, states[i])
+		s.cache.put(id, epoch, *state)
 	}
 	return nil
 }
@@ -84,7 +83,7 @@ func (s *Store) fold(ctx context.Context, id StreamID, base StreamState, events 
 	}
 	defer func() {
 		if fault := recover(); fault != nil {
-			s.config.Logger.ErrorContext(ctx, "folder panicked", "stream", id.Name, "panic", fmt.Sprint(fault), "stack", string(debug.Stack()))
+			s.config.Logger.ErrorContext(ctx, "folder panicked", append(faultAttrs(fault), slog.String("stream", id.Name))...)
 			err = fmt.Errorf("fold %s: panic: %v", id, fault)
 		}
 	}()

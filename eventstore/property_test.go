@@ -70,14 +70,14 @@ type attempt struct {
 func TestTheLogIsWhatAModelSays(t *testing.T) {
 	t.Parallel()
 	const callers, each = 12, 60
-	seed := uint64(time.Now().UnixNano()) //nolint:gosec // any number will do
+	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	db := pgtest.NewFrom(t, storetest.Template())
 	stores := []*eventstore.Store{storetest.OpenOn(t, db), storetest.OpenOn(t, db, func(c *eventstore.Config) { c.CacheSize = 2 })}
 	attempts := make([][]attempt, callers)
 	var wg sync.WaitGroup
 	for i := range callers {
-		r := rand.New(rand.NewPCG(seed, uint64(i))) //nolint:gosec // a test
+		r := rand.New(rand.NewPCG(seed, uint64(i)))
 		wg.Go(func() {
 			for range each {
 				x := randomTransfer(r)

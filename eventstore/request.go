@@ -3,7 +3,7 @@ package eventstore
 import (
 	"context"
 	"fmt"
-	"runtime/debug"
+	"log/slog"
 	"sync/atomic"
 
 	"github.com/google/uuid"
@@ -37,7 +37,8 @@ type request struct {
 	result Result
 	err    error
 	// sent is the result of the last attempt whose COMMIT was sent. If its id is found in the log, this is what became of it.
-	sent *Result
+	sent    Result
+	wasSent bool
 	// recorded are the events of the last attempt; settle is what of them the caller folds for the cache once they are committed.
 	recorded []Recorded
 	settle   []unsettled
@@ -90,7 +91,7 @@ func (s *Store) prepare(ctx context.Context, r *request) error {
 		r.decision, r.refusal = s.decide(ctx, r, v)
 		if r.refusal != nil || len(r.decision.More) == 0 {
 			r.size = r.decision.size()
-			return nil
+			return nil //nolint:nilerr // a refusal is checked by the writer
 		}
 		if v.add(r.decision.More...) == 0 {
 			break
@@ -106,7 +107,7 @@ var errEndless = fmt.Errorf("%w: the decision keeps asking for more streams", Er
 func (s *Store) decide(ctx context.Context, r *request, v *view) (d Decision, err error) {
 	defer func() {
 		if fault := recover(); fault != nil {
-			s.config.Logger.ErrorContext(ctx, "decision panicked", "commit_id", r.commit.ID, "panic", fmt.Sprint(fault), "stack", string(debug.Stack()))
+			s.config.Logger.ErrorContext(ctx, "decision panicked", append(faultAttrs(fault), slog.String("commit_id", r.commit.ID.String()))...)
 			d, err = Decision{}, fmt.Errorf("%w: %v", ErrPanic, fault)
 		}
 	}()
@@ -169,7 +170,7 @@ func (s *Store) settle(ctx context.Context, u *unsettled, epoch int64) {
 		return
 	}
 	if err != nil {
-		s.config.Logger.WarnContext(ctx, "committed events can't be folded", "stream", u.id.Name, "error", err)
+		s.config.Logger.WarnContext(ctx, "committed events can't be folded", slog.String("stream", u.id.Name), slog.Any("error", err))
 		return
 	}
 	s.cache.put(u.id, epoch, state)

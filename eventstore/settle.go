@@ -45,8 +45,8 @@ func (b *batch) settle(ctx context.Context, r *request) error {
 // earlier is the result of a commit whose id is in the log: of an attempt of ours whose COMMIT's answer was lost, or of an earlier
 // call with the same id.
 func (b *batch) earlier(r *request, stored Result) Result {
-	if r.sent != nil && r.sent.First == stored.First && r.sent.Last == stored.Last && r.sent.Head == stored.Head {
-		return *r.sent
+	if r.wasSent && r.sent.First == stored.First && r.sent.Last == stored.Last && r.sent.Head == stored.Head {
+		return r.sent
 	}
 	stored.Replayed = true
 	if c := r.commit.Claim; c != nil {

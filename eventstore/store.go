@@ -93,7 +93,7 @@ func Open(ctx context.Context, config Config) (*Store, error) {
 		s.pool.Close()
 		return nil, fmt.Errorf("open event store: %w", err)
 	}
-	go w.run()
+	go w.run(context.WithoutCancel(ctx))
 	return s, nil
 }
 

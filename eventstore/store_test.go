@@ -73,10 +73,30 @@ func TestRefusalComesWithTheHeadItWasMadeAt(t *testing.T) {
 	require.Equal(t, []string{"1"}, column(t, db.AppPool(t), "SELECT count(*)::text FROM ledger.commits"))
 }
 
+func TestARouteEventAloneTakesNoPosition(t *testing.T) {
+	t.Parallel()
+	store, db := storetest.Open(t)
+	_, err := store.Commit(t.Context(), storetest.Add("a", 5))
+	require.NoError(t, err)
+	read := storetest.Commit(func(eventstore.View) (eventstore.Decision, error) {
+		return eventstore.Decision{Route: &eventstore.RouteEvent{Topic: "read"}}, nil
+	})
+	result, err := store.Commit(t.Context(), read)
+	require.NoError(t, err)
+	require.Equal(t, eventstore.Result{Head: 1}, result)
+	stored, err := store.Lookup(t.Context(), read.ID)
+	require.NoError(t, err)
+	require.Equal(t, eventstore.Result{Head: 1, Replayed: true}, stored)
+	result, err = store.Commit(t.Context(), storetest.Add("a", 5))
+	require.NoError(t, err)
+	require.EqualValues(t, 2, result.Last)
+	storetest.Verify(t, db)
+}
+
 // column returns the texts of a query's one column.
-func column(t *testing.T, pool *pgxpool.Pool, sql string, args ...any) []string {
+func column(t *testing.T, pool *pgxpool.Pool, sql string) []string {
 	t.Helper()
-	rows, err := pool.Query(t.Context(), sql, args...)
+	rows, err := pool.Query(t.Context(), sql)
 	require.NoError(t, err)
 	defer rows.Close()
 	var texts []string

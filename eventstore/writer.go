@@ -45,14 +45,14 @@ func newWriter(ctx context.Context, s *Store) (*writer, error) {
 	return w, nil
 }
 
-func (w *writer) run() {
+func (w *writer) run(ctx context.Context) {
 	defer close(w.store.done)
 	for w.take() {
 		w.store.failpoint(FailTaken)
-		w.write(w.reqs)
+		w.write(ctx, w.reqs)
 	}
 	if w.conn != nil {
-		w.conn.close()
+		w.conn.close(ctx)
 	}
 }
 
@@ -85,8 +85,8 @@ func (w *writer) take() bool {
 
 // write commits reqs and answers them. When a row or a panic spoils the batch it is halved, down to the guilty commit, which is
 // refused alone; every attempt decides anew.
-func (w *writer) write(reqs []*request) {
-	err := w.persist(reqs)
+func (w *writer) write(ctx context.Context, reqs []*request) {
+	err := w.persist(ctx, reqs)
 	var guilt *guiltError
 	switch {
 	case err == nil:
@@ -95,12 +95,12 @@ func (w *writer) write(reqs []*request) {
 		w.store.failpoint(FailAnswered)
 	case errors.As(err, &guilt) && len(reqs) > 1:
 		half := len(reqs) / 2
-		w.write(reqs[:half])
-		w.write(reqs[half:])
+		w.write(ctx, reqs[:half])
+		w.write(ctx, reqs[half:])
 	case errors.As(err, &guilt):
 		refuse(reqs, guilt.reason)
 	default:
-		w.store.config.Logger.LogAttrs(context.Background(), slog.LevelError, "batch given up",
+		w.store.config.Logger.LogAttrs(ctx, slog.LevelError, "batch given up",
 			slog.Int("commits", len(reqs)), slog.Any("error", err))
 		w.drain()
 		refuse(reqs, fmt.Errorf("%w: %s", ErrBusy, err.Error())) // not wrapped: its deadline is not the caller's
@@ -134,8 +134,8 @@ func refuse(reqs []*request, err error) {
 
 // persist tries to commit reqs until it knows that they are, or that one of them is guilty, or patience ends. An attempt whose
 // COMMIT was lost needs no special care: the next one locks the head, which waits for the old backend, and finds its commit ids.
-func (w *writer) persist(reqs []*request) error {
-	ctx, cancel := context.WithTimeout(context.Background(), w.store.config.Patience)
+func (w *writer) persist(ctx context.Context, reqs []*request) error {
+	ctx, cancel := context.WithTimeout(ctx, w.store.config.Patience)
 	defer cancel()
 	for wait := firstBackoff; ; wait = min(2*wait, lastBackoff) {
 		err := w.attempt(ctx, reqs)
@@ -165,9 +165,9 @@ func (w *writer) attempt(ctx context.Context, reqs []*request) (err error) {
 	}
 	defer func() {
 		if fault := recover(); fault != nil {
-			w.store.config.Logger.ErrorContext(ctx, "batch panicked", "panic", fmt.Sprint(fault), "stack", string(debug.Stack()))
+			w.store.config.Logger.ErrorContext(ctx, "batch panicked", faultAttrs(fault)...)
 			err = &guiltError{reason: fmt.Errorf("%w: %v", ErrPanic, fault)}
-			w.drop()
+			w.drop(ctx)
 		}
 	}()
 	if err = w.batch.commit(ctx, w.conn, reqs); err == nil {
@@ -176,7 +176,7 @@ func (w *writer) attempt(ctx context.Context, reqs []*request) (err error) {
 	if guilt := blame(err); guilt != nil && w.rollback(ctx) == nil {
 		return guilt
 	}
-	w.drop()
+	w.drop(ctx)
 	if guilt := blame(err); guilt != nil {
 		return guilt
 	}
@@ -187,9 +187,14 @@ func (w *writer) rollback(ctx context.Context) error {
 	return w.conn.exchange(ctx, []call{{stmt: stmtRollback}}, nil)
 }
 
-func (w *writer) drop() {
-	w.conn.close()
+func (w *writer) drop(ctx context.Context) {
+	w.conn.close(ctx)
 	w.conn = nil
+}
+
+// faultAttrs describes a recovered panic for the log.
+func faultAttrs(fault any) []any {
+	return []any{slog.Any("panic", fault), slog.String("stack", string(debug.Stack()))}
 }
 
 // guiltError is the fault of one commit of a batch: a row that Postgres refuses, or a panic.

@@ -337,8 +337,7 @@ func (b *batch) write(ctx context.Context, reqs []*request) error {
 		binaryInt64(b.before.Route),
 	}}, call{stmt: stmtCommit, failpoint: FailCommitSent})
 	for _, r := range reqs {
-		result := r.result
-		r.sent = &result
+		r.sent, r.wasSent = r.result, true
 	}
 	return b.conn.exchange(ctx, b.calls, b.store.config.Failpoint)
 }
