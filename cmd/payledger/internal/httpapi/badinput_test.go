@@ -34,7 +34,6 @@ func TestBadInput(t *testing.T) {
 	cases := map[string][]badInput{
 		"POST /fees": {
 			{"nothing", `{}`, "errMsg_userIdisRequired"},
-			{"no loan", `{"userId":"` + memberID + `","amount":1}`, "errMsg_loanIdisRequired"},
 			{"empty amount", newFee(`"amount":""`), "errMsg_amountisRequired"},
 			{"null user", newFee(`"userId":null`), "errMsg_userIdisRequired"},
 			{"user", newFee(`"userId":"joe"`), "errMsg_userIdisNotAValidID"},

@@ -32,7 +32,7 @@ func createFee(c *call) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	in.Require("userId", "loanId", "amount")
+	in.Require("userId", "amount")
 	fee := commands.NewFee{
 		FeeID: in.ID("id"), UserID: in.ID("userId"), LoanID: in.ID("loanId"), Amount: in.Amount("amount", currencyOf(in)),
 		Reason: in.String("reason"), Note: in.Text("note"),
