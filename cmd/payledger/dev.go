@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -189,6 +190,9 @@ func (a *app) runRoles(ctx context.Context, cfg config.Config, issuer *devstack.
 				return err
 			}
 			ready.environment = filepath.Join(dir, environmentFile)
+			if err := api.awaitReadModels(ctx); err != nil {
+				return err
+			}
 			if demo {
 				if err := a.demo(ctx, ready); err != nil {
 					return fmt.Errorf("demo: %w", err)
@@ -198,6 +202,23 @@ func (a *app) runRoles(ctx context.Context, cfg config.Config, issuer *devstack.
 		})
 	})
 	return group.Wait()
+}
+
+// readyPoll is how often dev asks whether its projectors have made their tables.
+const readyPoll = 20 * time.Millisecond
+
+// awaitReadModels waits until reads can be answered.
+func (l *ledger) awaitReadModels(ctx context.Context) error {
+	ticker := time.NewTicker(readyPoll)
+	defer ticker.Stop()
+	for l.readiness(new(atomic.Bool)) != nil {
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
 }
 
 // environmentFile holds the settings with which other commands reach the servers of `payledger dev`.

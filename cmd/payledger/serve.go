@@ -20,6 +20,7 @@ import (
 	"payledger/cmd/payledger/internal/httpapi/auth"
 	"payledger/commands"
 	"payledger/eventstore"
+	"payledger/readmodels/checkpoints"
 	"payledger/readmodels/history"
 	"payledger/readmodels/search"
 	"payledger/readmodels/search/pgsearch"
@@ -135,13 +136,24 @@ func (l *ledger) api(ctx context.Context, store *eventstore.Store, draining *ato
 // readinessTimeout bounds the question whether the database answers.
 const readinessTimeout = time.Second
 
+// The read models of this version must be there: projectors are rolled out before the API.
+const sqlBuilt = `SELECT to_regclass('tables_v1.fees') IS NOT NULL AND to_regclass('documents_v1.documents') IS NOT NULL`
+
+// readiness says why requests should go elsewhere, nil if they needn't.
 func (l *ledger) readiness(draining *atomic.Bool) error {
 	if draining.Load() {
 		return errors.New("shutting down")
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), readinessTimeout)
 	defer cancel()
-	return l.pool.Ping(ctx)
+	var built bool
+	if err := l.pool.QueryRow(ctx, sqlBuilt).Scan(&built); err != nil {
+		return fmt.Errorf("ask the database: %w", err)
+	}
+	if !built {
+		return checkpoints.ErrNotBuilt
+	}
+	return nil
 }
 
 func (l *ledger) verifier(ctx context.Context) (*auth.Verifier, error) {
