@@ -13,7 +13,7 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// ErrRouteGap: a route event is missing. Their numbers are dense, and none is trimmed before it is published: it is damage.
+// ErrRouteGap says that a route event is missing. Their numbers are dense, and none is trimmed before it is published: it is damage.
 var ErrRouteGap = errors.New("the route events have a hole")
 
 // routeEvent is a stored route event, and where its command stood in the log.

@@ -1,7 +1,6 @@
 package publisher_test
 
 import (
-	"regexp"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -38,7 +37,7 @@ func TestTopicNamesAreConfigurable(t *testing.T) {
 	t.Parallel()
 	seen := map[string]bool{}
 	for _, topic := range publisher.Topics(publisher.TopicConfig{LibraryService: "city-fees", LibraryIndexPrefix: "city"}) {
-		require.Regexp(t, regexp.MustCompile(`^(city-fees-|elastic-index-city_)[a-z-]+$`), topic.Topic)
+		require.Regexp(t, `^(city-fees-|elastic-index-city_)[a-z-]+$`, topic.Topic)
 		require.False(t, seen[topic.Topic], topic.Topic)
 		seen[topic.Topic] = true
 	}

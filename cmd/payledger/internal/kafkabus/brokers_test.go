@@ -9,7 +9,6 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
-	"github.com/twmb/franz-go/pkg/kfake"
 
 	"payledger/cmd/payledger/internal/kafkabus"
 	"payledger/projections/publisher"
@@ -24,15 +23,6 @@ const (
 func names() publisher.TopicConfig {
 	id := strings.ReplaceAll(uuid.NewString(), "-", "")
 	return publisher.TopicConfig{LibraryService: "t" + id + "-service", LibraryIndexPrefix: "t" + id}
-}
-
-// startFake starts a broker in this process; it ends with the test.
-func startFake(t testing.TB, opts ...kfake.Opt) *kfake.Cluster {
-	t.Helper()
-	cluster, err := kfake.NewCluster(append([]kfake.Opt{kfake.NumBrokers(1), kfake.DefaultNumPartitions(4)}, opts...)...)
-	require.NoError(t, err)
-	t.Cleanup(cluster.Close)
-	return cluster
 }
 
 func discard() *slog.Logger { return slog.New(slog.DiscardHandler) }

@@ -59,7 +59,7 @@ func TestGoldenMessages(t *testing.T) {
 		files = append(files, name)
 		path := filepath.Join("testdata", "messages", name)
 		if *update {
-			require.NoError(t, os.WriteFile(path, append(printed, '\n'), 0o644)) //nolint:gosec // a file of the repository
+			require.NoError(t, os.WriteFile(path, append(printed, '\n'), 0o644))
 		}
 		want, err := os.ReadFile(path)
 		require.NoError(t, err)
@@ -142,7 +142,7 @@ func TestRouteEvents(t *testing.T) {
 			continue
 		}
 		require.Equal(t, "true", m.Headers["ledger-truncated"])
-		require.Equal(t, `{"status":"OK","dataName":"fees","fees":[],"filters":[]}`, string(m.Value))
+		require.Equal(t, strings.Replace(body, body[strings.Index(body, `[{`):strings.Index(body, `]`)+1], "[]", 1), string(m.Value))
 		require.NotContains(t, m.Headers, "traceparent", "an empty header is none")
 	}
 }

@@ -62,7 +62,7 @@ func TestWrongPasswordIsRefused(t *testing.T) {
 	cfg := withSASL(t)
 	cfg.SASLPassword = "wrong"
 	require.Error(t, kafkabus.EnsureTopics(t.Context(), cfg, publisher.Topics(names())))
-	_, err := kafkabus.NewPublisher(cfg, discard())
+	_, err := kafkabus.NewPublisher(cfg)
 	require.Error(t, err)
 }
 

@@ -69,7 +69,7 @@ func runVictim() {
 
 func exitOn(err error) {
 	if err != nil {
-		os.Stderr.WriteString(err.Error() + "\n") //nolint:errcheck // nothing can be done
+		os.Stderr.WriteString(err.Error() + "\n")
 		os.Exit(1)
 	}
 }
@@ -82,7 +82,7 @@ func (w *world) victim(t testing.TB, point string, after int) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, os.Args[0]) //nolint:gosec // this very test
+	cmd := exec.CommandContext(ctx, os.Args[0])
 	cmd.Env = append(os.Environ(),
 		envBrokers+"="+strings.Join(w.cfg.Brokers, ","), envDatabase+"="+w.db.ProjectorURL, envApp+"="+w.db.AppURL,
 		envService+"="+w.names.LibraryService, envPrefix+"="+w.names.LibraryIndexPrefix, envPoint+"="+point, envAfter+"="+strconv.Itoa(after))

@@ -20,19 +20,23 @@ func Connect(cfg Config, topics []publisher.Topic, logger *slog.Logger) publishe
 		if err := EnsureTopics(ctx, cfg, topics); err != nil {
 			return nil, err
 		}
-		return NewPublisher(cfg, logger)
+		bus, err := NewPublisher(cfg)
+		if err == nil {
+			logger.InfoContext(ctx, "connected to kafka", slog.Any("brokers", cfg.Brokers))
+		}
+		return bus, err
 	}
 }
 
 // NewPublisher opens a producer. Its Publish returns after all in-sync replicas acknowledged; it sends one message at a time,
 // so throughput comes from many callers. The key is taken from the metadata publisher.KeyMetadata.
-func NewPublisher(cfg Config, logger *slog.Logger) (message.Publisher, error) {
+func NewPublisher(cfg Config) (message.Publisher, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
 	p, err := kafka.NewPublisher(kafka.PublisherConfig{
 		Brokers: cfg.Brokers, Marshaler: marshaler{}, OverwriteSaramaConfig: cfg.producer(),
-	}, watermill.NewSlogLogger(logger))
+	}, watermill.NopLogger{}) // it would only trace messages
 	if err != nil {
 		return nil, fmt.Errorf("kafka producer: %w", err)
 	}

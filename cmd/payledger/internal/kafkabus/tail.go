@@ -38,18 +38,19 @@ func Tail(ctx context.Context, cfg Config, topics []string, from int64, handle f
 		return err
 	}
 	defer client.Close()
-	for {
-		if err := tailOnce(ctx, client, from, handle); err != nil || ctx.Err() != nil {
+	for ctx.Err() == nil {
+		fetches := client.PollFetches(ctx)
+		if ctx.Err() != nil {
+			break
+		}
+		if err := handOver(fetches, from, handle); err != nil {
 			return err
 		}
 	}
+	return nil
 }
 
-func tailOnce(ctx context.Context, client *kgo.Client, from int64, handle func(Message) error) error {
-	fetches := client.PollFetches(ctx)
-	if ctx.Err() != nil {
-		return nil
-	}
+func handOver(fetches kgo.Fetches, from int64, handle func(Message) error) error {
 	var faults []error
 	fetches.EachError(func(topic string, partition int32, err error) {
 		faults = append(faults, fmt.Errorf("read %s/%d: %w", topic, partition, err))
@@ -58,8 +59,7 @@ func tailOnce(ctx context.Context, client *kgo.Client, from int64, handle func(M
 		return errors.Join(faults...)
 	}
 	for records := fetches.RecordIter(); !records.Done(); {
-		record := records.Next()
-		msg := newMessage(record)
+		msg := newMessage(records.Next())
 		if from > 0 && positionOf(msg) < from {
 			continue
 		}

@@ -73,7 +73,7 @@ func checkLeaders(ctx context.Context, client *kgo.Client, topics []publisher.To
 	request := kmsg.NewPtrMetadataRequest()
 	for _, topic := range topics {
 		t := kmsg.NewMetadataRequestTopic()
-		t.Topic = kmsg.StringPtr(topic.Topic)
+		t.Topic = &topic.Topic
 		request.Topics = append(request.Topics, t)
 	}
 	response, err := request.RequestWith(ctx, client)
