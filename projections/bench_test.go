@@ -9,14 +9,14 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
 
+	"payledger/internal/ledgertest"
 	"payledger/projections"
-	"payledger/projections/projtest"
 	"payledger/readmodels/checkpoints"
 )
 
 // BenchmarkCatchUp builds each read model from the first event on.
 func BenchmarkCatchUp(b *testing.B) {
-	l := projtest.Open(b, 1)
+	l := ledgertest.Open(b, 1)
 	head := l.Bulk(b, 40_000)
 	pool := l.DB.ProjectorPool(b)
 	watcher := checkpoints.NewWatcher(pool, slog.New(slog.DiscardHandler))

@@ -106,7 +106,7 @@ func (p *pipeline) decode(ctx context.Context) {
 			break
 		}
 	}
-	for range p.raw { //nolint:revive // nobody else empties it, and the reader must not hang
+	for range p.raw { // nobody else empties it, and the reader must not hang
 	}
 }
 

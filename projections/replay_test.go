@@ -10,13 +10,13 @@ import (
 	"pgregory.net/rapid"
 
 	"payledger/eventstore/catalog"
+	"payledger/internal/ledgertest"
 	"payledger/projections"
-	"payledger/projections/projtest"
 )
 
 // requireEqualToReplay compares a stored read model with the fold of the events that it was given.
-func requireEqualToReplay(t require.TestingT, p projections.Postgres, pool *pgxpool.Pool, events []catalog.Event) {
-	stored, err := p.Digest(context.Background(), pool)
+func requireEqualToReplay(ctx context.Context, t require.TestingT, p projections.Postgres, pool *pgxpool.Pool, events []catalog.Event) {
+	stored, err := p.Digest(ctx, pool)
 	require.NoError(t, err)
 	replay := p.NewReplay()
 	for _, ev := range events {
@@ -32,7 +32,7 @@ func TestBatchesAndForgettingChangeNothing(t *testing.T) {
 	for _, p := range projections.All() {
 		t.Run(p.Projection.Name, func(t *testing.T) {
 			t.Parallel()
-			l := projtest.Open(t, 21)
+			l := ledgertest.Open(t, 21)
 			head := l.Random(t, 250)
 			pool := l.DB.ProjectorPool(t)
 			events := l.Events(t, 0, int(head))
@@ -69,7 +69,7 @@ func TestBatchesAndForgettingChangeNothing(t *testing.T) {
 					require.NoError(rt, tx.Commit(ctx))
 					from = to
 				}
-				requireEqualToReplay(rt, p, pool, events)
+				requireEqualToReplay(ctx, rt, p, pool, events)
 			})
 		})
 	}
@@ -81,7 +81,7 @@ func TestRowsOutOfStepAreNoticed(t *testing.T) {
 	for _, p := range projections.All() {
 		t.Run(p.Projection.Name, func(t *testing.T) {
 			t.Parallel()
-			l := projtest.Open(t, 22)
+			l := ledgertest.Open(t, 22)
 			pool := l.DB.ProjectorPool(t)
 			l.Assess(t, l.Users[0], 500)
 			l.Pay(t, l.Users[0], 200)
@@ -106,7 +106,7 @@ func TestRowsOutOfStepAreNoticed(t *testing.T) {
 			skipping.Version++
 			require.Error(t, apply(skipping))
 			require.NoError(t, apply(events[3:]...))
-			requireEqualToReplay(t, p, pool, events)
+			requireEqualToReplay(t.Context(), t, p, pool, events)
 		})
 	}
 }

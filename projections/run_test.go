@@ -18,8 +18,8 @@ import (
 	"payledger/domain/fee"
 	"payledger/eventstore"
 	"payledger/eventstore/catalog"
+	"payledger/internal/ledgertest"
 	"payledger/projections"
-	"payledger/projections/projtest"
 	tablesprojection "payledger/projections/tables"
 	"payledger/readmodels/checkpoints"
 	"payledger/readmodels/tables"
@@ -38,7 +38,7 @@ type runner struct {
 }
 
 // start runs a projection until the test ends or stop is called.
-func start(t *testing.T, l *projtest.Log, change ...func(*projections.RunConfig)) *runner {
+func start(t *testing.T, l *ledgertest.Log, change ...func(*projections.RunConfig)) *runner {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	r := &runner{stop: cancel, done: make(chan struct{}), registry: prometheus.NewRegistry()}
@@ -97,7 +97,7 @@ func waitFor(t testing.TB, pool *pgxpool.Pool, position int64) {
 }
 
 // requireReplayed compares the tables with a replay of the log up to their checkpoint.
-func requireReplayed(t testing.TB, l *projtest.Log, position int64) {
+func requireReplayed(t testing.TB, l *ledgertest.Log, position int64) {
 	t.Helper()
 	stored, err := tables.Digest(t.Context(), l.DB.AppPool(t))
 	require.NoError(t, err)
@@ -116,7 +116,7 @@ func TestTwoOwnersNeverBothCommit(t *testing.T) {
 	for _, point := range []string{"decoded", "applied"} {
 		t.Run(point, func(t *testing.T) {
 			t.Parallel()
-			l := projtest.Open(t, 1)
+			l := ledgertest.Open(t, 1)
 			pool := l.DB.ProjectorPool(t)
 			head := l.Random(t, 60)
 			paused, resume := make(chan struct{}), make(chan struct{})
@@ -159,7 +159,7 @@ func TestTwoOwnersNeverBothCommit(t *testing.T) {
 
 func TestLeaseIsFencedInsideTheTransaction(t *testing.T) {
 	t.Parallel()
-	l := projtest.Open(t, 2)
+	l := ledgertest.Open(t, 2)
 	pool := l.DB.ProjectorPool(t)
 	lease := func(owner string) (*projections.Lease, error) {
 		return projections.AcquireLease(t.Context(), projections.LeaseConfig{
@@ -219,7 +219,7 @@ func TestPoisonEventHaltsItsProjectionVisiblyAndAlone(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			l := projtest.Open(t, 3)
+			l := ledgertest.Open(t, 3)
 			pool := l.DB.ProjectorPool(t)
 			l.Random(t, 40)
 			l.Assess(t, l.Users[0], 500)
@@ -279,10 +279,10 @@ func TestUnreadableEventHalts(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			l := projtest.Open(t, 4)
+			l := ledgertest.Open(t, 4)
 			before := l.Random(t, 30)
 			event, err := l.Catalog.Encode(catalog.EncodeArgs{
-				ID: uuid.Must(uuid.NewV7()), Stream: eventstore.StreamID{Tenant: projtest.Tenant, Name: "fee-odd"},
+				ID: uuid.Must(uuid.NewV7()), Stream: eventstore.StreamID{Tenant: ledgertest.Tenant, Name: "fee-odd"},
 				Data: fee.Annotated{}, EffectiveAt: time.Now(),
 			})
 			require.NoError(t, err)
@@ -308,7 +308,7 @@ func TestAnotherLogHalts(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			l := projtest.Open(t, 5)
+			l := ledgertest.Open(t, 5)
 			pool := l.DB.ProjectorPool(t)
 			head := l.Random(t, 10)
 			r := start(t, l)
@@ -325,7 +325,7 @@ func TestAnotherLogHalts(t *testing.T) {
 
 func TestLostConnectionsAreNoReasonToHalt(t *testing.T) {
 	t.Parallel()
-	l := projtest.Open(t, 6)
+	l := ledgertest.Open(t, 6)
 	super, err := pgxpool.New(t.Context(), l.DB.SuperURL)
 	require.NoError(t, err)
 	t.Cleanup(super.Close)
@@ -367,7 +367,7 @@ func counter(t *testing.T, reg *prometheus.Registry) prometheus.Collector {
 
 func TestMissingSchemaIsBuiltAgain(t *testing.T) {
 	t.Parallel()
-	l := projtest.Open(t, 7)
+	l := ledgertest.Open(t, 7)
 	pool := l.DB.ProjectorPool(t)
 	head := l.Random(t, 50)
 	r := start(t, l)
@@ -388,7 +388,8 @@ func TestEveryEventTypeIsHandledOrIgnored(t *testing.T) {
 	t.Parallel()
 	for _, p := range projections.All() {
 		projector := p.New()
-		require.Equal(t, p.Projection, checkpoints.Projection{Name: projector.Name(), Version: projector.Version()})
+		named := checkpoints.Projection{Name: projector.Name(), Version: projector.Version()}
+		require.Equal(t, p.Projection, named)
 		require.ElementsMatch(t, catalog.New().Types(), append(projector.Handles(), projector.Ignores()...), projector.Name())
 	}
 }

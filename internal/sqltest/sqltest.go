@@ -2,7 +2,6 @@
 package sqltest
 
 import (
-	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -30,7 +29,7 @@ func Prepare(t *testing.T, dir, databaseURL string, statements map[string]string
 	defer conn.Close(t.Context())
 	for name, sql := range statements {
 		_, err := conn.Prepare(t.Context(), name, sql)
-		require.NoError(t, err, fmt.Sprintf("%s: %s", name, sql))
+		require.NoError(t, err, "%s: %s", name, sql)
 	}
 }
 

@@ -26,7 +26,7 @@ const (
 	relistenPause = 200 * time.Millisecond
 )
 
-// ErrNotBuilt: the projection hasn't created its tables yet.
+// ErrNotBuilt says that the projection hasn't created its tables yet.
 var ErrNotBuilt = errors.New("the read model is not built yet")
 
 // NotBuilt maps the database's errors about absent tables to ErrNotBuilt, and leaves others as they are.

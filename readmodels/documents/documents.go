@@ -4,7 +4,6 @@ package documents
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
@@ -112,8 +111,9 @@ func Load(ctx context.Context, db Querier, keys []Key) ([]Entry, error) {
 		if err := row.Scan(&e.Tenant, &e.FeeID, &e.Position, &e.Epoch, &state); err != nil {
 			return e, err
 		}
-		e.Document = new(readmodels.Document)
-		return e, json.Unmarshal(state, e.Document)
+		var err error
+		e.Document, err = decodeState(state)
+		return e, err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("load documents: %w", err)

@@ -50,7 +50,7 @@ type columns struct {
 }
 
 func (c *columns) add(e *Entry) error {
-	state, err := json.Marshal(e.Document)
+	state, err := encodeState(e.Document)
 	if err != nil {
 		return fmt.Errorf("document of fee %s: %w", e.FeeID, err)
 	}

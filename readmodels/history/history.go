@@ -19,7 +19,7 @@ import (
 	"payledger/readmodels"
 )
 
-// ErrNotFound: the log, as far as it was to be read, has nothing about this id.
+// ErrNotFound says that the log, as far as it was to be read, has nothing about this id.
 var ErrNotFound = errors.New("nothing is known about this id")
 
 // Reader answers from a log. Safe for concurrent use.

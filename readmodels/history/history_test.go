@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"payledger/domain/fee"
-	"payledger/projections/projtest"
+	"payledger/internal/ledgertest"
 	"payledger/readmodels/history"
 )
 
@@ -37,7 +37,7 @@ func tell(h history.History) []told {
 }
 
 type bundle struct {
-	*projtest.Log
+	*ledgertest.Log
 	reader  history.Reader
 	fee     string
 	other   string
@@ -49,11 +49,11 @@ type bundle struct {
 // noted on the fourth, and on the fifth another 1.00 waived that took effect on the second.
 func setup(t *testing.T) *bundle {
 	t.Helper()
-	l := projtest.Open(t, 31)
+	l := ledgertest.Open(t, 31)
 	b := &bundle{Log: l, reader: history.Reader{Log: l.Reader, Catalog: l.Catalog, Keys: l.Keys}, start: l.Now()}
 	user := l.Users[0]
 	waive := func(id string, cents int64, at time.Time) {
-		l.ChangeAt(t, b.fee, fee.Waive{ReductionID: id, Amount: projtest.USD(t, cents), Reason: "goodwill", Note: "waived " + id, At: at}, at)
+		l.ChangeAt(t, b.fee, fee.Waive{ReductionID: id, Amount: ledgertest.USD(t, cents), Reason: "goodwill", Note: "waived " + id, At: at}, at)
 	}
 	b.fee = l.Assess(t, user, 2000)
 	b.other = l.Assess(t, user, 100)
@@ -72,7 +72,7 @@ func setup(t *testing.T) *bundle {
 func TestFee(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	h, err := b.reader.Fee(t.Context(), projtest.Tenant, b.fee, history.Options{})
+	h, err := b.reader.Fee(t.Context(), ledgertest.Tenant, b.fee, history.Options{})
 	require.NoError(t, err)
 	all := tell(h)
 	require.Equal(t, int64(7), h.KnownAt)
@@ -104,7 +104,7 @@ func TestBounds(t *testing.T) {
 	day := func(n int) *time.Time { at := b.start.Add(time.Duration(n)*24*time.Hour + 23*time.Hour); return &at }
 	position := func(n int64) *int64 { return &n }
 	last := func(o history.Options) (types []string, owed int64) {
-		h, err := b.reader.Fee(t.Context(), projtest.Tenant, b.fee, o)
+		h, err := b.reader.Fee(t.Context(), ledgertest.Tenant, b.fee, o)
 		require.NoError(t, err)
 		for _, e := range tell(h) {
 			types = append(types, e.Type)
@@ -133,7 +133,7 @@ func TestBounds(t *testing.T) {
 		require.Equal(t, c.types, types, c.name)
 		require.Equal(t, c.owed, owed, c.name)
 	}
-	_, err := b.reader.Fee(t.Context(), projtest.Tenant, b.fee, history.Options{KnownAt: position(0)})
+	_, err := b.reader.Fee(t.Context(), ledgertest.Tenant, b.fee, history.Options{KnownAt: position(0)})
 	require.ErrorIs(t, err, history.ErrNotFound, "before it was known")
 	_, err = b.reader.Fee(t.Context(), "other", b.fee, history.Options{})
 	require.ErrorIs(t, err, history.ErrNotFound)
@@ -141,17 +141,17 @@ func TestBounds(t *testing.T) {
 
 func TestCancelledFeeOwesNothingOnAnyDay(t *testing.T) {
 	t.Parallel()
-	l := projtest.Open(t, 32)
+	l := ledgertest.Open(t, 32)
 	start := l.Now()
 	id := l.Assess(t, l.Users[0], 1000)
 	l.Advance(48 * time.Hour)
-	l.Change(t, id, fee.Waive{ReductionID: "r", Amount: projtest.USD(t, 300), At: l.Now()})
+	l.Change(t, id, fee.Waive{ReductionID: "r", Amount: ledgertest.USD(t, 300), At: l.Now()})
 	l.Advance(24 * time.Hour)
 	back := start.Add(24 * time.Hour)
 	l.ChangeAt(t, id, fee.Cancel{Cause: fee.CauseError, At: back}, back) // takes effect before the waiver that it releases
 	l.Flush(t)
 	reader := history.Reader{Log: l.Reader, Catalog: l.Catalog, Keys: l.Keys}
-	h, err := reader.Fee(t.Context(), projtest.Tenant, id, history.Options{AsOf: &back})
+	h, err := reader.Fee(t.Context(), ledgertest.Tenant, id, history.Options{AsOf: &back})
 	require.NoError(t, err)
 	list := tell(h)
 	require.Len(t, list, 3)
@@ -164,7 +164,7 @@ func TestPaymentAndMember(t *testing.T) {
 	overpaid := b.Pay(t, b.Users[0], 5000)
 	stranger := b.Assess(t, b.Users[1], 700)
 	b.Flush(t)
-	h, err := b.reader.Payment(t.Context(), projtest.Tenant, overpaid, history.Options{})
+	h, err := b.reader.Payment(t.Context(), ledgertest.Tenant, overpaid, history.Options{})
 	require.NoError(t, err)
 	list := tell(h)
 	require.Equal(t, []told{
@@ -174,7 +174,7 @@ func TestPaymentAndMember(t *testing.T) {
 		{"credit.granted", 3900, -1, "", ""},
 	}, list)
 
-	h, err = b.reader.Member(t.Context(), projtest.Tenant, b.Users[0], history.Options{})
+	h, err = b.reader.Member(t.Context(), ledgertest.Tenant, b.Users[0], history.Options{})
 	require.NoError(t, err)
 	require.Len(t, h.Entries, 11)
 	for i, e := range h.Entries {
@@ -182,9 +182,9 @@ func TestPaymentAndMember(t *testing.T) {
 		require.NotEqual(t, stranger, e.FeeID)
 	}
 	for _, id := range []string{"nobody", b.fee} {
-		_, err = b.reader.Member(t.Context(), projtest.Tenant, id, history.Options{})
+		_, err = b.reader.Member(t.Context(), ledgertest.Tenant, id, history.Options{})
 		require.ErrorIs(t, err, history.ErrNotFound)
-		_, err = b.reader.Payment(t.Context(), projtest.Tenant, id, history.Options{})
+		_, err = b.reader.Payment(t.Context(), ledgertest.Tenant, id, history.Options{})
 		require.ErrorIs(t, err, history.ErrNotFound)
 	}
 }
@@ -192,7 +192,7 @@ func TestPaymentAndMember(t *testing.T) {
 func TestJSON(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	h, err := b.reader.Fee(t.Context(), projtest.Tenant, b.fee, history.Options{})
+	h, err := b.reader.Fee(t.Context(), ledgertest.Tenant, b.fee, history.Options{})
 	require.NoError(t, err)
 	e := h.Entries[1]
 	require.Equal(t, `{"position":3,"recordedAt":"`+e.RecordedAt.UTC().Format("2006-01-02T15:04:05.000Z")+`","effectiveAt":"2026-03-02T09:00:00.000Z",`+

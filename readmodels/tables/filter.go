@@ -179,7 +179,7 @@ func feesSQL(f FeeFilter) (string, []any, error) {
 	b.equalText("loan_id", f.LoanID)
 	b.equalText("reason", f.Reason)
 	if f.Status != nil {
-		b.equal("status", int16(*f.Status))
+		b.equal("status", enum(*f.Status))
 	}
 	if f.Amount != nil {
 		b.equal("amount", f.Amount.Minor())

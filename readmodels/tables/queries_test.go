@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -16,9 +17,7 @@ import (
 	"payledger/domain/fee"
 	"payledger/domain/money"
 	"payledger/eventstore"
-	"payledger/eventstore/catalog"
-	"payledger/projections/projtest"
-	tablesprojection "payledger/projections/tables"
+	"payledger/internal/ledgertest"
 	"payledger/readmodels"
 	"payledger/readmodels/checkpoints"
 	"payledger/readmodels/tables"
@@ -26,7 +25,7 @@ import (
 
 // library is a log and tables that have folded all of it.
 type library struct {
-	*projtest.Log
+	*ledgertest.Log
 	queries tables.Queries
 	head    int64
 	fees    map[string]*readmodels.Fee // by id, folded by the test
@@ -34,7 +33,7 @@ type library struct {
 
 func newLibrary(t *testing.T, seed uint64, commands int) *library {
 	t.Helper()
-	l := &library{Log: projtest.Open(t, seed), fees: make(map[string]*readmodels.Fee)}
+	l := &library{Log: ledgertest.Open(t, seed), fees: make(map[string]*readmodels.Fee)}
 	pool := l.DB.AppPool(t)
 	l.queries = tables.Queries{Pool: pool, Watcher: checkpoints.NewWatcher(pool, slog.New(slog.DiscardHandler))}
 	l.Random(t, commands)
@@ -42,31 +41,38 @@ func newLibrary(t *testing.T, seed uint64, commands int) *library {
 	return l
 }
 
-// project applies what is new to the tables and to the test's own fold.
+// project writes what the log has come to, as the projection does.
 func (l *library) project(t *testing.T) {
 	t.Helper()
-	pool, projector := l.DB.ProjectorPool(t), tablesprojection.New()
-	events := l.Events(t, l.head, 1_000_000)
-	l.head += int64(len(events))
-	handled := slices.DeleteFunc(slices.Clone(events), func(ev catalog.Event) bool { return slices.Contains(projector.Ignores(), ev.Type) })
-	err := pgx.BeginFunc(t.Context(), pool, func(tx pgx.Tx) error {
-		if _, err := projector.EnsureSchema(t.Context(), tx); err != nil {
+	events := l.Events(t, 0, 1_000_000)
+	l.head = int64(len(events))
+	var rows tables.Rows
+	for _, ev := range events {
+		id, isFee := strings.CutPrefix(ev.Stream.Name, "fee-")
+		var err error
+		var changes []readmodels.Change
+		if isFee {
+			l.fees[id], _, err = readmodels.FoldFee(l.fees[id], ev)
+		} else {
+			_, changes, err = readmodels.Fold(nil, ev)
+		}
+		require.NoError(t, err)
+		for _, c := range changes {
+			rows.NewFeePayments = append(rows.NewFeePayments, *c.New.(*readmodels.FeePayment))
+		}
+	}
+	rows.NewFees = slices.Collect(maps.Values(l.fees))
+	err := pgx.BeginFunc(t.Context(), l.DB.ProjectorPool(t), func(tx pgx.Tx) error {
+		if _, err := tables.EnsureSchema(t.Context(), tx); err != nil {
 			return err
 		}
-		if err := projector.Apply(t.Context(), tx, handled); err != nil {
+		if err := tables.Write(t.Context(), tx, rows); err != nil {
 			return err
 		}
-		_, err := tx.Exec(t.Context(), `INSERT INTO ledger.checkpoints (projection, version, position) VALUES ('tables', 1, $1)
-			ON CONFLICT (projection, version) DO UPDATE SET position = $1`, l.head)
+		_, err := tx.Exec(t.Context(), `INSERT INTO ledger.checkpoints (projection, version, position) VALUES ('tables', 1, $1)`, l.head)
 		return err
 	})
 	require.NoError(t, err)
-	for _, ev := range events {
-		if id, ok := strings.CutPrefix(ev.Stream.Name, "fee-"); ok {
-			l.fees[id], _, err = readmodels.FoldFee(l.fees[id], ev)
-			require.NoError(t, err)
-		}
-	}
 }
 
 // list is the list that the tables should show: filtered and sorted by the test.
@@ -107,7 +113,7 @@ func TestListsShowWhatTheLogSays(t *testing.T) {
 	ctx := context.Background()
 	rapid.Check(t, func(rt *rapid.T) {
 		f := tables.FeeFilter{
-			Tenant: rapid.SampledFrom([]string{projtest.Tenant, projtest.Tenant, projtest.Tenant, "other"}).Draw(rt, "tenant"),
+			Tenant: rapid.SampledFrom([]string{ledgertest.Tenant, ledgertest.Tenant, ledgertest.Tenant, "other"}).Draw(rt, "tenant"),
 			Owner:  some(l.Users...).Draw(rt, "owner"), UserID: some(l.Users...).Draw(rt, "user"),
 			LoanID: some(anyFee(rt).LoanID).Draw(rt, "loan"), Reason: some("overdue", "nothing of the kind").Draw(rt, "reason"),
 			PageRowCount: rapid.IntRange(1, 40).Draw(rt, "rows"), PageNumber: rapid.IntRange(0, 6).Draw(rt, "page"),
@@ -163,7 +169,7 @@ func TestCallersCursorsAndSorts(t *testing.T) {
 	require.ErrorIs(t, err, tables.ErrSort)
 	amount, err := tables.ParseSort("amount")
 	require.NoError(t, err)
-	page, err := l.queries.Fees(t.Context(), tables.FeeFilter{Tenant: projtest.Tenant, Sort: amount, PageNumber: 1, PageRowCount: 1})
+	page, err := l.queries.Fees(t.Context(), tables.FeeFilter{Tenant: ledgertest.Tenant, Sort: amount, PageNumber: 1, PageRowCount: 1})
 	require.NoError(t, err)
 	require.NotEmpty(t, page.Next)
 	for name, cursor := range map[string]string{
@@ -173,7 +179,7 @@ func TestCallersCursorsAndSorts(t *testing.T) {
 		if name == "not a number" {
 			sort = amount
 		}
-		_, err := l.queries.Fees(t.Context(), tables.FeeFilter{Tenant: projtest.Tenant, Sort: sort, Cursor: cursor, PageRowCount: 1})
+		_, err := l.queries.Fees(t.Context(), tables.FeeFilter{Tenant: ledgertest.Tenant, Sort: sort, Cursor: cursor, PageRowCount: 1})
 		require.ErrorIs(t, err, tables.ErrCursor, name)
 	}
 }
@@ -201,7 +207,7 @@ func TestFeeSaysHowFreshItIs(t *testing.T) {
 	l := newLibrary(t, 14, 60)
 	id := l.Fees[0]
 	row := l.fees[id]
-	res, err := l.queries.Fee(t.Context(), projtest.Tenant, id)
+	res, err := l.queries.Fee(t.Context(), ledgertest.Tenant, id)
 	require.NoError(t, err)
 	sameRows(t, []*readmodels.Fee{row}, []*readmodels.Fee{res.Row})
 	require.Equal(t, tables.FeeResult{Row: res.Row, StreamExists: true, StreamPosition: row.Position, Checkpoint: l.head, Head: l.head}, res)
@@ -209,11 +215,11 @@ func TestFeeSaysHowFreshItIs(t *testing.T) {
 	l.Change(t, id, fee.Annotate{Note: "seen by nobody yet"})
 	fresh := l.Assess(t, l.Users[0], 100)
 	head := l.Flush(t)
-	res, err = l.queries.Fee(t.Context(), projtest.Tenant, fresh)
+	res, err = l.queries.Fee(t.Context(), ledgertest.Tenant, fresh)
 	require.NoError(t, err)
 	require.Equal(t, tables.FeeResult{StreamExists: true, StreamPosition: head, Checkpoint: l.head, Head: head}, res)
 
-	for _, unknown := range []eventstore.StreamID{{Tenant: projtest.Tenant, Name: "nobody"}, {Tenant: "other", Name: id}} {
+	for _, unknown := range []eventstore.StreamID{{Tenant: ledgertest.Tenant, Name: "nobody"}, {Tenant: "other", Name: id}} {
 		res, err = l.queries.Fee(t.Context(), unknown.Tenant, unknown.Name)
 		require.NoError(t, err)
 		require.Equal(t, tables.FeeResult{Checkpoint: l.head, Head: head}, res)
@@ -225,7 +231,7 @@ func TestOpenFeesAndPayments(t *testing.T) {
 	l := newLibrary(t, 15, 300)
 	paid := make(map[string]int64)
 	for _, user := range append(l.Users, "nobody") {
-		ids, checkpoint, err := l.queries.OpenFees(t.Context(), projtest.Tenant, user)
+		ids, checkpoint, err := l.queries.OpenFees(t.Context(), ledgertest.Tenant, user)
 		require.NoError(t, err)
 		require.Equal(t, l.head, checkpoint)
 		var want []string
@@ -237,7 +243,7 @@ func TestOpenFeesAndPayments(t *testing.T) {
 		require.ElementsMatch(t, want, ids)
 	}
 	for id, row := range l.fees {
-		payments, err := l.queries.FeePayments(t.Context(), projtest.Tenant, id)
+		payments, err := l.queries.FeePayments(t.Context(), ledgertest.Tenant, id)
 		require.NoError(t, err)
 		for _, p := range payments {
 			require.Equal(t, id, p.FeeID)
@@ -252,15 +258,15 @@ func TestOpenFeesAndPayments(t *testing.T) {
 
 func TestBeforeTheTablesAreBuilt(t *testing.T) {
 	t.Parallel()
-	l := projtest.Open(t, 16)
+	l := ledgertest.Open(t, 16)
 	queries := tables.Queries{Pool: l.DB.AppPool(t)}
-	_, err := queries.Fee(t.Context(), projtest.Tenant, "x")
+	_, err := queries.Fee(t.Context(), ledgertest.Tenant, "x")
 	require.ErrorIs(t, err, checkpoints.ErrNotBuilt)
-	_, err = queries.Fees(t.Context(), tables.FeeFilter{Tenant: projtest.Tenant})
+	_, err = queries.Fees(t.Context(), tables.FeeFilter{Tenant: ledgertest.Tenant})
 	require.ErrorIs(t, err, checkpoints.ErrNotBuilt)
-	_, err = queries.FeePayments(t.Context(), projtest.Tenant, "x")
+	_, err = queries.FeePayments(t.Context(), ledgertest.Tenant, "x")
 	require.ErrorIs(t, err, checkpoints.ErrNotBuilt)
-	ids, checkpoint, err := queries.OpenFees(t.Context(), projtest.Tenant, "x")
+	ids, checkpoint, err := queries.OpenFees(t.Context(), ledgertest.Tenant, "x")
 	require.NoError(t, err)
 	require.Empty(t, ids)
 	require.Zero(t, checkpoint)

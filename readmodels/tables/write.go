@@ -25,7 +25,7 @@ type Rows struct {
 	NewFeePayments []readmodels.FeePayment
 }
 
-// ErrOutOfStep: a row that was to be changed isn't there. What the projector knew about the table is wrong.
+// ErrOutOfStep says that a row that was to be changed isn't there: what the projector knew about the table is wrong.
 var ErrOutOfStep = errors.New("table is out of step with the log")
 
 // Plain inserts: a row that is there already means that table and log are out of step, and must not be papered over.
@@ -87,6 +87,9 @@ func column[R, T any](rows []R, field func(R) T) []T {
 	return values
 }
 
+// enum is how a value of one of the contract's enums is stored.
+func enum[E ~int](value E) int16 { return int16(value) } //nolint:gosec // they have less than ten values
+
 // insertFeeArgs are the arguments of sqlInsertFees, in the order of feeColumns.
 func insertFeeArgs(rows []*readmodels.Fee) []any {
 	type row = *readmodels.Fee
@@ -97,7 +100,7 @@ func insertFeeArgs(rows []*readmodels.Fee) []any {
 		column(rows, func(r row) string { return r.LoanID }),
 		column(rows, func(r row) int64 { return r.Amount.Minor() }),
 		column(rows, func(r row) string { return r.Amount.Currency().Code() }),
-		column(rows, func(r row) int16 { return int16(r.Status) }),
+		column(rows, func(r row) int16 { return enum(r.Status) }),
 		column(rows, func(r row) time.Time { return r.StatusUpdateDate }),
 		column(rows, func(r row) string { return r.Reason }),
 		column(rows, func(r row) string { return r.Note }),
@@ -119,7 +122,7 @@ func updateFeeArgs(rows []*readmodels.Fee) []any {
 		column(rows, func(r row) string { return r.Tenant }),
 		column(rows, func(r row) string { return r.ID }),
 		column(rows, func(r row) int64 { return r.Amount.Minor() }),
-		column(rows, func(r row) int16 { return int16(r.Status) }),
+		column(rows, func(r row) int16 { return enum(r.Status) }),
 		column(rows, func(r row) time.Time { return r.StatusUpdateDate }),
 		column(rows, func(r row) string { return r.Note }),
 		column(rows, func(r row) bool { return r.IsActive }),
@@ -143,8 +146,8 @@ func insertFeePaymentArgs(rows []readmodels.FeePayment) []any {
 		column(rows, func(r row) int64 { return r.AmountPaid.Minor() }),
 		column(rows, func(r row) string { return r.AmountPaid.Currency().Code() }),
 		column(rows, func(r row) string { return r.UserID }),
-		column(rows, func(r row) int16 { return int16(r.PaymentMethod) }),
-		column(rows, func(r row) int16 { return int16(r.PaymentStatus) }),
+		column(rows, func(r row) int16 { return enum(r.PaymentMethod) }),
+		column(rows, func(r row) int16 { return enum(r.PaymentStatus) }),
 		column(rows, func(r row) time.Time { return r.PaymentDate }),
 		column(rows, func(r row) string { return r.StripePaymentIntentID }),
 		column(rows, func(r row) string { return r.HandledByUserID }),

@@ -7,7 +7,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/stretchr/testify/require"
 
-	"payledger/projections/projtest"
+	"payledger/internal/ledgertest"
 	"payledger/readmodels"
 	"payledger/readmodels/tables"
 )
@@ -29,7 +29,7 @@ func TestWriteNoticesThatTheTableIsOutOfStep(t *testing.T) {
 	var pgErr *pgconn.PgError
 	require.ErrorAs(t, write(tables.Rows{NewFees: []*readmodels.Fee{&missing, there}}), &pgErr)
 	require.Equal(t, "fees_pkey", pgErr.ConstraintName)
-	res, err := l.queries.Fee(t.Context(), projtest.Tenant, missing.ID)
+	res, err := l.queries.Fee(t.Context(), ledgertest.Tenant, missing.ID)
 	require.NoError(t, err)
 	require.Nil(t, res.Row, "all or nothing")
 }

@@ -1,4 +1,4 @@
-package projtest
+package ledgertest
 
 import (
 	"testing"

@@ -1,10 +1,9 @@
-// Package projtest makes logs of real, random histories for tests of projections and read models: commands are decided by
+// Package ledgertest makes logs of real, random histories for tests of projections and read models: commands are decided by
 // the domain and stored by the event store, on a database of the test's own.
-package projtest
+package ledgertest
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"testing"
@@ -82,7 +81,7 @@ func USD(t testing.TB, cents int64) money.Amount {
 func (l *Log) id() string {
 	var id uuid.UUID
 	for i := range id {
-		id[i] = byte(l.random.Uint32())
+		id[i] = byte(l.random.Uint32()) //nolint:gosec // the low eight bits
 	}
 	id[6], id[8] = id[6]&0x0f|0x70, id[8]&0x3f|0x80
 	return id.String()
@@ -148,7 +147,7 @@ func (l *Log) Events(t testing.TB, after int64, limit int) []catalog.Event {
 	events := make([]catalog.Event, len(recorded))
 	for i := range recorded {
 		events[i], err = l.Catalog.Decode(t.Context(), l.Keys, &recorded[i])
-		require.NoError(t, err, fmt.Sprint(recorded[i].Position))
+		require.NoError(t, err, recorded[i].Position)
 	}
 	return events
 }
