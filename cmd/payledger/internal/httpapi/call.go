@@ -51,13 +51,13 @@ type answer struct {
 var commonParams = [...]string{"requestId", "getJoins", "excludeCQRS", "excludeCqrs", "caching", "cacheTTL"}
 
 // begin reads what comes before the route's own business: who calls, whether that is permitted, and the query.
-func (c *call) begin() error {
+func (c *call) begin(ctx context.Context) error {
 	query, queryErr := input.ParseQuery(c.request.URL.RawQuery)
 	if queryErr == nil {
 		c.query = query
 	}
 	requestErr := c.readRequestID()
-	if err := c.authenticate(); err != nil {
+	if err := c.authenticate(ctx); err != nil {
 		return err
 	}
 	if queryErr != nil {
@@ -70,7 +70,7 @@ func (c *call) begin() error {
 	return nil
 }
 
-func (c *call) authenticate() error {
+func (c *call) authenticate(ctx context.Context) error {
 	if c.route.needs == nil {
 		return nil
 	}
@@ -79,7 +79,7 @@ func (c *call) authenticate() error {
 	if err != nil {
 		return err
 	}
-	id, err := c.api.verifier.Verify(c.request.Context(), token)
+	id, err := c.api.verifier.Verify(ctx, token)
 	c.sso = c.api.now().Sub(started)
 	if err != nil {
 		return err
@@ -145,7 +145,8 @@ func (c *call) readRequestID() error {
 func isToken(s string, limit int) bool {
 	for i := range len(s) {
 		c := s[i]
-		if !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.IndexByte("._:-", c) >= 0) {
+		alphanumeric := 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
+		if !alphanumeric && strings.IndexByte("._:-", c) < 0 {
 			return false
 		}
 	}

@@ -19,8 +19,8 @@ func TestHistory(t *testing.T) {
 	told := func(query string) []string {
 		r := w.do("GET", "/fees/"+id+"/history"+query, w.member(), "").wants(200)
 		var entries []struct {
-			Type        string
-			Outstanding json.Number
+			Type        string      `json:"type"`
+			Outstanding json.Number `json:"outstanding"`
 		}
 		require.NoError(t, json.Unmarshal(r.raw("history"), &entries))
 		var lines []string

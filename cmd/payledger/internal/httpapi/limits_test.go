@@ -87,7 +87,7 @@ func TestReadiness(t *testing.T) {
 	admin := httptest.NewServer(w.api.AdminHandler(promhttp.HandlerFor(metrics, promhttp.HandlerOpts{})))
 	t.Cleanup(admin.Close)
 	private := func(path string) (int, string) {
-		res, err := admin.Client().Get(admin.URL + path) //nolint:noctx // a test's own server
+		res, err := admin.Client().Get(admin.URL + path)
 		require.NoError(t, err)
 		defer res.Body.Close()
 		body, err := io.ReadAll(res.Body)

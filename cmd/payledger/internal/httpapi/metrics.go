@@ -19,7 +19,7 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 	m := &metrics{
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "payledger_http_request_duration_seconds", Help: "Time from a request's arrival to its answer.",
-			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}, //nolint:forbidigo // seconds, not money
+			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
 		}, []string{"route", "method", "status"}),
 		panics: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "payledger_http_panics_total", Help: "Requests that ran into a programming fault.",

@@ -50,7 +50,11 @@ func TestAcceptedInputHaltsNoProjection(t *testing.T) {
 		accepted++
 		require.True(t, json.Valid(rec.Body.Bytes()))
 		if path == "/fees" {
-			var answer struct{ Fee struct{ ID string } }
+			var answer struct {
+				Fee struct {
+					ID string `json:"id"`
+				} `json:"fee"`
+			}
 			require.NoError(t, json.Unmarshal(rec.Body.Bytes(), &answer))
 			fees = append(fees, answer.Fee.ID)
 		}

@@ -49,29 +49,29 @@ func (a *API) handle(rt *route) http.HandlerFunc {
 		ctx, cancel := context.WithTimeout(r.Context(), requestTimeout)
 		defer cancel()
 		c := &call{api: a, route: rt, request: r.WithContext(ctx), arrived: a.now()}
-		ans, err := c.run()
+		ans, err := c.run(ctx)
 		var line rule
 		if err != nil {
 			line = classify(err)
 			ans = c.refusal(w.Header(), line, err, ans)
 		}
 		c.write(w, ans)
-		c.record(ans, line, err)
+		c.record(ctx, ans, line, err)
 	}
 }
 
 // run does the route's work. A panic ends this request only.
-func (c *call) run() (ans *answer, err error) {
+func (c *call) run(ctx context.Context) (ans *answer, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			c.api.metrics.panics.Inc()
-			c.api.logger.LogAttrs(c.context(), slog.LevelError, "request panicked",
+			c.api.logger.LogAttrs(ctx, slog.LevelError, "request panicked",
 				slog.String("request_id", c.requestID), slog.String("route", c.route.name),
 				slog.String("panic", fmt.Sprint(p)), slog.String("stack", string(debug.Stack())))
 			ans, err = nil, errPanic
 		}
 	}()
-	if err := c.begin(); err != nil {
+	if err := c.begin(ctx); err != nil {
 		return nil, err
 	}
 	return c.route.serve(c)
@@ -140,7 +140,7 @@ func (c *call) write(w http.ResponseWriter, ans *answer) {
 }
 
 // record counts and logs the request: one line, without what was in it.
-func (c *call) record(ans *answer, r rule, err error) {
+func (c *call) record(ctx context.Context, ans *answer, r rule, err error) {
 	elapsed := c.api.now().Sub(c.arrived)
 	c.api.metrics.observe(c.route, ans.status, elapsed)
 	attrs := make([]slog.Attr, 0, 9)
@@ -159,7 +159,7 @@ func (c *call) record(ans *answer, r rule, err error) {
 	if ans.status == http.StatusInternalServerError {
 		level = slog.LevelError
 	}
-	c.api.logger.LogAttrs(c.context(), level, "request", attrs...)
+	c.api.logger.LogAttrs(ctx, level, "request", attrs...)
 }
 
 // token returns the access token of a request: from the Authorization header, or from the project's own header or cookie.

@@ -18,7 +18,7 @@ import (
 // minRSABits is the least size of an RSA key that is accepted.
 const minRSABits = 2048
 
-// ErrKeys: a key file or key set can't be used.
+// ErrKeys says that a key file or key set can't be used.
 var ErrKeys = errors.New("keys can't be used")
 
 // Key is a public key that tokens may be signed with. ID is empty for keys of a PEM file.

@@ -200,7 +200,7 @@ func TestParsePEM(t *testing.T) {
 	_, err = v.Verify(t.Context(), sign(t, jwt.SigningMethodES256, keys.ec, "any", goodClaims()))
 	require.NoError(t, err)
 
-	weak, err := rsa.GenerateKey(rand.Reader, 1024) //nolint:gosec // it must be refused
+	weak, err := rsa.GenerateKey(rand.Reader, 1024)
 	require.NoError(t, err)
 	private, err := x509.MarshalPKCS8PrivateKey(keys.ed)
 	require.NoError(t, err)

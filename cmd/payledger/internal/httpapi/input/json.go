@@ -332,5 +332,5 @@ func (s *scanner) hex4() (rune, bool) {
 	}
 	n, err := strconv.ParseUint(string(s.data[s.pos:s.pos+4]), 16, 16)
 	s.pos += 4
-	return rune(n), err == nil //nolint:gosec // 16 bits
+	return rune(n), err == nil
 }
