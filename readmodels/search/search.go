@@ -97,7 +97,7 @@ func Mirror() checkpoints.Projection { return checkpoints.Projection{Name: "sear
 type DocumentError struct {
 	ID       string // of the document in the index
 	Position int64  // of the document's newest event
-	Reason   string // the server's words
+	Reason   string // the server's, without what the document says
 }
 
 // Error names the document and the reason.

@@ -345,7 +345,7 @@ func testRandom(t *testing.T, w *world) {
 	w.put(t, documents...)
 	for range 150 {
 		q := search.Query{
-			Text: one("", "", "lo", "LOST be", "ubergr", "cafe naive", "ελ", "漢", "quoted and", "a", "b c", "42 x", "👍", "longlong", one(texts...)),
+			Text:  one("", "", "lo", "LOST be", "ubergr", "cafe naive", "ελ", "漢", "quoted and", "a", "b c", "42 x", "👍", "longlong", one(texts...)),
 			Owner: one("", "", "u1", "u3"), UserID: one("", "", "u1", "u2"), LoanID: one("", "", "l1"), Status: one("", "", "unpaid", "paid"),
 			Reason: one("", "", "overdue"), Currency: one("", "", "USD"), PageNumber: random.IntN(4), PageRowCount: 1 + random.IntN(30),
 		}

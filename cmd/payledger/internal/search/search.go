@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/elastic/go-elasticsearch/v8"
@@ -63,8 +64,8 @@ func (x *Index) Ping(ctx context.Context) error {
 	return receive(response, err, nil)
 }
 
-// maxErrorText bounds what of an error answer goes into an error.
-const maxErrorText = 512
+// maxErrorBody bounds what of an error answer is read, in bytes.
+const maxErrorBody = 64 << 10
 
 // errNotFound: there is no such index or alias.
 var errNotFound = errors.New("not found")
@@ -76,8 +77,11 @@ func receive(response *esapi.Response, err error, target any) error {
 	}
 	defer response.Body.Close()
 	if response.IsError() {
-		text, _ := io.ReadAll(io.LimitReader(response.Body, maxErrorText)) // what could be read is worth showing
-		return statusError(response.StatusCode, text)
+		var answer struct {
+			Error json.RawMessage `json:"error"`
+		}
+		_ = json.NewDecoder(io.LimitReader(response.Body, maxErrorBody)).Decode(&answer) // the status says enough
+		return statusError(response.StatusCode, answer.Error)
 	}
 	if target == nil {
 		_, err = io.Copy(io.Discard, response.Body)
@@ -90,8 +94,23 @@ func receive(response *esapi.Response, err error, target any) error {
 	return nil
 }
 
-func statusError(status int, text []byte) error {
-	err := fmt.Errorf("status %d: %s", status, text)
+// refusal tells a status and the types of the server's exceptions, the cause last. Their texts repeat what was sent: notes
+// of persons, in the worst case, who have no place in logs.
+func refusal(status int, exception json.RawMessage) string {
+	text := "status " + strconv.Itoa(status)
+	var e struct {
+		Type     string          `json:"type"`
+		CausedBy json.RawMessage `json:"caused_by"`
+	}
+	for json.Unmarshal(exception, &e) == nil && e.Type != "" {
+		text += ": " + e.Type
+		exception, e.Type, e.CausedBy = e.CausedBy, "", nil
+	}
+	return text
+}
+
+func statusError(status int, exception json.RawMessage) error {
+	err := errors.New(refusal(status, exception))
 	if status == http.StatusNotFound {
 		err = fmt.Errorf("%w: %w", errNotFound, err)
 	}

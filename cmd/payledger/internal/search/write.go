@@ -107,10 +107,10 @@ func (a bulkAnswer) check(sent []search.Document) error {
 		case item.Status >= http.StatusOK && item.Status < http.StatusMultipleChoices:
 		case item.Status == http.StatusConflict: // the stored one is newer, or this very one
 		case mayPass(item.Status):
-			return fmt.Errorf("%w: document %s: status %d: %.512s", search.ErrUnavailable, sent[i].ID, item.Status, item.Error)
+			return fmt.Errorf("%w: document %s: %s", search.ErrUnavailable, documentID(&sent[i]), refusal(item.Status, item.Error))
 		case refused == nil || sent[i].Position < refused.Position:
 			refused = &search.DocumentError{
-				ID: documentID(&sent[i]), Position: sent[i].Position, Reason: fmt.Sprintf("status %d: %.512s", item.Status, item.Error),
+				ID: documentID(&sent[i]), Position: sent[i].Position, Reason: refusal(item.Status, item.Error),
 			}
 		}
 	}
