@@ -30,7 +30,10 @@ func dev(t *testing.T, dir string, args ...string) (*process, *system) {
 	require.NoError(t, json.Unmarshal([]byte(p.line(t, startPatience)), &ready))
 	require.True(t, ready.Ready)
 	require.Equal(t, "postgres", ready.Search)
-	s := &system{library: ready.Library, tokens: ready.Tokens, users: ready.Users, env: environment(t, dir)}
+	s := &system{
+		library: ready.Library, tokens: ready.Tokens, users: ready.Users, env: environment(t, dir),
+		service: "librarymanagementsystem-payment-service", prefix: "librarymanagementsystem",
+	}
 	require.Contains(t, s.env, "DATABASE_URL="+ready.Database)
 	require.Contains(t, s.env, "KAFKA_BROKERS="+ready.Kafka)
 	require.Equal(t, http.StatusOK, (&system{library: ready.Tickets}).call(t, "", http.MethodGet, "/health", "").status)

@@ -14,13 +14,13 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-const service = "librarymanagementsystem-payment-service"
-
 // system is a running ledger, however its parts are spread over processes.
 type system struct {
 	library string
 	tokens  map[string]string
 	users   map[string]string
+	service string // first part of topic names
+	prefix  string // of index names
 	// env reaches the ledger's servers from the command line.
 	env []string
 }
@@ -180,14 +180,14 @@ func (s *system) end(t *testing.T, status string) string {
 func (s *system) readTopics(t *testing.T, feeID string, assessed answer) {
 	t.Helper()
 	want := map[string]int{
-		service + "-dbevent-fee-created":                     1,
-		service + "-dbevent-fee-updated":                     2, // two payments were applied
-		service + "-dbevent-feepayment-created":              2,
-		"elastic-index-librarymanagementsystem_fee-created":  3, // and the copies of the two updates
-		"elastic-index-librarymanagementsystem_fee-updated":  2,
-		"elastic-index-librarymanagementsystem_fee-extended": 2,
-		service + "-fee-created":                             1,
-		service + "-journal":                                 5,
+		s.service + "-dbevent-fee-created":                     1,
+		s.service + "-dbevent-fee-updated":                     2, // two payments were applied
+		s.service + "-dbevent-feepayment-created":              2,
+		"elastic-index-" + s.prefix + "_fee-created":  3, // and the copies of the two updates
+		"elastic-index-" + s.prefix + "_fee-updated":  2,
+		"elastic-index-" + s.prefix + "_fee-extended": 2,
+		s.service + "-fee-created":                             1,
+		s.service + "-journal":                                 5,
 	}
 	tail := start(t, s.env, "tail", "--from", "1", "--json")
 	got := map[string]int{}
@@ -206,7 +206,7 @@ func (s *system) readTopics(t *testing.T, feeID string, assessed answer) {
 		}
 		seen[id] = true
 		got[m.Topic]++
-		if m.Topic == service+"-fee-created" {
+		if m.Topic == s.service+"-fee-created" {
 			require.Equal(t, string(assessed.body), string(m.Value), "the route event is the answer, byte for byte")
 		}
 		if fmt.Sprint(got) == fmt.Sprint(want) {
