@@ -25,9 +25,9 @@ lint: ## check style, imports and formatting
 generate: ## write the generated files anew
 	go generate ./...
 
-bench: ## measure speed on a durable Postgres; prints a table, writes out/bench.json
+bench: ## measure speed on a durable Postgres; prints a table, writes out/bench.json (BENCH=-quick: a smoke run)
 	@scripts/setup fast
-	go run ./bench
+	go run ./bench $(BENCH)
 
 setup: ## install what the other targets need
 	scripts/setup
