@@ -9,7 +9,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// ErrGap: the log has a hole. Positions and versions are dense, so this is never a commit on its way: it is damage.
+// ErrGap says that the log has a hole. Positions and versions are dense, so this is never a commit on its way: it is damage.
 var ErrGap = errors.New("the log has a hole")
 
 // Reader reads the log. Any of the three roles may; it is safe for concurrent use.

@@ -26,7 +26,8 @@ func benchLog(b *testing.B) *fixture {
 }
 
 func reportEvents(b *testing.B) {
-	b.ReportMetric(benchEvents*float64(b.N)/b.Elapsed().Seconds(), "events/s") //nolint:forbidigo // a rate, not money
+	b.Helper()
+	b.ReportMetric(benchEvents*float64(b.N)/b.Elapsed().Seconds(), "events/s")
 }
 
 // BenchmarkBareScan is what Verify and ReadAll are measured against: the same rows in order, taken from the wire and left alone.

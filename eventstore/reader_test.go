@@ -139,7 +139,7 @@ func TestFollowGetsWhatIsThereAndWhatComes(t *testing.T) {
 		switch got[len(got)-1].Position {
 		case 7:
 			f.head, f.at = headAt(events[9]), events[9].RecordedAt
-			f.store(t, events[7:])
+			f.store(t, events[7:]) //nolint:contextcheck // the test's own context is meant
 		case 10:
 			return enough
 		}

@@ -31,6 +31,7 @@ type VerifyReport struct {
 // additional event, a cut tail (against the head), events out of order, versions of a stream that don't follow each
 // other, times or epochs that go back, and streams and commits that say something else than the log. Writers may go on:
 // the head is read first and verified up to. Memory is bounded, whatever the size of the log.
+// Who a stream is about (streams.subject) stands in no event, so nothing here can tell whether it was changed.
 //
 // Damage is not an error: see the report. An error means that the verification couldn't be finished.
 func Verify(ctx context.Context, r *Reader, o VerifyOptions) (VerifyReport, error) {

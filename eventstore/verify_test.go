@@ -6,6 +6,7 @@ import (
 	"hash/maphash"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -265,15 +266,15 @@ func TestVerifyWhileWritersGoOn(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	f.store(t, f.events(2_000, 50))
-	ctx, cancel := context.WithCancel(t.Context())
+	var stop atomic.Bool
 	var writing sync.WaitGroup
 	writing.Go(func() {
-		for ctx.Err() == nil {
+		for !stop.Load() {
 			f.store(t, f.events(20, 60))
 		}
 	})
 	defer writing.Wait()
-	defer cancel()
+	defer stop.Store(true)
 	var last int64
 	for i := 0; i < 30 || last < 2_100; i++ {
 		report := verify(t, f, VerifyOptions{})

@@ -21,12 +21,12 @@ import (
 // plan is what a child process does: workers that commit, each on the streams it is given in turn, until they have made Commits
 // of them or stdin is closed.
 type plan struct {
-	URL       string
-	Streams   [][]string // of each worker; every commit of it appends to all of them
-	Commits   int        // of each worker; 0 for no end
-	Failpoint string
-	Hit       int64 // at which pass of the failpoint the signal is raised
-	Signal    syscall.Signal
+	URL       string         `json:"url"`
+	Streams   [][]string     `json:"streams"` // of each worker; every commit of it appends to all of them
+	Commits   int            `json:"commits"` // of each worker; 0 for no end
+	Failpoint string         `json:"failpoint"`
+	Hit       int64          `json:"hit"` // at which pass of the failpoint the signal is raised
+	Signal    syscall.Signal `json:"signal"`
 }
 
 // runChild is the main function of a child. It says on stdout what it is about to commit ("intent") and what was acknowledged

@@ -118,7 +118,7 @@ func startChild(t *testing.T, h *history, p plan) *child {
 	require.NoError(t, err)
 	self, err := os.Executable()
 	require.NoError(t, err)
-	c := &child{history: h, cmd: exec.CommandContext(t.Context(), self), ready: make(chan struct{})} //nolint:gosec // ourselves
+	c := &child{history: h, cmd: exec.CommandContext(t.Context(), self), ready: make(chan struct{})}
 	c.cmd.Env = append(os.Environ(), envChild+"="+string(text))
 	c.cmd.Stderr = &c.stderr
 	stdout, err := c.cmd.StdoutPipe()

@@ -2,6 +2,7 @@ package faulttest
 
 import (
 	"fmt"
+	"maps"
 	"syscall"
 	"testing"
 
@@ -47,9 +48,7 @@ func TestTwoProcesses(t *testing.T) {
 				require.Empty(t, histories[p].refused)
 				require.Empty(t, histories[p].unacknowledged())
 				redecided += c.stats
-				for id, a := range histories[p].attempts {
-					all.attempts[id] = a
-				}
+				maps.Copy(all.attempts, histories[p].attempts)
 			}
 			require.Positive(t, redecided, "the processes never met on a stream")
 			checkLog(t, db.AppPool(t), all)

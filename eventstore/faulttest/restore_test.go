@@ -84,6 +84,6 @@ func runTool(t *testing.T, name string, args ...string) {
 	require.NoError(t, err, "the client programs of Postgres are needed")
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	out, err := exec.CommandContext(ctx, path, args...).CombinedOutput() //nolint:gosec // programs of Postgres
+	out, err := exec.CommandContext(ctx, path, args...).CombinedOutput()
 	require.NoError(t, err, "%s: %s", name, out)
 }
