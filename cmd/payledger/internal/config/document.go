@@ -29,6 +29,9 @@ func (c Config) Settings() []Setting {
 
 // WriteExample writes .env.example: every setting with its documentation and default.
 func WriteExample(w io.Writer) error {
+	if _, err := fmt.Fprint(w, "# Every setting of payledger, with its default. Generated: see internal/config.\n\n"); err != nil {
+		return fmt.Errorf("write example: %w", err)
+	}
 	for _, s := range (Config{}).Settings() {
 		if _, err := fmt.Fprintf(w, "# %s\n#%s=%s\n\n", s.Doc, s.Name, s.Default); err != nil {
 			return fmt.Errorf("write example: %w", err)
