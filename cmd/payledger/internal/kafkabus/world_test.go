@@ -119,14 +119,17 @@ func (w *world) cursors(t require.TestingT) map[string]int64 {
 }
 
 // published waits until the cursors have reached the end of the log.
-func (w *world) published(t testing.TB) {
+func (w *world) published(t testing.TB) { w.publishedWithin(t, patience) }
+
+// publishedWithin waits so long until the cursors have reached the end of the log.
+func (w *world) publishedWithin(t testing.TB, timeout time.Duration) {
 	t.Helper()
 	head, err := w.reader.Head(t.Context())
 	require.NoError(t, err)
 	require.Eventually(t, func() bool {
 		at := w.cursors(t)
 		return at["db"] == head.Position && at["index"] == head.Position && at["route"] == head.Route
-	}, patience, 10*time.Millisecond)
+	}, timeout, 10*time.Millisecond)
 }
 
 // messages returns everything that is on the topics of this world now, of each partition in order.
