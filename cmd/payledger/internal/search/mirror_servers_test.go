@@ -1,0 +1,511 @@
+//go:build servers
+
+package search_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/stretchr/testify/require"
+
+	essearch "payledger/cmd/payledger/internal/search"
+	"payledger/eventstore"
+	"payledger/internal/ledgertest"
+	"payledger/projections"
+	documentsprojection "payledger/projections/documents"
+	mirror "payledger/projections/search"
+	"payledger/readmodels"
+	"payledger/readmodels/checkpoints"
+	"payledger/readmodels/documents"
+	"payledger/readmodels/search"
+	"payledger/readmodels/search/pgsearch"
+)
+
+const patience = 60 * time.Second
+
+// fixture is a log with its documents in Postgres, and a mirror that reaches the real server through a proxy.
+type fixture struct {
+	*ledgertest.Log
+	server
+	proxy   *proxy
+	index   *essearch.Index // through the proxy
+	inPG    *pgsearch.Searcher
+	pool    *pgxpool.Pool
+	watcher *checkpoints.Watcher
+}
+
+func newFixture(t *testing.T, seed uint64) *fixture {
+	t.Helper()
+	f := &fixture{Log: ledgertest.Open(t, seed), server: newServer(t)}
+	f.proxy = newProxy(t, f.url)
+	f.pool = f.DB.ProjectorPool(t)
+	f.inPG = pgsearch.New(f.DB.AppPool(t))
+	f.watcher = checkpoints.NewWatcher(f.pool, slog.New(slog.DiscardHandler))
+	background(t, func(ctx context.Context) error { f.watcher.Run(ctx); return nil })
+	var err error
+	f.index, err = essearch.New(essearch.Config{
+		URL: f.proxy.URL, Prefix: f.prefix,
+		Checkpoint: func(ctx context.Context) (int64, error) { return checkpoints.Read(ctx, f.pool, search.Mirror()) },
+	})
+	require.NoError(t, err)
+	return f
+}
+
+// running is something that runs until it is stopped or ends by itself.
+type running struct {
+	stop func()
+	done chan struct{}
+	err  error // after done
+}
+
+func background(t *testing.T, run func(context.Context) error) *running {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	r := &running{done: make(chan struct{})}
+	r.stop = func() { cancel(); <-r.done }
+	go func() { defer close(r.done); r.err = run(ctx) }()
+	t.Cleanup(r.stop)
+	return r
+}
+
+func (r *running) wait(t *testing.T) error {
+	t.Helper()
+	select {
+	case <-r.done:
+	case <-time.After(patience):
+		require.Fail(t, "it doesn't end")
+	}
+	return r.err
+}
+
+func (f *fixture) startDocuments(t *testing.T) *running {
+	t.Helper()
+	cfg := projections.RunConfig{
+		Pool: f.pool, Reader: f.Reader, Waker: f.Waker, Catalog: f.Catalog, Keys: f.Keys, Projector: documentsprojection.New(),
+		Logger: slog.New(slog.DiscardHandler), Metrics: projections.NewMetrics(prometheus.NewRegistry()), Now: time.Now,
+	}
+	return background(t, func(ctx context.Context) error { return projections.Run(ctx, cfg) })
+}
+
+func (f *fixture) startMirror(t *testing.T, change ...func(*mirror.Config)) *running {
+	t.Helper()
+	cfg := mirror.Config{
+		Pool: f.pool, Watcher: f.watcher, Index: f.index, Logger: slog.New(slog.NewTextHandler(t.Output(), nil)),
+		Metrics: projections.NewMetrics(prometheus.NewRegistry()), Now: time.Now, PageSize: 20, LeaseTTL: time.Second, Interval: time.Millisecond,
+	}
+	for _, fn := range change {
+		fn(&cfg)
+	}
+	return background(t, func(ctx context.Context) error { return mirror.Run(ctx, cfg) })
+}
+
+// await reads the table: tests set checkpoints back behind the watcher's back.
+func (f *fixture) await(t *testing.T, p checkpoints.Projection, position int64) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		reached, err := checkpoints.Read(t.Context(), f.pool, p)
+		return err == nil && reached >= position
+	}, patience, 10*time.Millisecond, p.Name)
+}
+
+// stored is the mirror's row.
+type stored struct {
+	Position, Epoch int64
+	State           string
+	HaltedPosition  *int64
+	HaltedEvent     *uuid.UUID
+	Problem         string
+}
+
+func (f *fixture) checkpoint(t *testing.T) stored {
+	t.Helper()
+	var c stored
+	require.NoError(t, f.pool.QueryRow(t.Context(), `SELECT position, lease_epoch, state, halted_position, halted_event, problem
+		FROM ledger.checkpoints WHERE projection = 'search'`).Scan(&c.Position, &c.Epoch, &c.State, &c.HaltedPosition, &c.HaltedEvent, &c.Problem))
+	return c
+}
+
+// requireEqual asks both searches the same and wants the same answers.
+func (f *fixture) requireEqual(t *testing.T) {
+	t.Helper()
+	queries := []search.Query{{}, {Text: "usd"}, {Text: "lost beach"}, {Text: "überg"}, {Text: "cafe"}, {Status: "paid"}, {Status: "unpaid", Reason: "lost"}}
+	for _, user := range f.Users {
+		queries = append(queries, search.Query{Owner: user}, search.Query{UserID: user, Text: "overdue"})
+	}
+	for _, q := range queries {
+		q.Tenant, q.Object, q.PageRowCount = ledgertest.Tenant, fee, 40
+		for {
+			inPG, err := f.inPG.Search(t.Context(), q)
+			require.NoError(t, err)
+			inES, err := f.index.Search(t.Context(), q)
+			require.NoError(t, err)
+			require.Equal(t, texts(inPG.Documents), texts(inES.Documents), "%+v", q)
+			inPG.Documents, inES.Documents = nil, nil
+			require.Equal(t, inPG, inES, "%+v", q)
+			if q.Cursor = inPG.Next; q.Cursor == "" {
+				break
+			}
+		}
+	}
+	all, err := f.inPG.Search(t.Context(), search.Query{Tenant: ledgertest.Tenant, Object: fee})
+	require.NoError(t, err)
+	require.Positive(t, all.Total)
+}
+
+func texts(docs []json.RawMessage) []string {
+	all := make([]string, len(docs))
+	for i, d := range docs {
+		all[i] = string(d)
+	}
+	return all
+}
+
+func TestMirrorAnswersLikePostgres(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, 1)
+	f.startMirror(t) // before there are documents
+	f.startDocuments(t)
+	for range 4 {
+		head := f.Random(t, 60)
+		f.await(t, search.Mirror(), head)
+		f.requireEqual(t)
+	}
+}
+
+func TestOutageOfTheServerIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, 2)
+	f.startDocuments(t)
+	registry := prometheus.NewRegistry()
+	f.startMirror(t, func(c *mirror.Config) { c.Metrics = projections.NewMetrics(registry) })
+	before := f.Random(t, 60)
+	f.await(t, search.Mirror(), before)
+	indices := f.indices(t)
+
+	f.proxy.down.Store(true)
+	head := f.Random(t, 60)
+	f.await(t, documents.Projection(), head)
+	_, err := f.inPG.Search(t.Context(), search.Query{Tenant: ledgertest.Tenant, Object: fee})
+	require.NoError(t, err, "the documents go on")
+	_, err = f.index.Search(t.Context(), search.Query{Tenant: ledgertest.Tenant, Object: fee})
+	require.ErrorIs(t, err, search.ErrUnavailable)
+	require.Eventually(t, func() bool { return metric(t, registry, "projection_retries_total") >= 3 }, patience, 10*time.Millisecond)
+	require.Equal(t, before, f.checkpoint(t).Position)
+	require.Equal(t, "running", f.checkpoint(t).State)
+
+	f.proxy.down.Store(false)
+	f.await(t, search.Mirror(), head)
+	f.requireEqual(t)
+	require.Equal(t, indices, f.indices(t), "an outage is no reason to build anew")
+	require.Eventually(t, func() bool { return metric(t, registry, "projection_lag_events") == 0 }, patience, 10*time.Millisecond)
+	require.InDelta(t, head, metric(t, registry, "projection_position"), 0)
+}
+
+func metric(t *testing.T, registry *prometheus.Registry, name string) float64 {
+	t.Helper()
+	families, err := registry.Gather()
+	require.NoError(t, err)
+	for _, f := range families {
+		if f.GetName() == name {
+			return f.GetMetric()[0].GetGauge().GetValue() + f.GetMetric()[0].GetCounter().GetValue()
+		}
+	}
+	return -1
+}
+
+func TestBusyServerDoesNotHalt(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, 3)
+	f.startDocuments(t)
+	var asked atomic.Int64
+	busy := func(w http.ResponseWriter, r *http.Request) bool {
+		if !isBulk(r) || asked.Add(1)%3 == 0 {
+			return false
+		}
+		w.Header().Set("X-Elastic-Product", "Elasticsearch")
+		w.WriteHeader([]int{http.StatusTooManyRequests, http.StatusServiceUnavailable}[asked.Load()%2])
+		return true
+	}
+	f.proxy.onRequest.Store(&busy)
+	// Every third answer that comes at all says of one document that it must be sent again.
+	item := func(r *http.Request, body []byte) []byte {
+		if isBulk(r) && asked.Load()%9 == 0 {
+			return []byte(strings.Replace(string(body), `"status":201`, `"status":429`, 1))
+		}
+		return body
+	}
+	f.proxy.onAnswer.Store(&item)
+	f.startMirror(t, func(c *mirror.Config) { c.PageSize = 10 })
+	f.await(t, search.Mirror(), f.Random(t, 80))
+	f.requireEqual(t)
+}
+
+func TestTwoMirrorsShareOneLease(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, 4)
+	f.startDocuments(t)
+	var mu sync.Mutex
+	writers := make(map[string]int)
+	start := func(name string) *running {
+		return f.startMirror(t, func(c *mirror.Config) {
+			c.Owner, c.Index = name, counted{f.index, func() { mu.Lock(); defer mu.Unlock(); writers[name]++ }}
+		})
+	}
+	first := start("first")
+	f.await(t, search.Mirror(), f.Random(t, 30))
+	start("second")
+	f.await(t, search.Mirror(), f.Random(t, 30))
+	mu.Lock()
+	require.Zero(t, writers["second"])
+	mu.Unlock()
+	epoch := f.checkpoint(t).Epoch
+	first.stop()
+	f.await(t, search.Mirror(), f.Random(t, 30))
+	f.requireEqual(t)
+	require.Equal(t, epoch+1, f.checkpoint(t).Epoch)
+	mu.Lock()
+	defer mu.Unlock()
+	require.Positive(t, writers["second"])
+}
+
+// counted tells of each write.
+type counted struct {
+	*essearch.Index
+	wrote func()
+}
+
+func (c counted) Write(ctx context.Context, object readmodels.Object, docs []search.Document) error {
+	c.wrote()
+	return c.Index.Write(ctx, object, docs)
+}
+
+// An owner that is paused before its checkpoint, for longer than its lease, has done no harm and can't move the checkpoint.
+func TestPausedMirrorDoesNoHarm(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, 5)
+	f.startDocuments(t)
+	paused, resume := make(chan struct{}), make(chan struct{})
+	var once sync.Once
+	f.startMirror(t, func(c *mirror.Config) {
+		c.Owner, c.LeaseTTL = "first", 200*time.Millisecond
+		c.Index = counted{f.index, func() { once.Do(func() { close(paused); <-resume }) }}
+	})
+	f.Random(t, 40)
+	<-paused
+	second := f.startMirror(t, func(c *mirror.Config) { c.Owner = "second" })
+	head := f.Random(t, 40)
+	f.await(t, search.Mirror(), head)
+	close(resume) // the old page goes out now
+	head = f.Random(t, 40)
+	f.await(t, search.Mirror(), head)
+	f.requireEqual(t)
+	second.stop()
+	f.await(t, search.Mirror(), f.Random(t, 10))
+	f.requireEqual(t)
+}
+
+func TestRestartRepeatsHarmlessly(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, 6)
+	f.startDocuments(t)
+	m := f.startMirror(t)
+	early := f.Random(t, 40)
+	f.await(t, search.Mirror(), early)
+	head := f.Random(t, 60)
+	f.await(t, search.Mirror(), head)
+	m.stop()
+	require.NoError(t, m.err)
+	indices := f.indices(t)
+	// As after a crash between a write and its checkpoint.
+	_, err := f.pool.Exec(t.Context(), `UPDATE ledger.checkpoints SET position = e.position, hash = e.hash
+		FROM ledger.events e WHERE projection = 'search' AND e.position = $1`, early)
+	require.NoError(t, err)
+	f.startMirror(t)
+	f.await(t, search.Mirror(), head)
+	f.requireEqual(t)
+	require.Equal(t, indices, f.indices(t))
+}
+
+func TestLostIndexIsBuiltAnew(t *testing.T) {
+	t.Parallel()
+	for name, while := range map[string]struct{ stopped, writing bool }{"idle": {}, "writing": {writing: true}, "stopped": {stopped: true}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFixture(t, 7)
+			f.startDocuments(t)
+			m := f.startMirror(t)
+			head := f.Random(t, 60)
+			f.await(t, search.Mirror(), head)
+			before := f.behind(t)
+			require.Len(t, before, 1)
+			if while.stopped {
+				m.stop()
+			}
+			f.do(t, http.MethodDelete, "/"+before[0], nil)
+			if while.writing {
+				head = f.Random(t, 30)
+			}
+			if while.stopped {
+				f.startMirror(t)
+			}
+			require.Eventually(t, func() bool {
+				after := f.behind(t)
+				return len(after) == 1 && after[0] != before[0]
+			}, patience, 10*time.Millisecond)
+			f.await(t, search.Mirror(), head)
+			f.requireEqual(t)
+			require.Len(t, f.indices(t), 1)
+		})
+	}
+}
+
+func TestNewEpochDropsTheLostFuture(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, 8)
+	docs := f.startDocuments(t)
+	m := f.startMirror(t)
+	head := f.Random(t, 60)
+	f.await(t, search.Mirror(), head)
+	docs.stop()
+	m.stop()
+	// What was written after the backup from which the log is restored: a fee that is no more, and news of one that is.
+	ghost, news := document("ghost", 1, head+7, "ghost"), document(f.Fees[0], 1, head+8, "ghost")
+	ghost.Tenant, news.Tenant = ledgertest.Tenant, ledgertest.Tenant
+	require.NoError(t, f.index.Write(t.Context(), fee, []search.Document{ghost, news}))
+	change, err := eventstore.NewEpoch(t.Context(), f.DB.OwnerURL)
+	require.NoError(t, err)
+	require.Equal(t, []string{"search/1"}, change.Emptied)
+	require.Zero(t, f.checkpoint(t).Position)
+	f.startDocuments(t)
+	f.startMirror(t)
+	f.await(t, search.Mirror(), head)
+	f.requireEqual(t)
+	require.Empty(t, find(t, f.index, "ghost"))
+	f.await(t, search.Mirror(), f.Random(t, 30))
+	f.requireEqual(t)
+}
+
+// While the documents are built anew the mirror stands beyond them: it waits.
+func TestDocumentsBuiltAnewBehindTheMirror(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, 9)
+	docs := f.startDocuments(t)
+	f.startMirror(t)
+	head := f.Random(t, 60)
+	f.await(t, search.Mirror(), head)
+	docs.stop()
+	_, err := f.pool.Exec(t.Context(), `DROP SCHEMA documents_v1 CASCADE`)
+	require.NoError(t, err)
+	_, err = f.pool.Exec(t.Context(), `UPDATE ledger.checkpoints SET position = 0, hash = decode(repeat('00', 32), 'hex'), lease_epoch = lease_epoch + 1
+		WHERE projection = 'documents'`)
+	require.NoError(t, err)
+	require.Never(t, func() bool { c := f.checkpoint(t); return c.Position != head || c.State != "running" }, 2*time.Second, 50*time.Millisecond)
+	f.startDocuments(t)
+	head = f.Random(t, 30)
+	f.await(t, search.Mirror(), head)
+	f.await(t, documents.Projection(), head)
+	f.requireEqual(t)
+}
+
+func TestRefusedDocumentHaltsTheMirrorAlone(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, 10)
+	f.startDocuments(t)
+	before := f.Random(t, 30)
+	f.await(t, documents.Projection(), before)
+	id := f.Assess(t, f.Users[0], 500)
+	poison := f.Flush(t)
+	f.await(t, documents.Projection(), poison)
+	// No command can do this: the edge bounds what it accepts.
+	_, err := f.pool.Exec(t.Context(), `UPDATE documents_v1.documents SET reason = repeat('x', 40000) WHERE id = $1`, id)
+	require.NoError(t, err)
+	f.Assess(t, f.Users[0], 700)
+	head := f.Flush(t)
+	f.await(t, documents.Projection(), head)
+	registry := prometheus.NewRegistry()
+	m := f.startMirror(t, func(c *mirror.Config) { c.PageSize, c.Metrics = 1000, projections.NewMetrics(registry) })
+	var halted *projections.HaltedError
+	require.ErrorAs(t, m.wait(t), &halted)
+	event := f.Decode(t, poison)
+	require.Equal(t, poison, halted.Position)
+	require.Equal(t, event.ID, halted.EventID)
+	require.ErrorContains(t, halted, "main/fee/"+id)
+	c := f.checkpoint(t)
+	require.Equal(t, stored{
+		Position: poison - 1, Epoch: c.Epoch, State: "halted", HaltedPosition: &poison, HaltedEvent: &event.ID, Problem: halted.Err.Error(),
+	}, c, "all before it is mirrored")
+	require.InDelta(t, 1, metric(t, registry, "projection_halted"), 0)
+	f.await(t, documents.Projection(), f.Random(t, 10))
+
+	_, err = f.pool.Exec(t.Context(), `UPDATE documents_v1.documents SET reason = 'overdue' WHERE id = $1`, id)
+	require.NoError(t, err)
+	f.startMirror(t)
+	f.await(t, search.Mirror(), head)
+	require.Equal(t, "running", f.checkpoint(t).State)
+}
+
+func TestAnotherLogHaltsTheMirror(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, 11)
+	f.startDocuments(t)
+	m := f.startMirror(t)
+	f.await(t, search.Mirror(), f.Random(t, 10))
+	m.stop()
+	_, err := f.pool.Exec(t.Context(), `UPDATE ledger.checkpoints SET hash = decode(repeat('ab', 32), 'hex') WHERE projection = 'search'`)
+	require.NoError(t, err)
+	require.ErrorIs(t, f.startMirror(t).wait(t), projections.ErrOtherLog)
+	require.Equal(t, "halted", f.checkpoint(t).State)
+}
+
+// What stands at the checkpoint of an answer is in the answer, also while the index is lost and built anew.
+func TestAnswersHoldWhatTheirCheckpointSays(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, 12)
+	f.startDocuments(t)
+	f.startMirror(t, func(c *mirror.Config) { c.PageSize = 5 })
+	var answers atomic.Int64
+	reader := background(t, func(ctx context.Context) error {
+		for ctx.Err() == nil {
+			res, err := f.index.Search(ctx, search.Query{Tenant: ledgertest.Tenant, Object: fee})
+			switch {
+			case errors.Is(err, search.ErrUnavailable):
+			case err != nil:
+				return err
+			case res.Total < res.Checkpoint: // each event is a new fee
+				return errors.New("a fee is missing")
+			default:
+				answers.Add(1)
+			}
+		}
+		return nil
+	})
+	for n := range 60 {
+		f.Assess(t, f.Users[0], 100)
+		head := f.Flush(t)
+		if n%20 == 19 {
+			f.await(t, search.Mirror(), head)
+			f.do(t, http.MethodDelete, "/"+f.behind(t)[0], nil)
+		}
+	}
+	f.Assess(t, f.Users[0], 100)
+	head := f.Flush(t)
+	require.Eventually(t, func() bool {
+		res, err := f.index.Search(t.Context(), search.Query{Tenant: ledgertest.Tenant, Object: fee})
+		return err == nil && res.Checkpoint == head
+	}, patience, 10*time.Millisecond)
+	reader.stop()
+	require.NoError(t, reader.err)
+	require.Greater(t, answers.Load(), int64(20))
+	f.requireEqual(t)
+}
