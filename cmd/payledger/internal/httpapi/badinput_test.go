@@ -135,7 +135,7 @@ func TestBadQueries(t *testing.T) {
 		"/fees/" + memberID + "/history?asOf=soon":        "errMsg_asOfisNotAValidDate",
 		"/fees/" + memberID + "/history?knownAt=-1":       "errMsg_knownAtisNotAValidInteger",
 		"/fees/" + memberID + "/history?x=1":              "errMsg_xisNotAKnownField",
-		"/search/fees?cursor=x":                           "errMsg_cursorisNotAKnownField",
+		"/search/fees?sort=amount":                        "errMsg_sortisNotAKnownField",
 		"/search/fees?currency=euro":                      "errMsg_currencyisNotAValidCurrency",
 	} {
 		w.do("GET", query, w.staff(), "").refused(400, "BadRequest", message)

@@ -104,6 +104,10 @@ func TestSearchPassesOnWhatWasAsked(t *testing.T) {
 
 	w.do("GET", "/search/fees", w.member(), "").wants(200)
 	require.Equal(t, memberID, w.search.asked.Owner, "members find their own")
+	w.search.err = fmt.Errorf("ask: %w", search.ErrCursor)
+	w.do("GET", "/search/fees?cursor=x", w.staff(), "").refused(400, "BadRequest", "errMsg_cursorisNotAValidCursor")
+	w.search.err = fmt.Errorf("ask: %w", search.ErrTooFar)
+	w.do("GET", "/search/fees?pageNumber=1000", w.staff(), "").refused(400, "BadRequest", "errMsg_pageNumberisNotAValidInteger")
 	w.search.err = fmt.Errorf("ask: %w", search.ErrUnavailable)
 	r = w.do("GET", "/search/fees?q=x", w.staff(), "").refused(503, "SearchUnavailable", "errMsg_searchIsNotAvailable")
 	require.Equal(t, "1", r.header.Get("Retry-After"))

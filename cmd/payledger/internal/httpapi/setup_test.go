@@ -325,5 +325,3 @@ func (f *fixedSearch) Search(_ context.Context, q search.Query) (search.Result, 
 	f.asked = q
 	return f.result, f.err
 }
-
-func (f *fixedSearch) Projection() string { return tables.ProjectionName }
