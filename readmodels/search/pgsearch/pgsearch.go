@@ -35,14 +35,24 @@ const sqlWhere = `
         AND ($3 = '' OR owner = $3) AND ($4 = '' OR user_id = $4) AND ($5 = '' OR loan_id = $5) AND ($6 = '' OR status = $6)
         AND ($7 = '' OR reason = $7) AND ($8 = '' OR currency = $8) AND ($9 = '' OR words @@ $9::tsquery)`
 
-// Documents, total and checkpoint are of one snapshot: what stands at the checkpoint can be found.
+const sqlOrder = `
+    ORDER BY created_at DESC, id DESC LIMIT $12 OFFSET $13`
+
+const sqlBehindCursor = `
+        AND ($10::timestamptz IS NULL OR (created_at, id) < ($10::timestamptz, $11))`
+
+// Documents, total and checkpoint are of one snapshot: what stands at the checkpoint can be found. Postgres can't guess how
+// rare a prefix is, and would read all documents for a few by walking from the newest. So the count decides: few matches are
+// fetched by their words and sorted (OFFSET 0 keeps the planner from looking beyond), many are met on the walk soon.
 const sqlSearch = `
-WITH page AS (
-    SELECT created_at, id, body FROM documents_v1.documents` + sqlWhere + `
-        AND ($10::timestamptz IS NULL OR (created_at, id) < ($10::timestamptz, $11))
-    ORDER BY created_at DESC, id DESC LIMIT $12 OFFSET $13
-), total AS (
+WITH total AS (
     SELECT count(*) AS n FROM (SELECT FROM documents_v1.documents` + sqlWhere + ` LIMIT $14) AS counted
+), page AS (
+    (SELECT created_at, id, body FROM (SELECT created_at, id, body FROM documents_v1.documents` + sqlWhere + sqlBehindCursor + ` OFFSET 0) AS few
+    WHERE $9 <> '' AND (SELECT n FROM total) < $14` + sqlOrder + `)
+    UNION ALL
+    (SELECT created_at, id, body FROM documents_v1.documents` + sqlWhere + sqlBehindCursor + `
+        AND ($9 = '' OR (SELECT n FROM total) = $14)` + sqlOrder + `)
 ), served AS (
     SELECT coalesce(max(position), 0) AS checkpoint FROM ledger.checkpoints WHERE projection = $15 AND version = $16
 )

@@ -1,0 +1,136 @@
+package pgsearch
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/stretchr/testify/require"
+
+	"payledger/eventstore/pgtest"
+	"payledger/eventstore/storetest"
+	"payledger/readmodels"
+	"payledger/readmodels/documents"
+	"payledger/readmodels/search"
+)
+
+// 100,000 documents of 20,000 users in one tenant; every document has words that all have, one that a thousand have and one
+// of its own.
+const sqlFill = `
+INSERT INTO documents_v1.documents (tenant, object, id, owner, user_id, loan_id, status, reason, currency, created_at, words, deleted,
+    position, epoch, body, state)
+SELECT 'main', 'fee', 'fee-' || n, 'user-' || n % 20000, 'user-' || n % 20000, 'loan-' || n, (ARRAY['unpaid', 'paid'])[n % 2 + 1],
+    (ARRAY['overdue', 'lost'])[n % 2 + 1], 'USD', timestamptz '2026-01-01' + n * interval '1 second',
+    array_to_tsvector(ARRAY['usd', 'fee', 'own' || n, 'group' || n % 100, 'user' || n % 20000, CASE WHEN n % 2 = 0 THEN 'unpaid' ELSE 'paid' END]),
+    n % 50 = 0, n, 1, '{}', 'null'
+FROM generate_series(1, 100000) AS n`
+
+// node is what is read of a plan.
+type node struct {
+	Type       string  `json:"Node Type"`
+	Index      string  `json:"Index Name"`
+	SharedHit  int64   `json:"Shared Hit Blocks"`
+	SharedRead int64   `json:"Shared Read Blocks"`
+	Plans      []*node `json:"Plans"`
+}
+
+func (n *node) indices() []string {
+	var all []string
+	if n.Index != "" {
+		all = append(all, n.Index)
+	}
+	for _, part := range n.Plans {
+		all = append(all, part.indices()...)
+	}
+	return all
+}
+
+// explain runs the statement of a query as Search does, and returns its plan.
+func explain(t *testing.T, pool *pgxpool.Pool, q search.Query) (*node, time.Duration) {
+	t.Helper()
+	q.Tenant, q.Object = "main", readmodels.ObjectFee
+	if q.PageRowCount == 0 {
+		q.PageRowCount = 25
+	}
+	plan, err := q.Plan()
+	require.NoError(t, err)
+	var raw []byte
+	require.NoError(t, pool.QueryRow(t.Context(), "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON)"+sqlSearch,
+		append([]any{pgx.QueryExecModeExec}, arguments(q, plan)...)...).Scan(&raw))
+	var answer []struct {
+		Plan *node
+		Time json.Number `json:"Execution Time"`
+	}
+	require.NoError(t, json.Unmarshal(raw, &answer))
+	took, err := time.ParseDuration(answer[0].Time.String() + "ms")
+	require.NoError(t, err)
+	return answer[0].Plan, took
+}
+
+func TestPlansUseTheIndices(t *testing.T) {
+	t.Parallel()
+	db := pgtest.NewFrom(t, storetest.Template())
+	projector := db.ProjectorPool(t)
+	require.NoError(t, pgx.BeginFunc(t.Context(), projector, func(tx pgx.Tx) error {
+		_, err := documents.EnsureSchema(t.Context(), tx)
+		return err
+	}))
+	_, err := projector.Exec(t.Context(), sqlFill)
+	require.NoError(t, err)
+	_, err = projector.Exec(t.Context(), `VACUUM ANALYZE documents_v1.documents`)
+	require.NoError(t, err)
+	pool := db.AppPool(t)
+	first := search.Plan{Limit: 1}.Next(1, search.Place{CreatedAt: time.Date(2026, 1, 1, 14, 0, 0, 0, time.UTC), ID: "x"})
+	for name, of := range map[string]struct {
+		query search.Query
+		index string
+		// blocks bounds how much is looked at, of 10,000 blocks or more: that doesn't depend on the machine.
+		blocks int64
+	}{
+		"newest":             {search.Query{}, "documents_created_idx", 2000},
+		"behind a cursor":    {search.Query{Cursor: first}, "documents_created_idx", 2000},
+		"of an owner":        {search.Query{Owner: "user-77"}, "documents_owner_idx", 100},
+		"of a user":          {search.Query{UserID: "user-77"}, "documents_user_idx", 100},
+		"of a user, unpaid":  {search.Query{UserID: "user-77", Status: "unpaid"}, "documents_user_idx", 100},
+		"of a loan":          {search.Query{LoanID: "loan-77"}, "documents_loan_idx", 100},
+		"own word":           {search.Query{Text: "own77777"}, "documents_words_idx", 100},
+		"two words":          {search.Query{Text: "usd own77777"}, "documents_words_idx", 1000},
+		"word of a group":    {search.Query{Text: "group77"}, "documents_words_idx", 4000},
+		"prefix":             {search.Query{Text: "own7777"}, "documents_words_idx", 200},
+		"own word, of owner": {search.Query{Text: "own77777", Owner: "user-17777"}, "", 100},
+		"nowhere":            {search.Query{Text: "nowhere"}, "documents_words_idx", 100},
+	} {
+		plan, took := explain(t, pool, of.query)
+		indices := plan.indices()
+		t.Logf("%-20s %8s %6d blocks %v", name, took, plan.SharedHit+plan.SharedRead, slices.Compact(indices))
+		if of.index != "" {
+			require.Contains(t, indices, of.index, name)
+		}
+		require.LessOrEqual(t, plan.SharedHit+plan.SharedRead, of.blocks, name)
+	}
+	// What nearly all documents have is found while the newest are read.
+	plan, took := explain(t, pool, search.Query{Text: "usd"})
+	t.Logf("%-20s %8s %6d blocks %v", "word of all", took, plan.SharedHit+plan.SharedRead, plan.indices())
+	require.Contains(t, plan.indices(), "documents_created_idx")
+}
+
+// Every statement of the package is valid for the role that runs it.
+func TestStatementsPrepare(t *testing.T) {
+	t.Parallel()
+	db := pgtest.NewFrom(t, storetest.Template())
+	require.NoError(t, pgx.BeginFunc(t.Context(), db.ProjectorPool(t), func(tx pgx.Tx) error {
+		_, err := documents.EnsureSchema(t.Context(), tx)
+		return err
+	}))
+	conn, err := db.AppPool(t).Acquire(t.Context())
+	require.NoError(t, err)
+	defer conn.Release()
+	for i, sql := range []string{sqlSearch} {
+		_, err := conn.Conn().Prepare(t.Context(), fmt.Sprintf("s%d", i), sql)
+		require.NoError(t, err, sql)
+	}
+}
