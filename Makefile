@@ -23,6 +23,10 @@ test-fast: ## the tests that need no more than Go and Postgres
 	@scripts/setup fast
 	scripts/with-postgres scripts/test ./...
 
+test-crash: ## the tests that kill processes and cut connections, three times over
+	@scripts/setup fast
+	scripts/with-postgres scripts/test -race -count 3 ./eventstore/faulttest
+
 lint: ## check style, imports and formatting
 	go tool -modfile=tools.mod golangci-lint run --build-tags servers ./...
 

@@ -29,12 +29,12 @@ type summary struct {
 	out     io.Writer
 	output  map[testID][]string // of what still runs
 	parents map[testID]bool
-	results map[testID]string
+	counts  map[string]int // by action; with -count a test counts as often as it ran
 	broken  bool // a package failed by itself: it doesn't build, or TestMain or a panic ended it
 }
 
 func run(in io.Reader, out, errOut io.Writer) int {
-	s := summary{out: out, output: map[testID][]string{}, parents: map[testID]bool{}, results: map[testID]string{}}
+	s := summary{out: out, output: map[testID][]string{}, parents: map[testID]bool{}, counts: map[string]int{}}
 	decoder := json.NewDecoder(in)
 	for {
 		var e event
@@ -69,11 +69,18 @@ func (s *summary) add(e event) {
 			s.endPackage(e)
 			return
 		}
-		s.results[id] = e.Action
+		s.count(id, e.Action)
 		if e.Action != "pass" {
 			fmt.Fprint(s.out, strings.Join(s.output[id], ""))
 		}
 		delete(s.output, id)
+	}
+}
+
+// count leaves parents out: their subtests have ended, and are counted, before them.
+func (s *summary) count(id testID, action string) {
+	if !s.parents[id] {
+		s.counts[action]++
 	}
 }
 
@@ -84,7 +91,7 @@ func (s *summary) endPackage(e event) {
 		for _, id := range s.unfinished(e.Package) {
 			fmt.Fprint(s.out, strings.Join(s.output[id], ""))
 			if id.name != "" {
-				s.results[id] = "fail"
+				s.count(id, "fail")
 			}
 			delete(s.output, id)
 		}
@@ -107,18 +114,12 @@ func (s *summary) unfinished(pkg string) []testID {
 }
 
 func (s *summary) finish() int {
-	counts := map[string]int{}
-	for id, result := range s.results {
-		if !s.parents[id] {
-			counts[result]++
-		}
-	}
-	fmt.Fprintf(s.out, "%d passed, %d failed", counts["pass"], counts["fail"])
-	if n := counts["skip"]; n > 0 {
+	fmt.Fprintf(s.out, "%d passed, %d failed", s.counts["pass"], s.counts["fail"])
+	if n := s.counts["skip"]; n > 0 {
 		fmt.Fprintf(s.out, ", %d skipped", n)
 	}
 	fmt.Fprintln(s.out)
-	if s.broken || counts["fail"] > 0 || counts["pass"] == 0 {
+	if s.broken || s.counts["fail"] > 0 || s.counts["pass"] == 0 {
 		return 1
 	}
 	return 0

@@ -62,6 +62,15 @@ func TestSummary(t *testing.T) {
 				{"Action":"fail","Package":"q"}`,
 			last: "1 passed, 0 failed", contains: "undefined: x", code: 1,
 		},
+		{
+			name: "a test that fails once in several runs has failed",
+			in: `{"Action":"run","Package":"p","Test":"A"}
+				{"Action":"fail","Package":"p","Test":"A"}
+				{"Action":"run","Package":"p","Test":"A"}
+				{"Action":"pass","Package":"p","Test":"A"}
+				{"Action":"fail","Package":"p"}`,
+			last: "1 passed, 1 failed", code: 1,
+		},
 		{name: "nothing ran", last: "0 passed, 0 failed", code: 1},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
