@@ -30,7 +30,7 @@ type summary struct {
 	output  map[testID][]string // of what still runs
 	parents map[testID]bool
 	counts  map[string]int // by action; with -count a test counts as often as it ran
-	broken  bool // a package failed by itself: it doesn't build, or TestMain or a panic ended it
+	broken  bool           // a package failed by itself: it doesn't build, or TestMain or a panic ended it
 }
 
 func run(in io.Reader, out, errOut io.Writer) int {
