@@ -63,10 +63,11 @@ func TestDev(t *testing.T) {
 	before := s.call(t, "staff", http.MethodGet, "/fees?sort=createdAt", "")
 	require.Zero(t, p.stop(t))
 
-	_, s = dev(t, dir, "--demo")
+	p, s = dev(t, dir, "--demo")
 	after := s.call(t, "staff", http.MethodGet, "/fees?sort=createdAt", "")
 	require.Equal(t, data[[]fee](t, before, "fees"), data[[]fee](t, after, "fees")[:3])
 	require.Len(t, data[[]fee](t, after, "fees"), 9, "and the demo's six")
+	require.Zero(t, p.stop(t))
 }
 
 // TestDevRefusesASecondOne shows that two processes can't share a data folder.
