@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -53,12 +54,12 @@ func (r *runner) applyEvents(ctx context.Context, lease *Lease, events []catalog
 }
 
 // Rows and checkpoint come back together after a crash of the server, so a commit needn't wait for the disk: what is
-// lost is applied again. The timeouts free the rows of an owner that hangs in mid-transaction. The rest makes Postgres use
-// the indexes whatever its statistics say: a plan made while the tables were empty must not scan them later.
+// lost is applied again. The timeouts free the rows of an owner that hangs in mid-transaction. The rest makes Postgres look
+// rows up by their keys: in an empty table all plans seem equal, and one made then must not be used once it is full.
 const sqlTransactionSettings = `SELECT set_config('synchronous_commit', 'off', true),
     set_config('idle_in_transaction_session_timeout', $1, true), set_config('statement_timeout', '60s', true),
     set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true),
-    set_config('plan_cache_mode', 'force_generic_plan', true), set_config('jit', 'off', true)`
+    set_config('plan_cache_mode', 'force_custom_plan', true), set_config('jit', 'off', true)`
 
 // transact writes the rows of events and the checkpoint in one transaction.
 func (r *runner) transact(ctx context.Context, lease *Lease, events []catalog.Event, end Checkpoint) error {
@@ -74,6 +75,11 @@ func (r *runner) transact(ctx context.Context, lease *Lease, events []catalog.Ev
 		if err := r.applyTo(ctx, tx, events); err != nil {
 			return err
 		}
+		if analyzeDue(lease.Checkpoint().Position, end.Position) {
+			if _, err := tx.Exec(ctx, "ANALYZE "+strings.Join(r.Projector.Tables(), ", ")); err != nil {
+				return err
+			}
+		}
 		// Delivered when the transaction commits, and only then.
 		if _, err := tx.Exec(ctx, sqlNotifyCheckpoint, lease.notification(end)); err != nil {
 			return err
@@ -87,6 +93,20 @@ func (r *runner) transact(ctx context.Context, lease *Lease, events []catalog.Ev
 	r.Failpoint("committed")
 	lease.Moved(end, began)
 	return nil
+}
+
+// firstAnalyze is the position at which tables are analysed first, then at each fourfold of it.
+const firstAnalyze = 500
+
+// analyzeDue reports whether a batch passes such a position. While a projection catches up its tables grow faster than
+// autovacuum looks at them, and without statistics the planner takes every index for as good as the key.
+func analyzeDue(from, to int64) bool {
+	for at := int64(firstAnalyze); at <= to; at *= 4 {
+		if from < at {
+			return true
+		}
+	}
+	return false
 }
 
 // applyTo calls the projector. An error that leaves the connection broken is the connection's, whatever it says.

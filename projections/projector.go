@@ -22,6 +22,8 @@ type Projector interface {
 	// Handles and Ignores name event types; every type of the catalog is in exactly one of them. Ignored events aren't even decoded.
 	Handles() []string
 	Ignores() []string
+	// Tables names the tables that Apply writes, with their schema.
+	Tables() []string
 	// EnsureSchema creates the schema <name>_v<version> if it is absent, and says whether it did.
 	EnsureSchema(ctx context.Context, tx pgx.Tx) (created bool, err error)
 	// Apply writes what the events change. It must not commit. It may be called again with the same events, or some of

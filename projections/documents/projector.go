@@ -50,6 +50,9 @@ func (p *Projector) Handles() []string {
 // Ignores lists the events that change none.
 func (p *Projector) Ignores() []string { return []string{"credit.granted"} }
 
+// Tables names the table of documents.
+func (p *Projector) Tables() []string { return []string{"documents_v1.documents"} }
+
 // EnsureSchema creates the table if it is absent.
 func (p *Projector) EnsureSchema(ctx context.Context, tx pgx.Tx) (bool, error) {
 	return documents.EnsureSchema(ctx, tx)

@@ -51,6 +51,9 @@ func (p *Projector) Handles() []string {
 // Ignores lists the events that change none.
 func (p *Projector) Ignores() []string { return []string{"credit.granted"} }
 
+// Tables names the tables of fees and their payments.
+func (p *Projector) Tables() []string { return []string{"tables_v1.fees", "tables_v1.fee_payments"} }
+
 // EnsureSchema creates the tables if they are absent.
 func (p *Projector) EnsureSchema(ctx context.Context, tx pgx.Tx) (bool, error) {
 	return tables.EnsureSchema(ctx, tx)

@@ -84,8 +84,10 @@ func scanFeePayment(row pgx.CollectableRow) (readmodels.FeePayment, error) {
 	return p, nil
 }
 
+// OFFSET 0 keeps the planner from turning the join round: one look-up by key for each wanted fee, however many there are.
 const sqlLoadFees = `
-SELECT ` + feeColumns + ` FROM tables_v1.fees WHERE (tenant, id) IN (SELECT * FROM unnest($1::text[], $2::text[]))`
+SELECT found.* FROM unnest($1::text[], $2::text[]) AS wanted (tenant, id) CROSS JOIN LATERAL (
+    SELECT ` + feeColumns + ` FROM tables_v1.fees AS f WHERE f.tenant = wanted.tenant AND f.id = wanted.id OFFSET 0) AS found`
 
 // LoadFees returns the rows of the fees that have one.
 func LoadFees(ctx context.Context, db Querier, keys []Key) ([]*readmodels.Fee, error) {

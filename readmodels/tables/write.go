@@ -88,7 +88,7 @@ func column[R, T any](rows []R, field func(R) T) []T {
 }
 
 // enum is how a value of one of the contract's enums is stored.
-func enum[E ~int](value E) int16 { return int16(value) } //nolint:gosec // they have less than ten values
+func enum[E ~int](value E) int16 { return int16(value) }
 
 // insertFeeArgs are the arguments of sqlInsertFees, in the order of feeColumns.
 func insertFeeArgs(rows []*readmodels.Fee) []any {
