@@ -25,7 +25,7 @@ test-fast: ## the tests that need no more than Go and Postgres
 
 test-crash: ## the tests that kill processes and cut connections, three times over
 	@scripts/setup fast
-	scripts/with-postgres scripts/test -race -count 3 ./eventstore/faulttest
+	scripts/with-postgres scripts/test -race -count 3 ./eventstore/faulttest -- -count 3 -run TestKills ./e2e
 
 lint: ## check style, imports and formatting
 	go tool -modfile=tools.mod golangci-lint run --build-tags servers ./...

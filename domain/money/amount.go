@@ -9,9 +9,9 @@ import (
 	"strconv"
 )
 
-// MaxMinor bounds an amount, in minor units: 2^53-1, the largest whole number that
-// every JSON reader holds exactly.
-const MaxMinor = 1<<53 - 1
+// MaxMinor bounds an amount, in minor units: 15 digits, which every JSON reader holds
+// exactly, also with the point of a currency's major unit among them.
+const MaxMinor = 999_999_999_999_999
 
 var (
 	// ErrOverflow reports an amount beyond MaxMinor, in either direction.

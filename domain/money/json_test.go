@@ -57,8 +57,8 @@ func TestUnmarshalRefuses(t *testing.T) {
 		`{"minor":1,"currency":"usd"}`:            money.ErrUnknownCurrency,
 		`{"minor":1,"currency":"\u0055SD"}`:       money.ErrUnknownCurrency,
 		`{"minor":1,"currency":""}`:               money.ErrUnknownCurrency,
-		`{"minor":9007199254740992,` + inUSD:      money.ErrOverflow,
-		`{"minor":-9007199254740992,` + inUSD:     money.ErrOverflow,
+		`{"minor":1000000000000000,` + inUSD:      money.ErrOverflow,
+		`{"minor":-1000000000000000,` + inUSD:     money.ErrOverflow,
 		`{"minor":18446744073709551617,` + inUSD:  money.ErrOverflow,
 		`{"minor":-18446744073709551617,` + inUSD: money.ErrOverflow,
 	} {
