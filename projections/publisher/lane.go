@@ -16,12 +16,13 @@ import (
 )
 
 const (
-	// laneCount is how many messages of one cursor are on their way at most: each lane has one.
-	laneCount = 64
+	// laneCount is how many messages of one cursor are on their way at most: each lane has one. Against a real broker 256
+	// brought a third more messages a second than 64, with less CPU for each: requests carry more.
+	laneCount = 256
 	// laneQueue is how many wait in a lane before the reader waits too.
-	laneQueue = 16
+	laneQueue = 8
 	// maxOpen is how many positions of one cursor may be on their way.
-	maxOpen = 2048
+	maxOpen = 4096
 	// sendAttempts is how often a message is tried before the connection is given up and made anew.
 	sendAttempts = 6
 )

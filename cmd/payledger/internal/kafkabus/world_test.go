@@ -119,7 +119,10 @@ func (w *world) cursors(t require.TestingT) map[string]int64 {
 }
 
 // published waits until the cursors have reached the end of the log.
-func (w *world) published(t testing.TB) { w.publishedWithin(t, patience) }
+func (w *world) published(t testing.TB) {
+	t.Helper()
+	w.publishedWithin(t, patience)
+}
 
 // publishedWithin waits so long until the cursors have reached the end of the log.
 func (w *world) publishedWithin(t testing.TB, timeout time.Duration) {
