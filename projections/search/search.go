@@ -218,8 +218,7 @@ func (m *mirror) send(ctx context.Context, lease *projections.Lease, page []sear
 			return err
 		}
 		err := m.Index.Write(ctx, readmodels.ObjectFee, page[:n])
-		var refused *search.DocumentError
-		if errors.As(err, &refused) {
+		if refused, ok := errors.AsType[*search.DocumentError](err); ok {
 			return m.refuse(ctx, lease, refused)
 		}
 		if err != nil {

@@ -62,7 +62,7 @@ func explain(t *testing.T, pool *pgxpool.Pool, q search.Query) (*node, time.Dura
 	require.NoError(t, pool.QueryRow(t.Context(), "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON)"+sqlSearch,
 		append([]any{pgx.QueryExecModeExec}, arguments(q, plan)...)...).Scan(&raw))
 	var answer []struct {
-		Plan *node
+		Plan *node       `json:"Plan"`
 		Time json.Number `json:"Execution Time"`
 	}
 	require.NoError(t, json.Unmarshal(raw, &answer))

@@ -27,6 +27,7 @@ func hostile() []string {
 }
 
 func testHostileText(t *testing.T, w *world) {
+	t.Helper()
 	documents := []search.Document{w.document(0, "lost at the beach")}
 	for i, text := range hostile() {
 		documents = append(documents, w.document(i+1, text))
@@ -39,6 +40,7 @@ func testHostileText(t *testing.T, w *world) {
 }
 
 func testHostileFilters(t *testing.T, w *world) {
+	t.Helper()
 	documents := []search.Document{w.document(0)}
 	for i, text := range hostile() {
 		d := w.document(i + 1)
@@ -62,6 +64,7 @@ func firstRunes(text string, n int) string {
 }
 
 func testHostileCursor(t *testing.T, w *world) {
+	t.Helper()
 	w.put(t, w.document(1), w.document(2))
 	encode := func(text string) string { return base64.RawURLEncoding.EncodeToString([]byte(text)) }
 	for _, cursor := range []string{
@@ -81,6 +84,7 @@ func testHostileCursor(t *testing.T, w *world) {
 
 // testBodies wants documents back byte for byte, however they are written.
 func testBodies(t *testing.T, w *world) {
+	t.Helper()
 	large := strings.Repeat("0123456789", 10_000)
 	all := []string{
 		`{"amount":19.99}`, `{"amount":90071992547409.91,"b":12345678.9,"c":0.01,"d":10,"e":9007199254740991}`, `{"z":1,"a":2,"m":{"y":null,"x":[]}}`,
@@ -109,6 +113,7 @@ func testBodies(t *testing.T, w *world) {
 
 // testTotals asks around the count up to which totals are exact.
 func testTotals(t *testing.T, w *world) {
+	t.Helper()
 	var documents []search.Document
 	for n := range search.MaxTotal {
 		documents = append(documents, w.document(n, "many"))
@@ -136,6 +141,7 @@ func testTotals(t *testing.T, w *world) {
 
 // testCheckpoint wants that what stands at the checkpoint of an answer is in it.
 func testCheckpoint(t *testing.T, w *world) {
+	t.Helper()
 	for n := 1; n <= 5; n++ {
 		d := w.document(n, "step")
 		d.Position = int64(1_000_000 + n)

@@ -159,6 +159,7 @@ func matches(d search.Document, q search.Query) bool {
 }
 
 func testText(t *testing.T, w *world) {
+	t.Helper()
 	w.put(t,
 		w.document(1, "Überfällig seit März", "lost at the beach"),
 		w.document(2, "naïve CAFÉ in der Straße", "12.50 USD"),
@@ -195,6 +196,7 @@ func testText(t *testing.T, w *world) {
 }
 
 func testFilters(t *testing.T, w *world) {
+	t.Helper()
 	var documents []search.Document
 	for n := 1; n <= 7; n++ {
 		d := w.document(n, "note")
@@ -229,6 +231,7 @@ func testFilters(t *testing.T, w *world) {
 }
 
 func testOwner(t *testing.T, w *world) {
+	t.Helper()
 	other := w.document(1, "shared word")
 	other.Owner = "user-2" // of user-1, but not hers to see
 	w.put(t, other, w.document(2, "shared word"))
@@ -240,6 +243,7 @@ func testOwner(t *testing.T, w *world) {
 }
 
 func testTenants(t *testing.T, w *world) {
+	t.Helper()
 	// The same ids for all, and names that would meet if they were put together without care.
 	names := []string{w.tenant, w.tenant + "/fee", strings.ToUpper(w.tenant), w.tenant + " ", w.tenant + "-2"}
 	for i, name := range names {
@@ -256,6 +260,7 @@ func testTenants(t *testing.T, w *world) {
 }
 
 func testTombstones(t *testing.T, w *world) {
+	t.Helper()
 	gone, never := w.document(1, "word"), w.document(2)
 	w.put(t, gone, w.document(3, "word"))
 	w.requireFound(t, search.Query{Text: "word"}, 3, 1)
@@ -269,6 +274,7 @@ func testTombstones(t *testing.T, w *world) {
 }
 
 func testReplaced(t *testing.T, w *world) {
+	t.Helper()
 	d := w.document(1, "old")
 	w.put(t, d)
 	d.Words, d.Status, d.Position = search.Words("new"), "paid", 9
@@ -279,6 +285,7 @@ func testReplaced(t *testing.T, w *world) {
 }
 
 func testPaging(t *testing.T, w *world) {
+	t.Helper()
 	var documents []search.Document
 	for n := range 50 {
 		d := w.document(n, "page")
@@ -311,6 +318,7 @@ func testPaging(t *testing.T, w *world) {
 }
 
 func testLimits(t *testing.T, w *world) {
+	t.Helper()
 	w.put(t, w.document(1), w.document(2))
 	for _, rows := range []int{-5, 1} {
 		require.Len(t, w.ask(t, search.Query{PageRowCount: rows}).Documents, 1)
@@ -327,6 +335,7 @@ func testLimits(t *testing.T, w *world) {
 
 // testRandom compares many random questions over random documents with a plain loop.
 func testRandom(t *testing.T, w *world) {
+	t.Helper()
 	random := rand.New(rand.NewPCG(3, 4)) //nolint:gosec // not a secret
 	texts := []string{
 		"", "lost at the beach", "Übergröße", "naïve café", "Ελληνικά", "漢字", `"quoted" \ and 👍`, "a b c", "overdue & unpaid", "x-ray 42",

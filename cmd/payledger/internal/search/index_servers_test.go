@@ -128,7 +128,7 @@ func TestBusyServerIsAskedAgain(t *testing.T) {
 	refused.UserID = strings.Repeat("x", 40_000)
 	docs := []search.Document{refused, document("a", 1, 2), document("b", 1, 3)}
 	for _, status := range []int{401, 403, 408, 429, 500, 502, 503, 504} {
-		whole := func(w http.ResponseWriter, r *http.Request) bool {
+		whole := func(w http.ResponseWriter, _ *http.Request) bool {
 			w.Header().Set("X-Elastic-Product", "Elasticsearch")
 			w.WriteHeader(status)
 			return true
@@ -141,15 +141,15 @@ func TestBusyServerIsAskedAgain(t *testing.T) {
 		require.ErrorIs(t, err, search.ErrUnavailable, status)
 		p.onRequest.Store(nil)
 		// One of three only, and it comes before the refusal: its document isn't stored yet.
-		item := func(r *http.Request, body []byte) []byte {
+		item := func(_ *http.Request, body []byte) []byte {
 			return bytes.Replace(body, []byte(`"status":201`), []byte(`"status":`+strconv.Itoa(status)), 1)
 		}
 		p.onAnswer.Store(&item)
-		fresh := append(docs[:1:1], document("a"+strconv.Itoa(status), 1, 2), document("b"+strconv.Itoa(status), 1, 3))
+		fresh := append([]search.Document{refused}, document("a"+strconv.Itoa(status), 1, 2), document("b"+strconv.Itoa(status), 1, 3))
 		require.ErrorIs(t, index.Write(t.Context(), fee, fresh), search.ErrUnavailable, status)
 		p.onAnswer.Store(nil)
 	}
-	short := func(r *http.Request, _ []byte) []byte { return []byte(`{"items":[]}`) }
+	short := func(_ *http.Request, _ []byte) []byte { return []byte(`{"items":[]}`) }
 	p.onAnswer.Store(&short)
 	require.ErrorIs(t, index.Write(t.Context(), fee, docs), search.ErrUnavailable, "an answer that leaves documents out")
 	p.onAnswer.Store(nil)
@@ -182,7 +182,7 @@ func TestReplaceLeavesOneEmptyIndex(t *testing.T) {
 	// Left over: one that took the alias's name, one that never got the alias. Not ours: another version's, another object's.
 	strangers := []string{s.prefix + "_fee-v11-x", s.prefix + "_feepayment-v1-x"}
 	for _, name := range append(strangers, s.alias(), s.alias()+"-orphan") {
-		s.do(t, http.MethodPut, "/"+name, nil)
+		s.do(t, http.MethodPut, "/"+name)
 	}
 	for range 3 {
 		require.NoError(t, index.Replace(t.Context(), fee))
@@ -257,7 +257,7 @@ func TestMappingIsWhatTheServerHas(t *testing.T) {
 	s := newServer(t)
 	index, _ := s.index(t, s.url)
 	require.NoError(t, index.Replace(t.Context(), fee))
-	for _, made := range s.do(t, http.MethodGet, "/"+s.alias()+"/_mapping", nil) {
+	for _, made := range s.do(t, http.MethodGet, "/"+s.alias()+"/_mapping") {
 		got, err := json.Marshal(made.(map[string]any)["mappings"])
 		require.NoError(t, err)
 		// A change here is a new version of the mirror: search.Mirror().

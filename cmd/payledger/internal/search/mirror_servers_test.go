@@ -352,7 +352,7 @@ func TestLostIndexIsBuiltAnew(t *testing.T) {
 			if while.stopped {
 				m.stop()
 			}
-			f.do(t, http.MethodDelete, "/"+before[0], nil)
+			f.do(t, http.MethodDelete, "/"+before[0])
 			if while.writing {
 				head = f.Random(t, 30)
 			}
@@ -495,7 +495,7 @@ func TestAnswersHoldWhatTheirCheckpointSays(t *testing.T) {
 		head := f.Flush(t)
 		if n%20 == 19 {
 			f.await(t, search.Mirror(), head)
-			f.do(t, http.MethodDelete, "/"+f.behind(t)[0], nil)
+			f.do(t, http.MethodDelete, "/"+f.behind(t)[0])
 		}
 	}
 	f.Assess(t, f.Users[0], 100)

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/elastic/go-elasticsearch/v8"
@@ -97,16 +98,16 @@ func receive(response *esapi.Response, err error, target any) error {
 // refusal tells a status and the types of the server's exceptions, the cause last. Their texts repeat what was sent: notes
 // of persons, in the worst case, who have no place in logs.
 func refusal(status int, exception json.RawMessage) string {
-	text := "status " + strconv.Itoa(status)
+	text := []string{"status " + strconv.Itoa(status)}
 	var e struct {
 		Type     string          `json:"type"`
 		CausedBy json.RawMessage `json:"caused_by"`
 	}
 	for json.Unmarshal(exception, &e) == nil && e.Type != "" {
-		text += ": " + e.Type
+		text = append(text, e.Type)
 		exception, e.Type, e.CausedBy = e.CausedBy, "", nil
 	}
-	return text
+	return strings.Join(text, ": ")
 }
 
 func statusError(status int, exception json.RawMessage) error {

@@ -3,8 +3,8 @@
 package search_test
 
 import (
-	"bytes"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -13,8 +13,6 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
-
-	"crypto/rand"
 
 	"github.com/stretchr/testify/require"
 
@@ -43,7 +41,7 @@ func newServer(t testing.TB) server {
 	s := server{url: serverURL(t), prefix: "test" + strings.ToLower(rand.Text()[:12])}
 	t.Cleanup(func() {
 		for _, name := range s.indices(t) {
-			s.do(t, http.MethodDelete, "/"+name, nil)
+			s.do(t, http.MethodDelete, "/"+name)
 		}
 	})
 	return s
@@ -52,17 +50,10 @@ func newServer(t testing.TB) server {
 func (s server) alias() string { return s.prefix + "_fee-v1" }
 
 // do asks the server directly and returns the decoded answer.
-func (s server) do(t testing.TB, method, path string, body any) map[string]any {
+func (s server) do(t testing.TB, method, path string) map[string]any {
 	t.Helper()
-	var payload io.Reader
-	if body != nil {
-		raw, err := json.Marshal(body)
-		require.NoError(t, err)
-		payload = bytes.NewReader(raw)
-	}
-	request, err := http.NewRequestWithContext(context.Background(), method, s.url+path, payload)
+	request, err := http.NewRequestWithContext(context.Background(), method, s.url+path, http.NoBody)
 	require.NoError(t, err)
-	request.Header.Set("Content-Type", "application/json")
 	response, err := http.DefaultClient.Do(request)
 	require.NoError(t, err)
 	defer response.Body.Close()
@@ -78,7 +69,7 @@ func (s server) do(t testing.TB, method, path string, body any) map[string]any {
 func (s server) indices(t testing.TB) []string {
 	t.Helper()
 	var names []string
-	for name := range s.do(t, http.MethodGet, "/"+s.prefix+"*/_alias", nil) {
+	for name := range s.do(t, http.MethodGet, "/"+s.prefix+"*/_alias") {
 		names = append(names, name)
 	}
 	return names
@@ -88,7 +79,7 @@ func (s server) indices(t testing.TB) []string {
 func (s server) behind(t testing.TB) []string {
 	t.Helper()
 	var names []string
-	for name, index := range s.do(t, http.MethodGet, "/"+s.prefix+"*/_alias", nil) {
+	for name, index := range s.do(t, http.MethodGet, "/"+s.prefix+"*/_alias") {
 		if _, ok := index.(map[string]any)["aliases"].(map[string]any)[s.alias()]; ok {
 			names = append(names, name)
 		}
