@@ -84,6 +84,8 @@ func BenchmarkLatency(b *testing.B) {
 			return &timedBus{Publisher: bus, topic: w.names.DB("fee", "created"), mu: &mu, at: sent}, err
 		}
 	})
+	w.assess(b, 100)
+	w.publishedWithin(b, 10*time.Minute) // the publisher is connected and warm
 	const rate = 1000
 	committed := make(map[string]time.Time, b.N)
 	var wg sync.WaitGroup
