@@ -92,7 +92,7 @@ func start(t *testing.T, env []string, args ...string) *process {
 	}()
 	t.Cleanup(func() {
 		_ = p.cmd.Process.Kill()
-		for range p.lines { //nolint:revive // until it ended
+		for range p.lines { // what nobody reads must not keep it from ending
 		}
 		if t.Failed() {
 			t.Logf("stderr of payledger %v:\n%s", args, p.stderr.String())

@@ -59,7 +59,7 @@ func newApp(environ []string, stdout, stderr io.Writer) *app {
 }
 
 func (a *app) execute(ctx context.Context, args []string) int {
-	root := a.rootCommand()
+	root := a.rootCommand() //nolint:contextcheck // cobra hands it to the commands
 	root.SetArgs(args)
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)

@@ -211,7 +211,7 @@ const readyPoll = 20 * time.Millisecond
 func (l *ledger) awaitReadModels(ctx context.Context) error {
 	ticker := time.NewTicker(readyPoll)
 	defer ticker.Stop()
-	for l.readiness(new(atomic.Bool)) != nil {
+	for l.readiness(ctx, new(atomic.Bool)) != nil {
 		select {
 		case <-ticker.C:
 		case <-ctx.Done():

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -123,11 +124,8 @@ func examineConfig(cfg config.Config) check {
 	if err != nil {
 		return check{Name: "configuration", Detail: err.Error(), code: exitUsage}
 	}
-	detail := "complete"
-	for _, warning := range cfg.Warnings() {
-		detail += "; " + warning
-	}
-	return check{Name: "configuration", OK: true, Detail: detail}
+	detail := append([]string{"complete"}, cfg.Warnings()...)
+	return check{Name: "configuration", OK: true, Detail: strings.Join(detail, "; ")}
 }
 
 func examineDatabase(ctx context.Context, name string, url config.Secret) check {

@@ -100,8 +100,7 @@ func (l *ledger) project(ctx context.Context, names []string) error {
 	stop()
 	wakers.Wait()
 	err := errors.Join(errs...)
-	var halted *projections.HaltedError
-	if errors.As(err, &halted) {
+	if _, halted := errors.AsType[*projections.HaltedError](err); halted {
 		return &exitError{code: exitDamaged, err: err}
 	}
 	return err

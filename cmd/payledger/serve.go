@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -128,7 +129,7 @@ func (l *ledger) api(ctx context.Context, store *eventstore.Store, draining *ato
 		Commands: &commands.Service{Store: store, Catalog: l.catalog, Vault: l.vault, OpenFees: queries},
 		Tables:   queries, History: history.Reader{Log: l.reader, Catalog: l.catalog, Keys: l.vault}, Head: l.reader.Head, Search: searcher, SearchProjection: searched,
 		Verifier: verifier, Logger: l.log, Metrics: l.metrics, Now: l.now, NewID: uuid.NewV7,
-		Ready:   func() error { return l.readiness(draining) },
+		Ready:   func() error { return l.readiness(context.WithoutCancel(ctx), draining) },
 		Service: l.cfg.LibraryService, Project: l.cfg.ProjectName, Version: appVersion,
 	})
 }
@@ -140,11 +141,11 @@ const readinessTimeout = time.Second
 const sqlBuilt = `SELECT to_regclass('tables_v1.fees') IS NOT NULL AND to_regclass('documents_v1.documents') IS NOT NULL`
 
 // readiness says why requests should go elsewhere, nil if they needn't.
-func (l *ledger) readiness(draining *atomic.Bool) error {
+func (l *ledger) readiness(ctx context.Context, draining *atomic.Bool) error {
 	if draining.Load() {
 		return errors.New("shutting down")
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), readinessTimeout)
+	ctx, cancel := context.WithTimeout(ctx, readinessTimeout)
 	defer cancel()
 	var built bool
 	if err := l.pool.QueryRow(ctx, sqlBuilt).Scan(&built); err != nil {
@@ -209,7 +210,7 @@ func (s *listener) url() string {
 	if address.IP.IsUnspecified() {
 		host = "127.0.0.1"
 	}
-	return fmt.Sprintf("http://%s", net.JoinHostPort(host, fmt.Sprint(address.Port)))
+	return "http://" + net.JoinHostPort(host, strconv.Itoa(address.Port))
 }
 
 // shutDown stops accepting and lets requests in flight finish.

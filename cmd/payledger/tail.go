@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -25,7 +26,7 @@ func (a *app) tailCommand() *cobra.Command {
 				return err
 			}
 			if len(cfg.KafkaBrokers) == 0 {
-				return usageError(fmt.Errorf("KAFKA_BROKERS is required: `payledger dev` prints its own"))
+				return usageError(errors.New("KAFKA_BROKERS is required: `payledger dev` prints its own"))
 			}
 			if cmd.Flags().Changed("from") && from < 1 {
 				return usageError(fmt.Errorf("--from %d: positions begin at 1", from))

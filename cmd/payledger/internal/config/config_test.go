@@ -83,7 +83,7 @@ func TestExampleIsUpToDate(t *testing.T) {
 	require.NoError(t, config.WriteExample(&want))
 	path := filepath.Join("..", "..", "..", "..", ".env.example")
 	if *update {
-		require.NoError(t, os.WriteFile(path, want.Bytes(), 0o644)) //nolint:gosec // a file of the repository
+		require.NoError(t, os.WriteFile(path, want.Bytes(), 0o644))
 	}
 	got, err := os.ReadFile(path)
 	require.NoError(t, err)
