@@ -1,5 +1,12 @@
 package httpapi
 
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"payledger/cmd/payledger/internal/httpapi/input"
+	"payledger/commands"
+)
+
 // RouteInfo is what tests see of a route.
 type RouteInfo struct {
 	Pattern, Name, DataName, Action, Topic string
@@ -33,4 +40,26 @@ func Listed() []error {
 		list = append(list, r.err)
 	}
 	return list
+}
+
+// Refusal is an answer that the table of errors gives.
+type Refusal struct {
+	Status        int
+	Code, Message string
+}
+
+// Refusals returns what callers can be told: the answers of the table, and of the errors that carry more than a line of it.
+func Refusals() []Refusal {
+	list := make([]Refusal, 0, len(rules)+2)
+	for _, err := range append(Listed(), &input.Error{}, &commands.VersionMismatchError{}) {
+		r := classify(err)
+		list = append(list, Refusal{Status: r.status, Code: r.code, Message: problem(r, err).Message})
+	}
+	return list
+}
+
+// RegisterMetrics registers the API's metrics.
+func RegisterMetrics(r prometheus.Registerer) error {
+	_, err := newMetrics(r)
+	return err
 }
