@@ -46,17 +46,15 @@ type Config struct {
 	Service string // first part of topic names
 	Project string // first part of <project>-access-token, header and cookie
 	Version string // appVersion of envelopes
-	// TenantHeader is the header that selects among the token's tenants; default DefaultTenantHeader.
-	TenantHeader string
 	// MaxInFlight is how many requests are worked on at the same time; more get 503. Default DefaultMaxInFlight.
 	MaxInFlight int64
 }
 
-// Defaults of Config.
-const (
-	DefaultTenantHeader = "Mbx-Tenant-Id"
-	DefaultMaxInFlight  = 1024
-)
+// DefaultMaxInFlight is the default of Config.MaxInFlight.
+const DefaultMaxInFlight = 1024
+
+// headerTenant selects among the token's tenants.
+const headerTenant = "Mbx-Organizer-Id"
 
 // API serves the routes of the library.
 type API struct {
@@ -73,10 +71,9 @@ type API struct {
 	newID    func() (uuid.UUID, error)
 	ready    func() error
 
-	service      string
-	version      string
-	tokenName    string
-	tenantHeader string
+	service   string
+	version   string
+	tokenName string
 
 	writes      lastWrites
 	crossOrigin *http.CrossOriginProtection
@@ -88,9 +85,6 @@ type API struct {
 func New(c Config) (*API, error) {
 	if missing := c.missing(); len(missing) > 0 {
 		return nil, fmt.Errorf("library API: the configuration lacks %s", strings.Join(missing, ", "))
-	}
-	if c.TenantHeader == "" {
-		c.TenantHeader = DefaultTenantHeader
 	}
 	if c.MaxInFlight <= 0 {
 		c.MaxInFlight = DefaultMaxInFlight
@@ -106,7 +100,7 @@ func New(c Config) (*API, error) {
 	return &API{
 		commands: c.Commands, tables: c.Tables, head: c.Head, history: c.History, search: c.Search, searched: c.SearchProjection, verifier: c.Verifier, logger: c.Logger,
 		metrics: m, now: c.Now, newID: c.NewID, ready: c.Ready, service: c.Service, version: c.Version,
-		tokenName: c.Project + "-access-token", tenantHeader: c.TenantHeader, writes: writes, maxInFlight: c.MaxInFlight,
+		tokenName: c.Project + "-access-token", writes: writes, maxInFlight: c.MaxInFlight,
 		crossOrigin: http.NewCrossOriginProtection(),
 	}, nil
 }

@@ -78,7 +78,7 @@ func TestBadInput(t *testing.T) {
 			{"allocation with nothing", pay(`"allocations":[{"feeId":"` + id + `","amount":0}]`), "errMsg_allocations[0].amountisNotAValidAmount"},
 			{"unknown field inside", pay(`"allocations":[{"feeId":"` + id + `","amount":1,"x":1}]`), "errMsg_allocations[0].xisNotAKnownField"},
 			{"date", pay(`"paymentDate":"2026-13-01"`), "errMsg_paymentDateisNotAValidDate"},
-			{"handledByUserId is the caller", pay(`"handledByUserId":"` + otherID + `"`), "errMsg_handledByUserIdisNotAKnownField"},
+			{"handledByUserId", pay(`"handledByUserId":"me"`), "errMsg_handledByUserIdisNotAValidID"},
 		},
 	}
 	before := w.counts()
@@ -90,6 +90,11 @@ func TestBadInput(t *testing.T) {
 			require.NotEmpty(t, r.str("detail", "field"), c.name)
 			require.NotEmpty(t, r.str("detail", "rule"), c.name)
 		}
+		w.do(method, path+"?x=1", w.staff(), `{}`).refused(400, "BadRequest", "errMsg_xisNotAKnownField")
+		w.do(method, path, w.staff(), `{"actorUserId":"`+otherID+`"}`).refused(422, "OtherActor", "errMsg_actorIsNotTheCaller")
+		w.do(method, path, w.staff(), `{"handledByUserId":"`+otherID+`"}`).refused(422, "OtherActor", "errMsg_actorIsNotTheCaller")
+		w.do(method, path, w.staff(), `{"note":"a","`+strings.Repeat("k", 1000)+`":1,"`+strings.Repeat("k", 1000)+`":1}`).
+			refused(400, "BadRequest", "errMsg_"+strings.Repeat("k", 64)+"isGivenTwice")
 		w.do(method, path, w.staff(), `{}`, "Content-Type", "text/plain").refused(415, "UnsupportedMediaType", "errMsg_bodyMustBeJSON")
 		w.do(method, path, w.staff(), `{}`, "Content-Type", "application/json; charset=latin1").wants(415)
 		w.do(method, path, w.staff(), `{}`, "Content-Encoding", "gzip").wants(415)

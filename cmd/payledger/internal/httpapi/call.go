@@ -85,7 +85,7 @@ func (c *call) authenticate(ctx context.Context) error {
 		return err
 	}
 	c.identity = id
-	if c.tenant, err = id.Tenant(c.request.Header.Get(c.api.tenantHeader)); err != nil {
+	if c.tenant, err = id.Tenant(c.request.Header.Get(headerTenant)); err != nil {
 		return err
 	}
 	if !id.MayAny(c.route.needs...) {
@@ -162,8 +162,11 @@ func (c *call) pathID(name string) (string, error) {
 	return id, nil
 }
 
-// body reads and parses the JSON body.
+// body reads and parses the JSON body of a command. Commands take no query parameters but the common ones.
 func (c *call) body() (*input.Values, error) {
+	if err := c.query.Err(); err != nil {
+		return nil, err
+	}
 	media, params, err := mime.ParseMediaType(c.request.Header.Get("Content-Type"))
 	if err != nil || media != "application/json" || params["charset"] != "" && !strings.EqualFold(params["charset"], "utf-8") {
 		return nil, errMediaType
@@ -174,7 +177,21 @@ func (c *call) body() (*input.Values, error) {
 	if c.rawBody, err = readAll(c.request); err != nil {
 		return nil, err
 	}
-	return input.ParseBody(c.rawBody)
+	in, err := input.ParseBody(c.rawBody)
+	if err != nil {
+		return nil, err
+	}
+	return in, c.checkActor(in)
+}
+
+// checkActor refuses a body that says somebody else acts than the caller. Events take the actor from the token.
+func (c *call) checkActor(in *input.Values) error {
+	for _, name := range [...]string{"actorUserId", "handledByUserId"} {
+		if id := in.ID(name); id != "" && id != c.subject() {
+			return errOtherActor
+		}
+	}
+	return nil
 }
 
 // maxBody is the most that a body may hold, in bytes.

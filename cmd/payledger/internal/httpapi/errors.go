@@ -31,8 +31,8 @@ var (
 	errTooMany       = errors.New("too many requests in flight")
 	errNotFound      = errors.New("record not found")
 	errNotYetVisible = errors.New("not yet visible")
-	errBeyondHead    = errors.New("position beyond the head of the log")
 	errNewFeeStatus  = errors.New("a new fee is unpaid")
+	errOtherActor    = errors.New("the body names another actor than the token")
 	errCrossOrigin   = errors.New("cookie sent by a page of another site")
 	errPanic         = errors.New("panic")
 )
@@ -71,7 +71,6 @@ var rules = [...]rule{
 	answers(errMediaType, http.StatusUnsupportedMediaType, "UnsupportedMediaType", "bodyMustBeJSON"),
 	answers(errTooLarge, http.StatusRequestEntityTooLarge, "BodyTooLarge", "bodyIsTooLarge"),
 	bad(errBody, "bodyCouldNotBeRead"),
-	bad(errBeyondHead, headerMinPosition+"isBeyondTheLog"),
 	bad(money.ErrSyntax, "amountisNotAValidAmount"),
 	bad(money.ErrMalformed, "amountisNotAValidAmount"),
 	bad(money.ErrTooManyDigits, "amountisNotAValidAmount"),
@@ -112,6 +111,7 @@ var rules = [...]rule{
 	refused(commands.ErrOtherUsersFee, "OtherUsersFee", "feeBelongsToAnotherUser"),
 	refused(commands.ErrStatusNotSettable, "StatusNotSettable", "statusCanNotBeSet"),
 	refused(errNewFeeStatus, "StatusNotSettable", "newFeeMustBeUnpaid"),
+	refused(errOtherActor, "OtherActor", "actorIsNotTheCaller"),
 	refused(eventstore.ErrKeyDestroyed, "PersonErased", "personIsErased"),
 
 	// Ours to bear, and over soon.

@@ -51,6 +51,11 @@ func (l lastWrites) of(tenant, subject string) int64 {
 	return position
 }
 
+// errBeyondHead refuses a Min-Position that the log hasn't reached.
+func errBeyondHead() error {
+	return &input.Error{Param: headerMinPosition, Rule: input.WithinLog, Detail: "a position that the log has reached"}
+}
+
 // minPosition returns what the caller asks for by Min-Position, 0 for nothing.
 func (c *call) minPosition() (int64, error) {
 	header := c.request.Header.Get(headerMinPosition)
@@ -76,20 +81,26 @@ func (a *API) reach(ctx context.Context, p checkpoints.Projection, position int6
 	return nil
 }
 
+// loggedPosition returns the Min-Position of a request whose answer doesn't name the head by itself; the log has reached it.
+func (c *call) loggedPosition() (int64, error) {
+	asked, err := c.minPosition()
+	if err != nil || asked == 0 {
+		return 0, err
+	}
+	head, err := c.api.head(c.context())
+	if err == nil && asked > head.Position {
+		err = errBeyondHead()
+	}
+	return asked, err
+}
+
 // freshList waits before a list is read: as long as Min-Position asks, else a short while for the caller's own last write.
 func (c *call) freshList(p checkpoints.Projection) error {
-	asked, err := c.minPosition()
+	asked, err := c.loggedPosition()
 	if err != nil {
 		return err
 	}
 	if asked > 0 {
-		head, err := c.api.head(c.context())
-		if err != nil {
-			return err
-		}
-		if asked > head.Position {
-			return errBeyondHead
-		}
 		return c.api.reach(c.context(), p, asked, minPositionPatience)
 	}
 	own := c.api.writes.of(c.tenant, c.subject())
@@ -116,7 +127,7 @@ func (c *call) freshFee(id string) (tables.FeeResult, error) {
 	head, want, patience := res.Head, res.Head, ownWritePatience
 	switch {
 	case asked > head:
-		return res, errBeyondHead
+		return res, errBeyondHead()
 	case asked > 0:
 		want, patience = asked, minPositionPatience
 	case res.StreamExists:

@@ -63,8 +63,9 @@ func TestStandingProjection(t *testing.T) {
 	w.do("PATCH", "/fees/"+otherID, w.staff(), `{"note":"x"}`).refused(404, "RecordNotFound", "errMsg_RecordNotFound")
 
 	beyond := strconv.FormatInt(w.head()+1, 10)
-	for _, path := range []string{"/fees", "/fees/" + old, "/search/fees"} {
+	for _, path := range []string{"/fees", "/fees/" + old, "/fees/" + old + "/history", "/search/fees"} {
 		w.do("GET", path, w.staff(), "", "Min-Position", beyond).refused(400, "BadRequest", "errMsg_Min-PositionisBeyondTheLog")
+		w.do("GET", path, w.staff(), "", "Min-Position", "-1").refused(400, "BadRequest", "errMsg_Min-PositionisNotAValidInteger")
 	}
 }
 

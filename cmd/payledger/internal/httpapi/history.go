@@ -25,6 +25,9 @@ func feeHistory(c *call) (*answer, error) {
 	if err := c.query.Err(); err != nil {
 		return nil, err
 	}
+	if _, err := c.loggedPosition(); err != nil { // the log itself is read: nothing to wait for
+		return nil, err
+	}
 	if !c.identity.May(auth.ReadAll) { // whose fee it is stands in its row
 		res, err := c.freshFee(id)
 		if err == nil && !c.mayRead(res.Row) {

@@ -20,6 +20,7 @@ const (
 	ValidJSON     Rule = "isNotValidJSON"
 	Known         Rule = "isNotAKnownField"
 	Once          Rule = "isGivenTwice"
+	WithinLog     Rule = "isBeyondTheLog"
 )
 
 // Error says which parameter broke which rule. It never repeats the value.

@@ -111,7 +111,7 @@ func (s *scanner) object(path string) (*Values, error) {
 			return nil, err
 		}
 		if v.find(m.name) != nil {
-			return nil, &Error{Param: v.path + m.name, Rule: Once}
+			return nil, &Error{Param: v.path + clip(m.name), Rule: Once}
 		}
 		if v.list = append(v.list, m); len(v.list) > maxMembers {
 			return nil, s.fail("more than " + strconv.Itoa(maxMembers) + " members")

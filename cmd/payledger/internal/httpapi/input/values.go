@@ -53,10 +53,10 @@ func ParseQuery(raw string) (*Values, error) {
 		}
 		text, err := unescape(val)
 		if err != nil {
-			return nil, &Error{Param: name, Rule: ValidString, Detail: "not valid UTF-8 without U+0000, percent-encoded"}
+			return nil, &Error{Param: clip(name), Rule: ValidString, Detail: "not valid UTF-8 without U+0000, percent-encoded"}
 		}
 		if v.find(name) != nil {
-			return nil, &Error{Param: name, Rule: Once}
+			return nil, &Error{Param: clip(name), Rule: Once}
 		}
 		if v.list = append(v.list, value{name: name, kind: kindString, text: text}); len(v.list) > maxMembers {
 			return nil, &Error{Param: "query", Rule: ValidString, Detail: "too many parameters"}
