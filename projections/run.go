@@ -187,7 +187,8 @@ func (r *runner) work(ctx context.Context, lease *Lease) error {
 	}
 }
 
-// ensureSchema creates the schema under the lease. A schema that had to be made is empty: it is built from the first event on.
+// ensureSchema creates the schema under the lease; it is then built from the first event on. What stands there at a checkpoint of 0
+// goes first: it is of events that a restore took away, see migrate --new-epoch.
 func (r *runner) ensureSchema(ctx context.Context, lease *Lease) error {
 	began := r.Now()
 	created := false
@@ -196,10 +197,21 @@ func (r *runner) ensureSchema(ctx context.Context, lease *Lease) error {
 		if err != nil {
 			return err
 		}
+		if lease.Checkpoint().Position == 0 {
+			schema := pgx.Identifier{fmt.Sprintf("%s_v%d", r.name, r.Projector.Version())}
+			if _, err := tx.Exec(ctx, "DROP SCHEMA IF EXISTS "+schema.Sanitize()+" CASCADE"); err != nil {
+				return err
+			}
+		}
 		if created, err = r.Projector.EnsureSchema(ctx, tx); err != nil || !created {
 			return err
 		}
-		return lease.Move(ctx, tx, Checkpoint{})
+		if err := lease.Move(ctx, tx, Checkpoint{}); err != nil {
+			return err
+		}
+		// Who knows of a later checkpoint must not go on believing in it.
+		_, err = tx.Exec(ctx, sqlNotifyCheckpoint, lease.notification(Checkpoint{}))
+		return err
 	})
 	if err != nil {
 		return fmt.Errorf("ensure the schema: %w", err)
