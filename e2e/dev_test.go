@@ -2,9 +2,11 @@ package e2e
 
 import (
 	"encoding/json"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -27,7 +29,12 @@ func dev(t *testing.T, dir string, args ...string) (*process, *system) {
 		Tokens   map[string]string `json:"tokens"`
 		Users    map[string]string `json:"users"`
 	}
-	require.NoError(t, json.Unmarshal([]byte(p.line(t, startPatience)), &ready))
+	line := []byte(p.line(t, startPatience))
+	require.NoError(t, json.Unmarshal(line, &ready))
+	var all map[string]json.RawMessage
+	require.NoError(t, json.Unmarshal(line, &all))
+	require.ElementsMatch(t, []string{"ready", "library", "tickets", "kafka", "database", "search", "tokens", "users", "integrations"},
+		slices.Collect(maps.Keys(all)))
 	require.True(t, ready.Ready)
 	require.Equal(t, "postgres", ready.Search)
 	s := &system{

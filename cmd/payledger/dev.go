@@ -41,6 +41,8 @@ type devReady struct {
 	Search   string            `json:"search"`
 	Tokens   map[string]string `json:"tokens"`
 	Users    map[string]string `json:"users"`
+	// Integrations is null as long as no listener takes vendors' messages.
+	Integrations *struct{} `json:"integrations"`
 
 	environment string // path of the file with settings for other commands
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -13,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/spf13/cobra"
 
+	"payledger/cmd/payledger/internal/httpapi/input"
 	"payledger/domain/fee"
 	"payledger/domain/payment"
 	"payledger/eventstore"
@@ -86,6 +88,10 @@ func parseAsOf(text string, zone *time.Location) (time.Time, error) {
 func (a *app) history(ctx context.Context, object, id, tenant string, options history.Options) error {
 	if !slices.Contains([]string{"fee", "payment", "member"}, object) {
 		return usageError(fmt.Errorf("there is no history of a %q: ask for fee, payment or member", object))
+	}
+	id, ok := input.ParseID(id)
+	if !ok {
+		return usageError(errors.New("an id is a UUID or 24 hexadecimal digits"))
 	}
 	cfg, err := a.config()
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -102,7 +103,8 @@ func (l *ledger) serve(ctx context.Context, ready func(addresses) error) error {
 	group.Go(func() error {
 		<-ctx.Done()
 		draining.Store(true)
-		return shutDown(context.WithoutCancel(ctx), listeners)
+		shutDown(context.WithoutCancel(ctx), listeners, drainTimeout, l.log)
+		return nil
 	})
 	if err := ready(addresses{Library: listeners[0].url(), Tickets: listeners[1].url()}); err != nil {
 		return err
@@ -213,13 +215,16 @@ func (s *listener) url() string {
 	return "http://" + net.JoinHostPort(host, strconv.Itoa(address.Port))
 }
 
-// shutDown stops accepting and lets requests in flight finish.
-func shutDown(ctx context.Context, listeners []listener) error {
-	ctx, cancel := context.WithTimeout(ctx, drainTimeout)
+// shutDown stops accepting and lets requests in flight finish. Clients that are too slow for that are cut off: their fault is
+// not the process's.
+func shutDown(ctx context.Context, listeners []listener, patience time.Duration, log *slog.Logger) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	errs := make([]error, len(listeners))
 	for i := range listeners {
-		errs[i] = listeners[i].server.Shutdown(ctx)
+		server := listeners[i].server
+		if err := server.Shutdown(ctx); err != nil {
+			log.WarnContext(ctx, "connections cut off", slog.String("address", listeners[i].address), slog.Any("error", err))
+			_ = server.Close() // nobody is left to tell
+		}
 	}
-	return errors.Join(errs...)
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -42,12 +43,25 @@ func (a *app) tailCommand() *cobra.Command {
 					return usageError(fmt.Errorf("there is no topic %q: see payledger topics", name))
 				}
 			}
+			if err := reachKafka(cmd.Context(), kafkaConfig(cfg)); err != nil {
+				return err
+			}
 			return kafkabus.Tail(cmd.Context(), kafkaConfig(cfg), topics, from, a.printMessage)
 		},
 	}
 	cmd.Flags().StringArrayVar(&topics, "topic", nil, "name of a topic; may be repeated; default all")
 	cmd.Flags().Int64Var(&from, "from", kafkabus.FromNow, "first position to print; default: what comes from now on")
 	return cmd
+}
+
+// reachKafka makes sure that the brokers answer: the client itself would wait for them without end.
+func reachKafka(ctx context.Context, cfg kafkabus.Config) error {
+	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
+	defer cancel()
+	if err := kafkabus.Ping(ctx, cfg); err != nil {
+		return &exitError{code: exitUnreachable, err: err}
+	}
+	return nil
 }
 
 func (a *app) printMessage(m kafkabus.Message) error {

@@ -7,10 +7,10 @@ import (
 	"slices"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
 	"payledger/cmd/payledger/internal/devstack"
+	"payledger/cmd/payledger/internal/httpapi/input"
 )
 
 func (a *app) tokenCommand() *cobra.Command {
@@ -37,9 +37,11 @@ func (a *app) tokenCommand() *cobra.Command {
 			case claims.Subject == "":
 				claims.Subject = people[i].ID
 			default:
-				if _, err := uuid.Parse(claims.Subject); err != nil {
-					return usageError(fmt.Errorf("--user %q is not a UUID", claims.Subject))
+				id, ok := input.ParseID(claims.Subject)
+				if !ok {
+					return usageError(fmt.Errorf("--user %q is neither a UUID nor 24 hexadecimal digits", claims.Subject))
 				}
+				claims.Subject = id
 			}
 			if _, err := os.Stat(dir); errors.Is(err, os.ErrNotExist) {
 				return refused("no data in %s: start `payledger dev` once, or name its folder with --data-dir", dir)

@@ -1,0 +1,44 @@
+package main
+
+import (
+	"bytes"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// A client that never finishes its request is cut off, and the process ends as it should.
+func TestShutDownCutsOffSlowClients(t *testing.T) {
+	t.Parallel()
+	var logs bytes.Buffer
+	log := slog.New(slog.NewTextHandler(&logs, nil))
+	reading := make(chan struct{})
+	handler := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		close(reading)
+		_, _ = io.ReadAll(r.Body) // ends when the connection does
+	})
+	s := listener{address: "127.0.0.1:0", handler: handler}
+	require.NoError(t, s.open(t.Context(), &ledger{log: log}))
+	served := make(chan error, 1)
+	go func() { served <- s.serve() }()
+
+	client, err := new(net.Dialer).DialContext(t.Context(), "tcp", s.listener.Addr().String())
+	require.NoError(t, err)
+	defer client.Close()
+	_, err = io.WriteString(client, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{")
+	require.NoError(t, err)
+	<-reading
+
+	shutDown(t.Context(), []listener{s}, 50*time.Millisecond, log)
+	require.NoError(t, <-served)
+	require.NoError(t, client.SetReadDeadline(time.Now().Add(30*time.Second)))
+	_, err = io.ReadAll(client)
+	require.NotErrorIs(t, err, os.ErrDeadlineExceeded, "the connection is still open")
+	require.Contains(t, logs.String(), "connections cut off")
+}
