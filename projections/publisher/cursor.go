@@ -32,6 +32,7 @@ var (
 // cursors are the positions up to which everything is acknowledged by Kafka; route counts route events.
 type cursors struct {
 	db, index, route int64
+	hash             [32]byte // of the event at db
 }
 
 const sqlReadCursors = `SELECT name, position FROM ledger.cursors WHERE name IN ('db', 'index', 'route')`
@@ -82,8 +83,9 @@ WHERE c.name = m.name AND c.position = m.old`
 // No wait for the disk: a cursor that a crash of the database takes back only makes a suffix come again.
 const sqlNoSync = `SET LOCAL synchronous_commit = off`
 
-// saveCursors moves the cursors under the lease, which it renews; checkpoint is the event at the db cursor. ErrLeaseLost: stop.
-func saveCursors(ctx context.Context, pool *pgxpool.Pool, lease *projections.Lease, epoch int64, from, to cursors, checkpoint projections.Checkpoint, began time.Time) error {
+// saveCursors moves the cursors under the lease, which it renews; the lease's checkpoint is the event at the db cursor. ErrLeaseLost: stop.
+func saveCursors(ctx context.Context, pool *pgxpool.Pool, lease *projections.Lease, epoch int64, from, to cursors, began time.Time) error {
+	checkpoint := projections.Checkpoint{Position: to.db, Hash: to.hash}
 	err := pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, sqlNoSync); err != nil {
 			return err

@@ -176,12 +176,26 @@ func (p *publisher) start(ctx context.Context, lease *projections.Lease) (head e
 		return head, from, err
 	}
 	at := lease.Checkpoint()
-	if at.Position == 0 {
-		return head, from, nil
-	}
-	recs, err := p.Reader.ReadAll(ctx, at.Position-1, 1)
-	if err == nil && (len(recs) == 0 || recs[0].Hash != at.Hash) {
+	if from.hash, err = p.hashAt(ctx, at.Position); err == nil && from.hash != at.Hash {
 		err = projections.ErrOtherLog
 	}
+	if err == nil && from.db != at.Position { // migrate --new-epoch or an operator has set one of them
+		from.hash, err = p.hashAt(ctx, from.db)
+	}
 	return head, from, err
+}
+
+// hashAt returns the hash of the event at a position, zero before the first. projections.ErrOtherLog: there is no such event.
+func (p *publisher) hashAt(ctx context.Context, position int64) ([32]byte, error) {
+	if position == 0 {
+		return [32]byte{}, nil
+	}
+	recs, err := p.Reader.ReadAll(ctx, position-1, 1)
+	if err != nil {
+		return [32]byte{}, err
+	}
+	if len(recs) == 0 {
+		return [32]byte{}, projections.ErrOtherLog
+	}
+	return recs[0].Hash, nil
 }

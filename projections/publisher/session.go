@@ -45,7 +45,7 @@ func newSession(cfg Config, lease *projections.Lease, bus message.Publisher, hea
 	}
 	s.broker.log = cfg.Logger
 	s.db, s.index, s.route = newLanes(s, from.db), newLanes(s, from.index), newLanes(s, from.route)
-	s.db.tracker.acked.hash = lease.Checkpoint().Hash
+	s.db.tracker.acked.hash = from.hash
 	return s
 }
 
@@ -132,7 +132,7 @@ func (s *session) save(ctx context.Context) error {
 	db, dbSince := s.db.tracker.last()
 	index, indexSince := s.index.tracker.last()
 	route, routeSince := s.route.tracker.last()
-	to := cursors{db: db.position, index: index.position, route: route.position}
+	to := cursors{db: db.position, index: index.position, route: route.position, hash: db.hash}
 	if err := s.measure(ctx, to, [3]time.Time{dbSince, indexSince, routeSince}); err != nil {
 		return err
 	}
@@ -143,8 +143,7 @@ func (s *session) save(ctx context.Context) error {
 		return nil
 	}
 	began := s.Now()
-	err := saveCursors(ctx, s.Pool, s.lease, s.head.Epoch, s.saved, to, projections.Checkpoint{Position: db.position, Hash: db.hash}, began)
-	if err != nil {
+	if err := saveCursors(ctx, s.Pool, s.lease, s.head.Epoch, s.saved, to, began); err != nil {
 		return err
 	}
 	s.saved, s.moved = to, true
