@@ -56,7 +56,7 @@ func TestEveryCommandIsDocumented(t *testing.T) {
 	root := newApp(nil, nil, nil).rootCommand()
 	var visit func(c *cobra.Command)
 	visit = func(c *cobra.Command) {
-		body := text[:strings.Index(text, "\n### ")]
+		body, _, _ := strings.Cut(text, "\n### ")
 		if c != root {
 			want = append(want, c.CommandPath())
 			body = below(t, text, "### "+c.CommandPath())

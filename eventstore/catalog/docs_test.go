@@ -73,13 +73,18 @@ func fieldsOfType(t reflect.Type) []string {
 
 // word is how the page names the type of a field.
 func word(f reflect.StructField) string {
-	switch {
+	switch kind := f.Type.Kind(); {
 	case f.Tag.Get("sealed") == "true":
 		return "sealed"
 	case f.Type == amountType:
 		return "amount"
 	case f.Type == instantType:
 		return "instant"
+	case kind == reflect.String:
+		return "text"
+	case kind == reflect.Slice:
+		return "list"
+	default:
+		return "object"
 	}
-	return map[reflect.Kind]string{reflect.String: "text", reflect.Slice: "list", reflect.Struct: "object"}[f.Type.Kind()]
 }
