@@ -3,6 +3,7 @@ package pgserver
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -41,6 +42,9 @@ func FindBinaries(ctx context.Context) (string, error) {
 				best, bestVersion = dir, v
 			}
 		}
+	}
+	if err := ctx.Err(); err != nil { // then nothing answered
+		return "", fmt.Errorf("look for Postgres: %w", err)
 	}
 	if best == "" {
 		return "", ErrNoBinaries

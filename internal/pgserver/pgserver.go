@@ -6,6 +6,7 @@ package pgserver
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -34,6 +35,9 @@ const (
 	Immediate Mode = "immediate"
 )
 
+// initialising ends the name of the file that says that a data folder is being made.
+const initialising = ".initialising"
+
 // ErrNotRunning answers a Stop of a server that is stopped already.
 var ErrNotRunning = errors.New("postgres is not running")
 
@@ -58,9 +62,15 @@ type Server struct {
 	control   io.WriteCloser
 }
 
-// keeper starts the server, says so, and stops it in the mode it is told; when its parent is gone, at once.
+// keeper starts the server, says so, and stops it in the mode it is told; when its parent is gone, at once. The server of a
+// parent that was killed a moment ago may still be stopping: that is waited for.
 const keeper = `
 bin=$1 dir=$2 temporary=$3
+tries=0
+while [ $tries -lt 300 ] && "$bin/pg_ctl" status -s -D "$dir" >/dev/null 2>&1; do
+	sleep 0.1
+	tries=$((tries + 1))
+done
 "$bin/pg_ctl" start -s -w -t 60 -D "$dir" -l "$dir/server.log" || exit 1
 echo ready
 read -r mode || mode=gone
@@ -208,10 +218,41 @@ func (s *Server) prepare(ctx context.Context) error {
 			return fmt.Errorf("hand over data folder: %w", err)
 		}
 	}
-	if _, err := os.Stat(filepath.Join(s.cfg.Dir, "PG_VERSION")); errors.Is(err, os.ErrNotExist) {
-		if err := s.initdb(ctx); err != nil {
+	return s.initialise(ctx)
+}
+
+// initialise makes the cluster, unless there is one. A file beside the folder says that this is going on: what a killed
+// process left half done looks like a cluster, but nobody has ever stored anything in it, so it is made again.
+func (s *Server) initialise(ctx context.Context) error {
+	busy := s.cfg.Dir + initialising
+	_, err := os.Stat(busy)
+	if halfDone := err == nil; halfDone {
+		if err := empty(s.cfg.Dir); err != nil {
 			return err
 		}
+	} else if _, err := os.Stat(filepath.Join(s.cfg.Dir, "PG_VERSION")); err == nil {
+		return nil
+	}
+	if err := os.WriteFile(busy, nil, 0o600); err != nil {
+		return fmt.Errorf("initialise %s: %w", s.cfg.Dir, err)
+	}
+	if err := s.initdb(ctx); err != nil {
+		return err
+	}
+	if err := os.Remove(busy); err != nil {
+		return fmt.Errorf("initialise %s: %w", s.cfg.Dir, err)
+	}
+	return nil
+}
+
+// empty removes what is in a folder; the folder itself stays, with its owner.
+func empty(dir string) error {
+	entries, err := os.ReadDir(dir)
+	for _, e := range entries {
+		err = errors.Join(err, os.RemoveAll(filepath.Join(dir, e.Name())))
+	}
+	if err != nil {
+		return fmt.Errorf("empty the half initialised %s: %w", dir, err)
 	}
 	return nil
 }
@@ -224,7 +265,7 @@ func (s *Server) initdb(ctx context.Context) error {
 	cmd.SysProcAttr = s.user.attributes()
 	cmd.Dir = s.cfg.Dir
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("initialise %s: %w\n%s", s.cfg.Dir, err, out)
+		return fmt.Errorf("initialise %s: %w\n%s", s.cfg.Dir, cmp.Or(ctx.Err(), err), out)
 	}
 	return nil
 }
@@ -252,6 +293,7 @@ func (s *Server) temporaryFlag() string {
 func (s *Server) removeTemporary() {
 	if s.temporary && s.cfg.Dir != "" {
 		_ = os.RemoveAll(s.cfg.Dir)
+		_ = os.Remove(s.cfg.Dir + initialising)
 	}
 }
 

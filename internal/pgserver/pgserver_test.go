@@ -19,6 +19,9 @@ import (
 // holdEnv makes the test binary a process that only holds a server, and names the file to write its URL and folder to.
 const holdEnv = "PGSERVER_TEST_HOLD"
 
+// holdDirEnv names the folder of the held server's data; empty for a temporary one.
+const holdDirEnv = "PGSERVER_TEST_HOLD_DIR"
+
 func TestMain(m *testing.M) {
 	if path := os.Getenv(holdEnv); path != "" {
 		fmt.Fprintln(os.Stderr, hold(path))
@@ -29,7 +32,7 @@ func TestMain(m *testing.M) {
 
 func hold(path string) error {
 	ctx := context.Background()
-	server, err := pgserver.Start(ctx, pgserver.Config{Settings: pgserver.ThrowawaySettings()})
+	server, err := pgserver.Start(ctx, pgserver.Config{Dir: os.Getenv(holdDirEnv), Settings: pgserver.ThrowawaySettings()})
 	if err != nil {
 		return err
 	}
@@ -45,20 +48,7 @@ func hold(path string) error {
 
 func TestServerDiesWithTheProcessThatHoldsIt(t *testing.T) {
 	t.Parallel()
-	path := filepath.Join(t.TempDir(), "server")
-	holder := exec.CommandContext(t.Context(), os.Args[0])
-	holder.Env = append(os.Environ(), holdEnv+"="+path)
-	require.NoError(t, holder.Start())
-	var url, dir string
-	require.Eventually(t, func() bool {
-		text, _ := os.ReadFile(path)
-		lines := strings.Split(string(text), "\n")
-		if len(lines) != 3 {
-			return false
-		}
-		url, dir = lines[0], lines[1]
-		return true
-	}, time.Minute, 20*time.Millisecond)
+	holder, url, dir := holdServer(t, "")
 	_, err := ask(t.Context(), url, "SELECT 'up'")
 	require.NoError(t, err)
 
@@ -69,6 +59,43 @@ func TestServerDiesWithTheProcessThatHoldsIt(t *testing.T) {
 		_, err := ask(t.Context(), url, "SELECT 'up'")
 		return os.IsNotExist(statErr) && err != nil
 	}, time.Minute, 20*time.Millisecond)
+}
+
+// The server of a killed process may still be stopping when the next one starts on its folder.
+func TestStartAfterAKill(t *testing.T) {
+	t.Parallel()
+	cfg := pgserver.Config{Dir: filepath.Join(reachableDir(t), "data"), Settings: pgserver.ThrowawaySettings()}
+	holder, url, _ := holdServer(t, cfg.Dir)
+	_, err := ask(t.Context(), url, "CREATE TABLE kept AS SELECT 'kept' AS x")
+	require.ErrorIs(t, err, pgx.ErrNoRows)
+	require.NoError(t, holder.Process.Kill())
+	require.Error(t, holder.Wait())
+
+	server, err := pgserver.Start(t.Context(), cfg)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, server.Close()) })
+	kept, err := ask(t.Context(), server.URL("postgres"), "SELECT x FROM kept")
+	require.NoError(t, err)
+	require.Equal(t, "kept", kept)
+}
+
+// holdServer starts a process that holds a server, and returns the server's URL and folder.
+func holdServer(t *testing.T, dataDir string) (holder *exec.Cmd, url, dir string) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "server")
+	holder = exec.CommandContext(t.Context(), os.Args[0])
+	holder.Env = append(os.Environ(), holdEnv+"="+path, holdDirEnv+"="+dataDir)
+	require.NoError(t, holder.Start())
+	require.Eventually(t, func() bool {
+		text, _ := os.ReadFile(path)
+		lines := strings.Split(string(text), "\n")
+		if len(lines) != 3 {
+			return false
+		}
+		url, dir = lines[0], lines[1]
+		return true
+	}, time.Minute, 20*time.Millisecond)
+	return holder, url, dir
 }
 
 func TestStopAndStart(t *testing.T) {
@@ -118,6 +145,22 @@ func TestGivenFolderIsKept(t *testing.T) {
 	require.NoError(t, server.Close())
 	require.Equal(t, id, again)
 	require.DirExists(t, cfg.Dir)
+}
+
+// What a killed process left of a cluster in the making is made again.
+func TestHalfInitialisedFolderIsMadeAgain(t *testing.T) {
+	t.Parallel()
+	cfg := pgserver.Config{Dir: filepath.Join(reachableDir(t), "data"), Settings: pgserver.ThrowawaySettings()}
+	require.NoError(t, os.MkdirAll(filepath.Join(cfg.Dir, "base"), 0o700))
+	require.NoError(t, os.WriteFile(filepath.Join(cfg.Dir, "PG_VERSION"), []byte("15\n"), 0o600))
+	require.NoError(t, os.WriteFile(cfg.Dir+".initialising", nil, 0o600))
+
+	server, err := pgserver.Start(t.Context(), cfg)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, server.Close()) })
+	_, err = ask(t.Context(), server.URL("postgres"), sqlIdentifier)
+	require.NoError(t, err)
+	require.NoFileExists(t, cfg.Dir+".initialising")
 }
 
 // reachableDir is like t.TempDir, whose private parents a server that runs as another user can't reach.
