@@ -140,6 +140,11 @@ func (c Config) Validate(parts ...Part) error {
 			fault("%s is not a URL", setting.name)
 		}
 	}
+	for _, setting := range []struct{ name, value string }{{"ELASTICSEARCH_URL", c.ElasticsearchURL}, {"OIDC_ISSUER", c.OIDCIssuer}} {
+		if u, err := url.Parse(setting.value); err == nil && u.User != nil { // these are printed
+			fault("%s must not hold credentials", setting.name)
+		}
+	}
 	if _, err := time.LoadLocation(c.TimeZone); err != nil {
 		fault("TIME_ZONE %q is not known", c.TimeZone)
 	}

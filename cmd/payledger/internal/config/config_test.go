@@ -29,12 +29,13 @@ func TestValidateTellsAllFaults(t *testing.T) {
 	t.Parallel()
 	cfg, err := config.Parse([]string{
 		"DATABASE_URL=s3cret", "ELASTICSEARCH_URL=nowhere", "TIME_ZONE=Mars/Olympus", "KAFKA_SASL_USER=u", "KAFKA_SASL_MECHANISM=PLAIN",
-		"OIDC_ISSUER=https://issuer.example", "JWT_KEYS_FILE=keys.json",
+		"OIDC_ISSUER=https://u:s3cret@issuer.example", "JWT_KEYS_FILE=keys.json",
 	})
 	require.NoError(t, err)
 	err = cfg.Validate(config.NeedOwner, config.NeedApp, config.NeedProjector, config.NeedTokens)
 	for _, fault := range []string{
 		"DATABASE_URL is not a URL", "ELASTICSEARCH_URL is not a URL", "TIME_ZONE", "KAFKA_SASL_MECHANISM", "VAULT_KEY is required",
+		"OIDC_ISSUER must not hold credentials",
 		"exactly one of OIDC_ISSUER and JWT_KEYS_FILE",
 	} {
 		require.ErrorContains(t, err, fault)
