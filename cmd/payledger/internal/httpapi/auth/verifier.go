@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	// leeway is how far clocks may differ.
+	// leeway is how far the issuer's clock may be ahead of ours. Expired is expired: there it doesn't count.
 	leeway = 30 * time.Second
 	// recheckAfter bounds how long a verified token is trusted without looking at its signature again, so that a withdrawn key
 	// takes effect.
@@ -115,7 +115,10 @@ func (v *Verifier) verify(ctx context.Context, token string) (*Identity, error) 
 	case err != nil:
 		return nil, fmt.Errorf("%w: %w", ErrBadToken, err)
 	}
-	if c.Subject == "" {
+	switch {
+	case !v.config.Now().Before(c.ExpiresAt.Time):
+		return nil, fmt.Errorf("%w: expired", ErrBadToken)
+	case c.Subject == "":
 		return nil, fmt.Errorf("%w: no subject", ErrBadToken)
 	}
 	for _, name := range append([]string{c.Subject, c.Session}, c.Tenant...) {

@@ -152,6 +152,7 @@ func TestVerify(t *testing.T) {
 		"other audience":       ed(change("aud", "shop")),
 		"no audience":          ed(change("aud", nil)),
 		"expired":              ed(change("exp", now().Add(-time.Minute).Unix())),
+		"just expired":         ed(change("exp", now().Unix())),
 		"no expiry":            ed(change("exp", nil)),
 		"not yet":              ed(change("nbf", now().Add(time.Minute).Unix())),
 		"no subject":           ed(change("sub", nil)),
