@@ -45,6 +45,14 @@ func refused(format string, args ...any) error {
 	return &exitError{code: exitRefused, err: fmt.Errorf(format, args...)}
 }
 
+// stopped forgives the error of a command that runs until it is told to stop, when it was told so while it started.
+func stopped(ctx context.Context, err error) error {
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}
+
 // app is what every command needs: the configuration is parsed on demand, so that --help works without any.
 type app struct {
 	environ []string

@@ -74,7 +74,7 @@ func (a *app) devCommand() *cobra.Command {
 			if !a.isSet("LOG_LEVEL") {
 				cfg.LogLevel = slog.LevelWarn
 			}
-			return a.dev(cmd.Context(), cfg, flags)
+			return stopped(cmd.Context(), a.dev(cmd.Context(), cfg, flags))
 		},
 	}
 	cmd.Flags().StringVar(&flags.dir, "data-dir", defaultDataDir, "folder of the data; a second start goes on with them")

@@ -48,10 +48,10 @@ func (a *app) projectCommand() *cobra.Command {
 			ctx := cmd.Context()
 			l, err := openLedger(ctx, cfg, cfg.Projector(), a.logger(ctx, cfg), newRegistry(), a.now)
 			if err != nil {
-				return err
+				return stopped(ctx, err)
 			}
 			defer l.close()
-			return l.project(ctx, names)
+			return stopped(ctx, l.project(ctx, names))
 		},
 	}
 }

@@ -54,16 +54,17 @@ func (a *app) serveCommand() *cobra.Command {
 			ctx := cmd.Context()
 			l, err := openLedger(ctx, cfg, cfg.App(), a.logger(ctx, cfg), newRegistry(), a.now)
 			if err != nil {
-				return err
+				return stopped(ctx, err)
 			}
 			defer l.close()
-			return l.serve(ctx, func(at addresses) error {
+			err = l.serve(ctx, func(at addresses) error {
 				if a.json {
 					return a.printJSON(at)
 				}
 				_, err := fmt.Fprintf(a.stdout, "library  %s\ntickets  %s\n", at.Library, at.Tickets)
 				return err
 			})
+			return stopped(ctx, err)
 		},
 	}
 }

@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"context"
+	"encoding/base64"
 	"io"
 	"log/slog"
 	"net"
@@ -12,6 +14,19 @@ import (
 
 	"github.com/stretchr/testify/require"
 )
+
+// Who is told to stop while starting ends well.
+func TestStoppedWhileStarting(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	environ := append(os.Environ(), "VAULT_KEY="+base64.StdEncoding.EncodeToString(make([]byte, 32)), "JWT_KEYS_FILE=keys.json",
+		"APP_DATABASE_URL=postgres://payledger_app@127.0.0.1:1/payledger", "PROJECTOR_DATABASE_URL=postgres://payledger_projector@127.0.0.1:1/payledger")
+	for _, args := range [][]string{{"serve"}, {"project"}, {"dev", "--data-dir", t.TempDir(), "--kafka-listen", "127.0.0.1:0"}} {
+		var stderr bytes.Buffer
+		require.Equal(t, exitDone, newApp(environ, io.Discard, &stderr).execute(ctx, args), "%v: %s", args, &stderr)
+	}
+}
 
 // A client that never finishes its request is cut off, and the process ends as it should.
 func TestShutDownCutsOffSlowClients(t *testing.T) {
