@@ -55,7 +55,7 @@ func deploy(t *testing.T) *deployment {
 	_, errs, code := command(t, s.env, "migrate")
 	require.Zero(t, code, errs)
 	return &deployment{system: s, serveEnv: append(s.env,
-		"JWT_KEYS_FILE="+filepath.Join(issuer, "jwks.json"), "LIBRARY_LISTEN=127.0.0.1:0", "TICKET_LISTEN=127.0.0.1:0", "ADMIN_LISTEN=")}
+		"JWT_KEYS_FILE="+filepath.Join(issuer, "jwks.json"), "LIBRARY_LISTEN=127.0.0.1:0", "TICKET_LISTEN=127.0.0.1:0")}
 }
 
 // serve starts an API process and makes it the one that the system calls.

@@ -68,9 +68,6 @@ func (a *app) devCommand() *cobra.Command {
 			if cmd.Flags().Changed("ticket-listen") || !a.isSet("TICKET_LISTEN") {
 				cfg.TicketListen = flags.tickets
 			}
-			if !a.isSet("ADMIN_LISTEN") {
-				cfg.AdminListen = ""
-			}
 			if !a.isSet("LOG_LEVEL") {
 				cfg.LogLevel = slog.LevelWarn
 			}

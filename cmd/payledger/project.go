@@ -5,13 +5,16 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
 
 	"payledger/cmd/payledger/internal/config"
+	"payledger/cmd/payledger/internal/httpapi"
 	"payledger/cmd/payledger/internal/kafkabus"
 	"payledger/eventstore"
 	"payledger/projections"
@@ -51,7 +54,7 @@ func (a *app) projectCommand() *cobra.Command {
 				return stopped(ctx, err)
 			}
 			defer l.close()
-			return stopped(ctx, l.project(ctx, names))
+			return stopped(ctx, l.projectWithMetrics(ctx, names))
 		},
 	}
 }
@@ -82,6 +85,28 @@ func chooseProjections(cfg config.Config, names []string) ([]string, error) {
 		}
 	}
 	return names, nil
+}
+
+// projectWithMetrics runs projections, and the listener for their metrics if one is configured.
+func (l *ledger) projectWithMetrics(ctx context.Context, names []string) error {
+	if l.cfg.AdminListen == "" {
+		return l.project(ctx, names)
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/health", httpapi.HealthHandler())
+	mux.Handle("GET /metrics", l.metricsHandler())
+	listeners := []listener{{address: l.cfg.AdminListen, handler: mux}}
+	if err := openAll(ctx, l.log, listeners); err != nil {
+		return err
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	serving, stop := context.WithCancel(ctx)
+	group.Go(func() error { return serveAll(serving, l.log, listeners, func() {}) })
+	group.Go(func() error {
+		defer stop()
+		return l.project(ctx, names)
+	})
+	return group.Wait()
 }
 
 // project runs projections until ctx ends. One that halts stops alone; at the end it makes the process exit with 5.

@@ -4,16 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
-	"net"
 	"net/http"
 	"os"
-	"strconv"
 	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
@@ -28,9 +24,6 @@ import (
 	"payledger/readmodels/search/pgsearch"
 	"payledger/readmodels/tables"
 )
-
-// drainTimeout bounds how long requests in flight may take once the process is told to stop.
-const drainTimeout = 10 * time.Second
 
 // addresses are where the listeners of an API process can be reached.
 type addresses struct {
@@ -79,6 +72,9 @@ func (l *ledger) serve(ctx context.Context, ready func(addresses) error) error {
 		return err
 	}
 	defer store.Close()
+	if err := l.metrics.Register(storeMetrics(store)); err != nil {
+		return fmt.Errorf("register metrics: %w", err)
+	}
 	api, err := l.api(ctx, store, &draining)
 	if err != nil {
 		return err
@@ -88,25 +84,14 @@ func (l *ledger) serve(ctx context.Context, ready func(addresses) error) error {
 		{address: l.cfg.TicketListen, handler: httpapi.HealthHandler()},
 	}
 	if l.cfg.AdminListen != "" {
-		metrics := promhttp.HandlerFor(l.metrics, promhttp.HandlerOpts{})
-		listeners = append(listeners, listener{address: l.cfg.AdminListen, handler: api.AdminHandler(metrics)})
+		listeners = append(listeners, listener{address: l.cfg.AdminListen, handler: api.AdminHandler(l.metricsHandler())})
 	}
-	for i := range listeners {
-		if err := listeners[i].open(ctx, l); err != nil {
-			return err
-		}
+	if err := openAll(ctx, l.log, listeners); err != nil {
+		return err
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { l.watcher.Run(ctx); return nil })
-	for i := range listeners {
-		group.Go(listeners[i].serve)
-	}
-	group.Go(func() error {
-		<-ctx.Done()
-		draining.Store(true)
-		shutDown(context.WithoutCancel(ctx), listeners, drainTimeout, l.log)
-		return nil
-	})
+	group.Go(func() error { return serveAll(ctx, l.log, listeners, func() { draining.Store(true) }) })
 	if err := ready(addresses{Library: listeners[0].url(), Tickets: listeners[1].url()}); err != nil {
 		return err
 	}
@@ -180,52 +165,4 @@ func (l *ledger) verifier(ctx context.Context) (*auth.Verifier, error) {
 		keys = remote
 	}
 	return auth.NewVerifier(auth.Config{Issuer: l.cfg.OIDCIssuer, Audience: l.cfg.OIDCAudience, Keys: keys, Now: l.now})
-}
-
-// listener is one HTTP server of the process.
-type listener struct {
-	address  string
-	handler  http.Handler
-	listener net.Listener
-	server   *http.Server
-}
-
-func (s *listener) open(ctx context.Context, l *ledger) error {
-	var err error
-	if s.listener, err = new(net.ListenConfig).Listen(ctx, "tcp", s.address); err != nil {
-		return fmt.Errorf("listen on %s: %w", s.address, err)
-	}
-	s.server = httpapi.NewServer(s.handler, l.log)
-	return nil
-}
-
-func (s *listener) serve() error {
-	if err := s.server.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
-		return fmt.Errorf("serve %s: %w", s.address, err)
-	}
-	return nil
-}
-
-// url returns an address that a client on this machine can use: an unspecified host becomes the loopback.
-func (s *listener) url() string {
-	address := s.listener.Addr().(*net.TCPAddr)
-	host := address.IP.String()
-	if address.IP.IsUnspecified() {
-		host = "127.0.0.1"
-	}
-	return "http://" + net.JoinHostPort(host, strconv.Itoa(address.Port))
-}
-
-// shutDown stops accepting and lets requests in flight finish. Clients that are too slow for that are cut off: their fault is
-// not the process's.
-func shutDown(ctx context.Context, listeners []listener, patience time.Duration, log *slog.Logger) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	for i := range listeners {
-		server := listeners[i].server
-		if err := server.Shutdown(ctx); err != nil {
-			log.WarnContext(ctx, "connections cut off", slog.String("address", listeners[i].address), slog.Any("error", err))
-			_ = server.Close() // nobody is left to tell
-		}
-	}
 }

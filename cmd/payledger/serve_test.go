@@ -39,7 +39,7 @@ func TestShutDownCutsOffSlowClients(t *testing.T) {
 		_, _ = io.ReadAll(r.Body) // ends when the connection does
 	})
 	s := listener{address: "127.0.0.1:0", handler: handler}
-	require.NoError(t, s.open(t.Context(), &ledger{log: log}))
+	require.NoError(t, s.open(t.Context(), log))
 	served := make(chan error, 1)
 	go func() { served <- s.serve() }()
 

@@ -58,7 +58,7 @@ type Config struct {
 
 	LibraryListen string `env:"LIBRARY_LISTEN" doc:"address of the library API" envDefault:":3004"`
 	TicketListen  string `env:"TICKET_LISTEN"  doc:"address of the ticket API"  envDefault:":3005"`
-	AdminListen   string `env:"ADMIN_LISTEN"   doc:"address of /metrics; empty: none" envDefault:"127.0.0.1:3006"`
+	AdminListen   string `env:"ADMIN_LISTEN"   doc:"address of /metrics and /health of serve, project and dev, without login: keep it private; empty: none"`
 
 	LibraryService     string `env:"LIBRARY_SERVICE"      doc:"first part of the library's topic names"      envDefault:"librarymanagementsystem-payment-service"`
 	LibraryIndexPrefix string `env:"LIBRARY_INDEX_PREFIX" doc:"prefix of the library's index names"          envDefault:"librarymanagementsystem"`
