@@ -33,7 +33,8 @@ type session struct {
 	db, index, route *lanes
 	seen             *watermark // how far the db pump has read
 	broker           brokerState
-	leaseUntil       atomic.Int64 // Unix nanoseconds of our clock
+	began            time.Time
+	leaseUntil       atomic.Int64 // nanoseconds since began: a clock that is set back mustn't make the lease longer
 	lag              [3]lagClock
 	measured         time.Time // when the gauges were set last
 }
@@ -41,7 +42,7 @@ type session struct {
 func newSession(cfg Config, lease *projections.Lease, bus message.Publisher, head eventstore.Head, from cursors) *session {
 	s := &session{
 		Config: cfg, lease: lease, bus: bus, topics: newTopicNames(cfg.Topics), source: "/" + cfg.Topics.withDefaults().LibraryService,
-		head: head, from: from, saved: from, seen: newWatermark(from.db),
+		head: head, from: from, saved: from, began: cfg.Now(), seen: newWatermark(from.db),
 	}
 	s.broker.log = cfg.Logger
 	s.db, s.index, s.route = newLanes(s, from.db), newLanes(s, from.index), newLanes(s, from.route)
@@ -163,11 +164,11 @@ func (s *session) renew(ctx context.Context) error {
 
 // holdUntil notes that the lease was renewed. The last third of its time is left for what a message takes on its way.
 func (s *session) holdUntil(renewed time.Time) {
-	s.leaseUntil.Store(renewed.Add(s.LeaseTTL * 2 / 3).UnixNano())
+	s.leaseUntil.Store(int64(renewed.Sub(s.began) + s.LeaseTTL*2/3))
 }
 
 // holdsLease reports whether nobody else can be sending. It is asked before each message.
-func (s *session) holdsLease() bool { return s.Now().UnixNano() < s.leaseUntil.Load() }
+func (s *session) holdsLease() bool { return int64(s.Now().Sub(s.began)) < s.leaseUntil.Load() }
 
 // pause waits until the log has grown, and then a little, so that a busy log is read in batches.
 func (s *session) pause(ctx context.Context, grown <-chan struct{}) error {
