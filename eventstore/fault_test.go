@@ -226,10 +226,8 @@ func TestReadingAheadOfADecisionFailsLikeTheWriter(t *testing.T) {
 	cancel()
 	_, err = store.Load(ctx, storetest.Stream("a"))
 	require.ErrorIs(t, err, context.Canceled)
-	_, err = db.Pool(t).Exec(t.Context(), "REVOKE SELECT ON ledger.events, ledger.idempotency FROM payledger_app")
+	_, err = db.Pool(t).Exec(t.Context(), "REVOKE SELECT ON ledger.events FROM payledger_app")
 	require.NoError(t, err)
 	_, err = store.Commit(t.Context(), storetest.Add("b", 1))
-	require.ErrorIs(t, err, eventstore.ErrBusy)
-	_, _, err = store.Claimed(t.Context(), eventstore.Claim{Tenant: storetest.Tenant})
 	require.ErrorIs(t, err, eventstore.ErrBusy)
 }

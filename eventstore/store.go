@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
@@ -147,25 +146,6 @@ func (s *Store) Load(ctx context.Context, id StreamID) (StreamState, error) {
 		return StreamState{}, fmt.Errorf("load stream %s: %w", id, err)
 	}
 	return states[0], nil
-}
-
-// Claimed returns what was answered under a claim, and whether anything was. Errors: ErrFingerprint when the key was used for another
-// request, ErrClaimRunning while the command that has it runs. Commit checks the same; this is for use cases that must
-// know before they decide.
-func (s *Store) Claimed(ctx context.Context, claim Claim) (Result, bool, error) {
-	rows, err := s.pool.Query(ctx, sqlClaims, binaryRows, []string{claim.Tenant}, []string{claim.Subject}, []string{claim.Key})
-	if err != nil {
-		return Result{}, false, fmt.Errorf("look up idempotency key: %w", readFault(ctx, err))
-	}
-	found, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (claimed, error) { return readClaim(row.RawValues()), nil })
-	if err != nil {
-		return Result{}, false, fmt.Errorf("look up idempotency key: %w", readFault(ctx, err))
-	}
-	if len(found) == 0 {
-		return Result{}, false, nil
-	}
-	result, err := found[0].replay(claim)
-	return result, err == nil, err
 }
 
 // Lookup returns what was stored under a commit id: positions and head, not the answer. It goes through the writer and its lock on
