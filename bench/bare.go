@@ -90,9 +90,18 @@ func measureRows(ctx context.Context, s *suite) (err error) {
 		_, err := conns[client].Exec(ctx, sqlInsertBare, s.data.bareRow(next.Add(1))...)
 		return err
 	}
+	postgresBefore, measured := s.postgres.processTime()
+	ownBefore, _ := ownTime()
 	got, err := s.rate(ctx, "rows.64", "", load{clients: baseClients, duration: s.duration}, insert)
 	if err != nil {
 		return err
+	}
+	if measured {
+		postgresAfter, _ := s.postgres.processTime()
+		ownAfter, _ := ownTime()
+		calls := next.Load() // the warm-up included, as in the times
+		s.report.add("rows.64.cpu_postgres", perCall(postgresAfter-postgresBefore, calls), microsecond, "")
+		s.report.add("rows.64.cpu_bench", perCall(ownAfter-ownBefore, calls), microsecond, "")
 	}
 	s.report.add("rows.64.p99", got.percentile(0.99), millisecond, "")
 	return nil

@@ -83,3 +83,30 @@ func readStat(pid int) ([]string, bool) {
 	fields := strings.Fields(string(text[end+1:]))
 	return fields, len(fields) >= statFields
 }
+
+// machineTime returns the processor time that all processes of the machine have used.
+func machineTime() (time.Duration, bool) {
+	text, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		return 0, false
+	}
+	first, _, _ := strings.Cut(string(text), "\n")
+	fields := strings.Fields(first)
+	if len(fields) < len(busyFields)+1 || fields[0] != "cpu" {
+		return 0, false
+	}
+	var ticks int64
+	for i, busy := range busyFields {
+		n, err := strconv.ParseInt(fields[i+1], 10, 64)
+		if err != nil {
+			return 0, false
+		}
+		if busy {
+			ticks += n
+		}
+	}
+	return time.Duration(ticks) * tick, true
+}
+
+// busyFields says which of the times in /proc/stat are work: user, nice, system, not idle and iowait, irq, softirq.
+var busyFields = [...]bool{true, true, true, false, false, true, true}

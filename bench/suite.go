@@ -74,11 +74,37 @@ func (s *suite) run(ctx context.Context) error {
 		if err := sleep(ctx, settleTime); err != nil {
 			return err
 		}
+		began, before := time.Now(), s.othersTime()
 		if err := s.runStep(ctx, step); err != nil {
 			return fmt.Errorf("%s: %w", step.names[0], err)
 		}
+		if after := s.othersTime(); after > 0 {
+			s.report.add(step.names[0]+".others", (after-before).Seconds()/time.Since(began).Seconds(), cores, "")
+		}
 	}
 	return nil
+}
+
+// othersTime returns the processor time that everybody else on the machine has used, 0 if that is not known: where it grows fast
+// during a step, the step's rate says little.
+func (s *suite) othersTime() time.Duration {
+	others, known := machineTime()
+	parts := []func() (time.Duration, bool){ownTime, s.postgres.processTime}
+	if s.stack != nil {
+		for _, p := range []*process{s.stack.broker, s.stack.api, s.stack.projector} {
+			if p != nil {
+				parts = append(parts, p.processTime)
+			}
+		}
+	}
+	for _, part := range parts {
+		own, ok := part()
+		others, known = others-own, known && ok
+	}
+	if !known {
+		return 0
+	}
+	return others
 }
 
 func (s *suite) runStep(ctx context.Context, step step) error {
