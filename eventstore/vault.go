@@ -105,6 +105,23 @@ func (v *Vault) Key(ctx context.Context, id uuid.UUID) (Key, error) {
 	return key, nil
 }
 
+const sqlAnyKey = `SELECT id FROM vault.keys WHERE destroyed_at IS NULL ORDER BY id LIMIT 1`
+
+// Check opens one key, if there is any: ErrMasterKey says that this vault's keys were wrapped by another VAULT_KEY. A process
+// that begins with the wrong one would make keys that nobody else can open.
+func (v *Vault) Check(ctx context.Context) error {
+	var id uuid.UUID
+	err := v.pool.QueryRow(ctx, sqlAnyKey).Scan(&id)
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		return nil
+	case err != nil:
+		return fmt.Errorf("check the vault: %w", err)
+	}
+	_, err = v.Key(ctx, id)
+	return err
+}
+
 // Forget drops a key from memory. Call it when a commit was refused with ErrKeyDestroyed: the next Ensure makes a new key.
 func (v *Vault) Forget(id uuid.UUID) {
 	v.mu.Lock()

@@ -104,8 +104,11 @@ func TestKeyTellsErasedFromMissing(t *testing.T) {
 func TestKeysAreWorthNothingWithoutTheMasterKeyOrInAnotherRow(t *testing.T) {
 	t.Parallel()
 	f, pool, vault := setupVault(t)
+	require.NoError(t, OpenVault(pool, [32]byte{0: 2}).Check(t.Context()), "any key will do for an empty vault")
 	ann, err := vault.Ensure(t.Context(), "main", "ann")
 	require.NoError(t, err)
+	require.NoError(t, OpenVault(pool, [32]byte{0: 1}).Check(t.Context()))
+	require.ErrorIs(t, OpenVault(pool, [32]byte{0: 2}).Check(t.Context()), ErrMasterKey)
 	_, err = OpenVault(pool, [32]byte{0: 2}).Key(t.Context(), ann.ID)
 	require.ErrorIs(t, err, ErrMasterKey)
 	_, err = OpenVault(pool, [32]byte{0: 2}).Ensure(t.Context(), "main", "ann")

@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -19,6 +21,10 @@ import (
 	"payledger/readmodels/checkpoints"
 	"payledger/readmodels/search"
 )
+
+// poolSize is the number of connections of a process, unless pool_max_conns in its URL says otherwise: all projectors of
+// a process together want ten at times, and a lease is renewed over one of them.
+const poolSize = 16
 
 // connectTimeout bounds how long a command waits for the database at its start.
 const connectTimeout = 10 * time.Second
@@ -47,10 +53,26 @@ func openLedger(ctx context.Context, cfg config.Config, url config.Secret, log *
 		pool.Close()
 		return nil, usageError(err)
 	}
+	vault := eventstore.OpenVault(pool, key)
+	if err := vault.Check(ctx); err != nil {
+		pool.Close()
+		return nil, vaultError(err)
+	}
 	return &ledger{
 		cfg: cfg, log: log, now: now, metrics: registry, pool: pool, reader: eventstore.NewReader(pool),
-		vault: eventstore.OpenVault(pool, key), catalog: catalog.New(), watcher: checkpoints.NewWatcher(pool, log),
+		vault: vault, catalog: catalog.New(), watcher: checkpoints.NewWatcher(pool, log),
 	}, nil
+}
+
+// vaultError tells a wrong VAULT_KEY, which is a fault of the configuration, from a database without a schema.
+func vaultError(err error) error {
+	if errors.Is(err, eventstore.ErrMasterKey) {
+		return usageError(err)
+	}
+	if errors.Is(checkpoints.NotBuilt(err), checkpoints.ErrNotBuilt) {
+		return refused("the database has no log yet: run `payledger migrate`")
+	}
+	return err
 }
 
 func (l *ledger) close() { l.pool.Close() }
@@ -60,6 +82,9 @@ func connect(ctx context.Context, url config.Secret) (*pgxpool.Pool, error) {
 	cfg, err := pgxpool.ParseConfig(url.Reveal())
 	if err != nil {
 		return nil, usageError(fmt.Errorf("database URL: %w", err))
+	}
+	if !strings.Contains(url.Reveal(), "pool_max_conns") {
+		cfg.MaxConns = poolSize
 	}
 	pool, err := pgxpool.NewWithConfig(ctx, cfg)
 	if err != nil {

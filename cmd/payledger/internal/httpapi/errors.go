@@ -16,6 +16,7 @@ import (
 	"payledger/domain/payment"
 	"payledger/eventstore"
 	"payledger/eventstore/catalog"
+	"payledger/projections"
 	"payledger/readmodels/checkpoints"
 	"payledger/readmodels/search"
 	"payledger/readmodels/tables"
@@ -177,6 +178,9 @@ func classify(err error) rule {
 		if errors.Is(err, r.err) {
 			return r
 		}
+	}
+	if projections.Transient(err) { // the database is away, or in trouble that passes
+		return later(err, codeBusy, messageBusy)
 	}
 	return fault(err)
 }

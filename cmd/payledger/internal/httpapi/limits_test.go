@@ -1,8 +1,10 @@
 package httpapi_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http/httptest"
 	"strings"
@@ -10,6 +12,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/prometheus/client_golang/prometheus/testutil"
@@ -43,6 +46,34 @@ func TestPanic(t *testing.T) {
 	require.NotContains(t, string(r.body), "secret")
 	require.Contains(t, w.logs.String(), "secret of the code")
 	w.do("GET", "/fees", w.staff(), "").wants(200)
+}
+
+// A database that is away is a trouble that passes: 503, and the next request is answered again.
+func TestDatabaseAway(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	id := w.do("POST", "/fees", w.staff(), newFee(`"reason":"lost"`)).wants(201).str("fee", "id")
+	cfg, err := pgx.ParseConfig(w.db.SuperURL)
+	require.NoError(t, err)
+	name := cfg.Database
+	cfg.Database = "postgres" // nobody may shut the door behind himself
+	super, err := pgx.ConnectConfig(t.Context(), cfg)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, super.Close(context.Background())) }()
+	away := func(allow bool) {
+		t.Helper()
+		_, err := super.Exec(t.Context(), fmt.Sprintf(`ALTER DATABASE %s ALLOW_CONNECTIONS %t`, pgx.Identifier{name}.Sanitize(), allow))
+		require.NoError(t, err)
+	}
+	away(false)
+	_, err = super.Exec(t.Context(), `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1`, name)
+	require.NoError(t, err)
+	for _, path := range []string{"/fees/" + id, "/fees", "/fees/" + id + "/history"} {
+		r := w.do("GET", path, w.staff(), "").refused(503, "Busy", "errMsg_serviceIsBusy")
+		require.NotEmpty(t, r.header.Get("Retry-After"), path)
+	}
+	away(true)
+	require.Eventually(t, func() bool { return w.do("GET", "/fees/"+id, w.staff(), "").status == 200 }, wait, tick)
 }
 
 // One line a request, with what operators need and nothing of what was sent.
