@@ -1,6 +1,7 @@
 package readmodels
 
 import (
+	"slices"
 	"strconv"
 	"time"
 
@@ -28,38 +29,14 @@ func (m PaymentMethod) String() string { return enumName(paymentMethodNames[:], 
 // String returns the contract's word, such as "complete".
 func (s PaymentStatus) String() string { return enumName(paymentStatusNames[:], int(s)) }
 
-// ParseFeeStatus reads a fee.status as callers may write it: its word, or its number in digits. It reports false for anything else.
-func ParseFeeStatus(text string) (FeeStatus, bool) {
-	n, ok := parseEnum(feeStatusNames[:], text)
-	return FeeStatus(n), ok
-}
-
-// ParsePaymentMethod reads a feePayment.paymentMethod as ParseFeeStatus does a fee.status.
-func ParsePaymentMethod(text string) (PaymentMethod, bool) {
-	n, ok := parseEnum(paymentMethodNames[:], text)
-	return PaymentMethod(n), ok
-}
-
-// ParsePaymentStatus reads a feePayment.paymentStatus as ParseFeeStatus does a fee.status.
-func ParsePaymentStatus(text string) (PaymentStatus, bool) {
-	n, ok := parseEnum(paymentStatusNames[:], text)
-	return PaymentStatus(n), ok
-}
+// FeeStatuses returns the contract's words of fee.status in order of their numbers.
+func FeeStatuses() []string { return slices.Clone(feeStatusNames[:]) }
 
 func enumName(names []string, n int) string {
 	if n < 0 || n >= len(names) {
 		return strconv.Itoa(n)
 	}
 	return names[n]
-}
-
-func parseEnum(names []string, text string) (int, bool) {
-	for n, name := range names {
-		if text == name || text == strconv.Itoa(n) {
-			return n, true
-		}
-	}
-	return 0, false
 }
 
 // Key returns the fee's id.

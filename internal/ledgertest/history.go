@@ -141,6 +141,3 @@ func (l *Log) Pay(t testing.TB, user string, cents int64) string {
 	}
 	return p.PaymentID
 }
-
-// State returns what the domain knows about a fee.
-func (l *Log) State(id string) fee.State { return l.fees[id] }

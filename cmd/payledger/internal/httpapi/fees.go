@@ -15,11 +15,6 @@ import (
 // defaultCurrency is the currency of amounts that come without one.
 const defaultCurrency = "USD"
 
-// feeStatuses are the names of fee.status in order of their numbers.
-func feeStatuses() []string {
-	return []string{"unpaid", "paymentInProgress", "paid", "waived", "canceled"}
-}
-
 // currencyOf reads the currency of a body.
 func currencyOf(in *input.Values) money.Currency {
 	absent, _ := money.ParseCurrency(defaultCurrency) // it is in the table
@@ -37,7 +32,7 @@ func createFee(c *call) (*answer, error) {
 		FeeID: in.ID("id"), UserID: in.ID("userId"), LoanID: in.ID("loanId"), Amount: in.Amount("amount", currencyOf(in)),
 		Reason: in.String("reason"), Note: in.Text("note"),
 	}
-	status, given := in.Enum("status", feeStatuses())
+	status, given := in.Enum("status", readmodels.FeeStatuses())
 	at := in.Date("statusUpdateDate")
 	if err := in.Err(); err != nil {
 		return nil, err
@@ -62,7 +57,7 @@ func updateFee(c *call) (*answer, error) {
 	}
 	patch := commands.FeePatch{FeeID: id, Note: in.Text("note")}
 	need := auth.AnnotateFee
-	if n, given := in.Enum("status", feeStatuses()); given {
+	if n, given := in.Enum("status", readmodels.FeeStatuses()); given {
 		status := readmodels.FeeStatus(n)
 		patch.Status = &status
 		need = statusPermission(status)

@@ -94,7 +94,7 @@ func (f *filters) text(name string) string {
 
 func (f *filters) feeStatus(name string) *readmodels.FeeStatus {
 	f.given(name)
-	n, ok := f.query.Enum(name, feeStatuses())
+	n, ok := f.query.Enum(name, readmodels.FeeStatuses())
 	if !ok {
 		return nil
 	}
