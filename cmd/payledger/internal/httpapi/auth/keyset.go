@@ -47,11 +47,13 @@ type RemoteKeys struct {
 	now     func() time.Time
 	jwksURL string
 
-	mu      sync.Mutex // held while fetching: callers that need new keys wait for one fetch
+	fetching sync.Mutex // callers that need new keys wait for one fetch, the others don't wait
+	tried    time.Time
+	problem  error // of the last try
+
+	mu      sync.Mutex
 	keys    StaticKeys
 	fetched time.Time // of the last success
-	tried   time.Time
-	problem error // of the last try
 }
 
 // Discover asks an OpenID issuer where its keys are (RFC 8414, OpenID discovery). now is the clock.
@@ -78,22 +80,29 @@ func Discover(ctx context.Context, client *http.Client, issuer string, now func(
 // Keys returns the issuer's keys with that id, asking the issuer when there is none or when they are old. While the issuer
 // doesn't answer, keys that were fetched before stay good.
 func (r *RemoteKeys) Keys(ctx context.Context, id string) ([]Key, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	found, _ := r.keys.Keys(ctx, id)
-	now := r.now()
-	if len(found) > 0 && now.Sub(r.fetched) < maxKeyAge {
+	if found, fresh := r.known(ctx, id); fresh {
 		return found, nil
 	}
-	if now.Sub(r.tried) >= refetchAfter {
+	r.fetching.Lock()
+	defer r.fetching.Unlock()
+	found, fresh := r.known(ctx, id)
+	if now := r.now(); !fresh && now.Sub(r.tried) >= refetchAfter {
 		r.tried = now
 		r.problem = r.fetch(ctx, now)
-		found, _ = r.keys.Keys(ctx, id)
+		found, _ = r.known(ctx, id)
 	}
 	if len(found) == 0 && r.problem != nil {
 		return nil, r.problem
 	}
 	return found, nil
+}
+
+// known returns the keys with an id that were fetched before; fresh tells whether there are any and they are not too old.
+func (r *RemoteKeys) known(ctx context.Context, id string) (found []Key, fresh bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	found, _ = r.keys.Keys(ctx, id) // a fixed set never fails
+	return found, len(found) > 0 && r.now().Sub(r.fetched) < maxKeyAge
 }
 
 func (r *RemoteKeys) fetch(ctx context.Context, now time.Time) error {
@@ -108,6 +117,8 @@ func (r *RemoteKeys) fetch(ctx context.Context, now time.Time) error {
 	if err != nil {
 		return errors.Join(ErrKeysUnavailable, err)
 	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	r.keys, r.fetched = keys, now
 	return nil
 }

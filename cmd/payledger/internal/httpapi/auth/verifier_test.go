@@ -12,6 +12,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"math/big"
 	"net/http"
@@ -310,6 +311,38 @@ func TestRemoteKeys(t *testing.T) {
 	clock.Store(int64(12 * time.Minute))
 	require.NoError(t, verify(token(second, "new", "6")))
 	require.ErrorIs(t, verify(token(first, "d", "7")), auth.ErrBadToken)
+}
+
+// A token with a made-up key id, and an issuer that takes its time, hold nobody up who has a known key.
+func TestSlowIssuerHoldsNobodyUp(t *testing.T) {
+	t.Parallel()
+	keys := makeKeys(t)
+	f := newIssuer(t, keys.jwks(t))
+	var clock atomic.Int64
+	remote, err := auth.Discover(t.Context(), f.Client(), f.URL, func() time.Time { return now().Add(time.Duration(clock.Load())) })
+	require.NoError(t, err)
+	found, err := remote.Keys(t.Context(), "d")
+	require.NoError(t, err)
+	require.NotEmpty(t, found)
+
+	clock.Store(int64(time.Minute)) // it may be asked again
+	f.mu.Lock()                     // and hangs
+	var asking sync.WaitGroup
+	asking.Go(func() { _, _ = remote.Keys(context.Background(), "made-up") })
+	known := make(chan error, 1)
+	require.Eventually(t, func() bool { return f.asked.Load() == 2 }, 10*time.Second, time.Millisecond)
+	go func() {
+		_, err := remote.Keys(context.Background(), "d")
+		known <- err
+	}()
+	select {
+	case err = <-known:
+	case <-time.After(2 * time.Second):
+		err = errors.New("waits for a fetch that it doesn't need")
+	}
+	f.mu.Unlock()
+	asking.Wait()
+	require.NoError(t, err)
 }
 
 func TestDiscoverRefuses(t *testing.T) {
