@@ -33,7 +33,7 @@ func (r *runner) applyPage(ctx context.Context, lease *Lease, pg page, head int6
 func (r *runner) applyEvents(ctx context.Context, lease *Lease, events []catalog.Event, marks []Checkpoint, end Checkpoint) error {
 	err := r.transact(ctx, lease, events, end)
 	if err == nil {
-		r.pause.Reset()
+		r.backoff.Reset()
 		r.Metrics.Applied(r.name, end.Position, len(events))
 		return nil
 	}

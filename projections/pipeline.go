@@ -82,7 +82,7 @@ func (p *pipeline) read(ctx context.Context, after int64) {
 		case <-ctx.Done():
 			return
 		}
-		p.r.wait(ctx, p.r.Interval-p.r.Now().Sub(began))
+		Wait(ctx, p.r.Interval-p.r.Now().Sub(began))
 	}
 }
 

@@ -25,9 +25,6 @@ const (
 	DefaultDecoders  = 2
 )
 
-// releaseTimeout bounds the last statement of a runner that was told to stop.
-const releaseTimeout = 2 * time.Second
-
 // RunConfig is what a runner needs. The second half may be left zero.
 type RunConfig struct {
 	Pool      *pgxpool.Pool // connections of the projector role: this runner takes up to two at a time
@@ -86,7 +83,10 @@ func RunAll(ctx context.Context, configs []RunConfig) error {
 // *HaltedError when an event can't be applied. Passing troubles are repeated for ever, with growing pauses.
 func Run(ctx context.Context, cfg RunConfig) error {
 	cfg.setDefaults()
-	r := &runner{RunConfig: cfg, name: cfg.Projector.Name(), handled: make(map[string]bool)}
+	r := &runner{
+		RunConfig: cfg, name: cfg.Projector.Name(), handled: make(map[string]bool),
+		backoff: backoff.ExponentialBackOff{InitialInterval: 50 * time.Millisecond, MaxInterval: 5 * time.Second, Multiplier: 2, RandomizationFactor: 0.5},
+	}
 	r.Logger = r.Logger.With(slog.String("projection", r.name))
 	for _, t := range cfg.Projector.Handles() {
 		r.handled[t] = true
@@ -94,63 +94,17 @@ func Run(ctx context.Context, cfg RunConfig) error {
 	for _, t := range cfg.Projector.Ignores() {
 		r.handled[t] = false
 	}
-	r.pause.InitialInterval, r.pause.MaxInterval = 50*time.Millisecond, 5*time.Second
-	r.pause.Multiplier, r.pause.RandomizationFactor = 2, 0.5
-	for ctx.Err() == nil {
-		err := r.own(ctx)
-		var halted *HaltedError
-		switch {
-		case ctx.Err() != nil:
-		case errors.As(err, &halted):
-			return halted
-		case errors.Is(err, ErrLeaseHeld):
-			r.wait(ctx, r.LeaseTTL/6)
-		case errors.Is(err, ErrLeaseLost):
-			r.Logger.WarnContext(ctx, "projection lost its lease")
-		default:
-			r.Metrics.Retried(r.name)
-			r.Logger.WarnContext(ctx, "projection is interrupted, trying again", slog.Any("error", err))
-			r.wait(ctx, r.pause.NextBackOff())
-		}
-	}
-	return nil
+	return Own(ctx, OwnConfig{
+		Lease:  LeaseConfig{Pool: r.Pool, Projection: r.name, Version: r.Projector.Version(), Owner: r.Owner, TTL: r.LeaseTTL},
+		Logger: r.Logger, Now: r.Now, Backoff: &r.backoff, Halted: r.Metrics.Halted, Retried: r.Metrics.Retried,
+	}, r.work)
 }
 
 type runner struct {
 	RunConfig
 	name    string
 	handled map[string]bool // by event type; ignored ones are false
-	pause   backoff.ExponentialBackOff
-}
-
-// own takes the lease, works under it until something goes wrong or ctx ends, and gives it back.
-func (r *runner) own(ctx context.Context) error {
-	lease, err := AcquireLease(ctx, LeaseConfig{
-		Pool: r.Pool, Projection: r.name, Version: r.Projector.Version(), Owner: r.Owner, TTL: r.LeaseTTL,
-	}, r.Now)
-	if err != nil {
-		return err
-	}
-	defer func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
-		defer cancel()
-		if err := lease.Release(ctx); err != nil {
-			r.Logger.WarnContext(ctx, "the lease stays until it runs out", slog.Any("error", err))
-		}
-	}()
-	r.Logger.InfoContext(ctx, "projection runs here", slog.Int64("lease_epoch", lease.Epoch()), slog.Int64("position", lease.Checkpoint().Position))
-	err = r.work(ctx, lease)
-	var halted *HaltedError
-	if !errors.As(err, &halted) {
-		return err
-	}
-	if err := lease.Halt(ctx, halted); err != nil {
-		return err // not halted visibly is not halted: come back and try again
-	}
-	r.Metrics.Halted(r.name)
-	r.Logger.ErrorContext(ctx, "projection halted", slog.Int64("position", halted.Position),
-		slog.String("event_id", halted.EventID.String()), slog.Any("error", halted.Err))
-	return halted
+	backoff backoff.ExponentialBackOff
 }
 
 // work prepares the read model and then applies what the pipeline brings.
@@ -247,13 +201,4 @@ func (r *runner) halting(err error, position int64, event uuid.UUID) error {
 
 func (r *runner) halted(err error, position int64, event uuid.UUID) error {
 	return &HaltedError{Projection: r.name, Version: r.Projector.Version(), Position: position, EventID: event, Err: err}
-}
-
-func (r *runner) wait(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
 }

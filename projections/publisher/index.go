@@ -12,6 +12,7 @@ import (
 	"payledger/domain/payment"
 	"payledger/eventstore"
 	"payledger/eventstore/catalog"
+	"payledger/projections"
 	"payledger/readmodels"
 )
 
@@ -48,7 +49,7 @@ func (s *session) pumpIndex(ctx context.Context) error {
 			after = recs[len(recs)-1].Position
 		}
 		if len(recs) < pageSize {
-			wait(ctx, s.Interval-s.Now().Sub(began))
+			projections.Wait(ctx, s.Interval-s.Now().Sub(began))
 		}
 	}
 }

@@ -115,7 +115,7 @@ func (l *lanes) send(ctx context.Context, p parcel) error {
 		if attempt == sendAttempts {
 			return fmt.Errorf("send position %d to %s: %w: %w", p.position, p.topic, errBroker, err)
 		}
-		wait(ctx, pause.NextBackOff())
+		projections.Wait(ctx, pause.NextBackOff())
 	}
 }
 
@@ -140,13 +140,3 @@ func (b *brokerState) works(ctx context.Context) {
 
 // errBroker marks failures of Kafka, which pass.
 var errBroker = errors.New("kafka")
-
-// wait returns after d, or when ctx ends.
-func wait(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
-}

@@ -86,58 +86,21 @@ func (c *Config) setDefaults() {
 func Run(ctx context.Context, cfg Config) error {
 	cfg.setDefaults()
 	cfg.Logger = cfg.Logger.With(slog.String("projection", Name))
-	p := &publisher{Config: cfg}
-	p.backoff = backoff.ExponentialBackOff{InitialInterval: 100 * time.Millisecond, MaxInterval: 5 * time.Second, Multiplier: 2, RandomizationFactor: 0.5}
-	for ctx.Err() == nil {
-		err := p.own(ctx)
-		var halted *projections.HaltedError
-		switch {
-		case errors.As(err, &halted):
-			return halted
-		case ctx.Err() != nil:
-		case errors.Is(err, projections.ErrLeaseHeld):
-			wait(ctx, p.LeaseTTL/6)
-		case errors.Is(err, projections.ErrLeaseLost):
-			p.Logger.WarnContext(ctx, "publisher lost its lease")
-		default:
-			p.Logger.WarnContext(ctx, "publisher is interrupted, trying again", slog.Any("error", err))
-			wait(ctx, p.backoff.NextBackOff())
-		}
+	p := &publisher{
+		Config:  cfg,
+		backoff: backoff.ExponentialBackOff{InitialInterval: 100 * time.Millisecond, MaxInterval: 5 * time.Second, Multiplier: 2, RandomizationFactor: 0.5},
 	}
-	return nil
+	return projections.Own(ctx, projections.OwnConfig{
+		Lease:  projections.LeaseConfig{Pool: p.Pool, Projection: Name, Version: Version, Owner: p.Owner, TTL: p.LeaseTTL},
+		Logger: p.Logger, Now: p.Now, Backoff: &p.backoff, Drains: true,
+		Halted:  func(string) { p.Metrics.halted.Set(1) },
+		Retried: func(string) {}, // sessions aren't counted, messages are
+	}, p.publish)
 }
 
 type publisher struct {
 	Config
 	backoff backoff.ExponentialBackOff
-}
-
-// own takes the lease, publishes under it until something goes wrong or ctx ends, and gives it back.
-func (p *publisher) own(ctx context.Context) error {
-	lease, err := projections.AcquireLease(ctx, projections.LeaseConfig{
-		Pool: p.Pool, Projection: Name, Version: Version, Owner: p.Owner, TTL: p.LeaseTTL,
-	}, p.Now)
-	if err != nil {
-		return err
-	}
-	defer func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.LeaseTTL)
-		defer cancel()
-		if err := lease.Release(ctx); err != nil {
-			p.Logger.WarnContext(ctx, "the lease stays until it runs out", slog.Any("error", err))
-		}
-	}()
-	err = p.publish(ctx, lease)
-	var halted *projections.HaltedError
-	if !errors.As(err, &halted) {
-		return err
-	}
-	if err := lease.Halt(context.WithoutCancel(ctx), halted); err != nil {
-		return err // not halted visibly is not halted: come back and try again
-	}
-	p.Metrics.halted.Set(1)
-	p.Logger.ErrorContext(ctx, "publisher halted", slog.Int64("position", halted.Position), slog.Any("error", halted.Err))
-	return halted
 }
 
 // publish connects to Kafka and runs a session.

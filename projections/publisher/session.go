@@ -178,7 +178,7 @@ func (s *session) pause(ctx context.Context, grown <-chan struct{}) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	wait(ctx, s.Interval-s.Now().Sub(began))
+	projections.Wait(ctx, s.Interval-s.Now().Sub(began))
 	return ctx.Err()
 }
 

@@ -31,9 +31,6 @@ const (
 // maxBulkSize bounds the documents of one request, in bytes of their bodies; a larger one goes alone.
 const maxBulkSize = 4 << 20
 
-// releaseTimeout bounds the last statement of a mirror that was told to stop.
-const releaseTimeout = 2 * time.Second
-
 // Index is the server's side of the mirror. Errors: search.ErrUnavailable means "try again"; others halt the mirror.
 type Index interface {
 	// Ready says whether the index stands.
@@ -79,63 +76,21 @@ func (c *Config) setDefaults() {
 // for. It returns a *projections.HaltedError when the server refuses a document, or the log isn't the one that was mirrored.
 func Run(ctx context.Context, cfg Config) error {
 	cfg.setDefaults()
-	m := &mirror{Config: cfg}
-	m.Logger = m.Logger.With(slog.String("projection", search.Mirror().Name))
-	m.pause.InitialInterval, m.pause.MaxInterval = 50*time.Millisecond, 5*time.Second
-	m.pause.Multiplier, m.pause.RandomizationFactor = 2, 0.5
-	for ctx.Err() == nil {
-		err := m.own(ctx)
-		var halted *projections.HaltedError
-		switch {
-		case ctx.Err() != nil:
-		case errors.As(err, &halted):
-			return halted
-		case errors.Is(err, projections.ErrLeaseHeld):
-			wait(ctx, m.LeaseTTL/6)
-		case errors.Is(err, projections.ErrLeaseLost):
-			m.Logger.WarnContext(ctx, "mirror lost its lease")
-		default:
-			m.Metrics.Retried(search.Mirror().Name)
-			m.Logger.WarnContext(ctx, "mirror is interrupted, trying again", slog.Any("error", err))
-			wait(ctx, m.pause.NextBackOff())
-		}
+	p := search.Mirror()
+	m := &mirror{
+		Config:  cfg,
+		backoff: backoff.ExponentialBackOff{InitialInterval: 50 * time.Millisecond, MaxInterval: 5 * time.Second, Multiplier: 2, RandomizationFactor: 0.5},
 	}
-	return nil
+	m.Logger = m.Logger.With(slog.String("projection", p.Name))
+	return projections.Own(ctx, projections.OwnConfig{
+		Lease:  projections.LeaseConfig{Pool: m.Pool, Projection: p.Name, Version: p.Version, Owner: m.Owner, TTL: m.LeaseTTL},
+		Logger: m.Logger, Now: m.Now, Backoff: &m.backoff, Halted: m.Metrics.Halted, Retried: m.Metrics.Retried,
+	}, m.work)
 }
 
 type mirror struct {
 	Config
-	pause backoff.ExponentialBackOff
-}
-
-// own takes the lease, works under it until something goes wrong or ctx ends, and gives it back.
-func (m *mirror) own(ctx context.Context) error {
-	p := search.Mirror()
-	lease, err := projections.AcquireLease(ctx, projections.LeaseConfig{
-		Pool: m.Pool, Projection: p.Name, Version: p.Version, Owner: m.Owner, TTL: m.LeaseTTL,
-	}, m.Now)
-	if err != nil {
-		return err
-	}
-	defer func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
-		defer cancel()
-		if err := lease.Release(ctx); err != nil {
-			m.Logger.WarnContext(ctx, "the lease stays until it runs out", slog.Any("error", err))
-		}
-	}()
-	err = m.work(ctx, lease)
-	var halted *projections.HaltedError
-	if !errors.As(err, &halted) {
-		return err
-	}
-	if err := lease.Halt(ctx, halted); err != nil {
-		return err // not halted visibly is not halted: come back and try again
-	}
-	m.Metrics.Halted(p.Name)
-	m.Logger.ErrorContext(ctx, "projection halted", slog.Int64("position", halted.Position),
-		slog.String("event_id", halted.EventID.String()), slog.Any("error", halted.Err))
-	return halted
+	backoff backoff.ExponentialBackOff
 }
 
 // work mirrors what there is, waits for more, and while there is none sees to it that the index still stands.
@@ -151,8 +106,8 @@ func (m *mirror) work(ctx context.Context, lease *projections.Lease) error {
 		if err := m.catchUp(ctx, lease); err != nil {
 			return err
 		}
-		m.pause.Reset()
-		wait(ctx, m.Interval)
+		m.backoff.Reset()
+		projections.Wait(ctx, m.Interval)
 		at := lease.Checkpoint().Position
 		moved, err := m.Watcher.Wait(ctx, documents.Projection(), at+1, m.LeaseTTL/3)
 		if err != nil {
@@ -269,13 +224,4 @@ func (m *mirror) halting(err error, position int64) error {
 func halted(err error, position int64, event uuid.UUID) error {
 	p := search.Mirror()
 	return &projections.HaltedError{Projection: p.Name, Version: p.Version, Position: position, EventID: event, Err: err}
-}
-
-func wait(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
 }
