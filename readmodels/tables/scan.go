@@ -16,11 +16,11 @@ type Querier interface {
 	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
 }
 
-// feeColumns are the columns of fees in the order of feeRow.targets and insertFeeArgs.
+// feeColumns are the columns of fees in the order of feeRow.targets and feeValues.
 const feeColumns = `tenant, id, user_id, loan_id, amount, currency, status, status_update_date, reason, note, is_active, record_version,
     created_at, updated_at, paid, reduced, cancelled, position`
 
-// feePaymentColumns are the columns of fee_payments in the order of scanFeePayment and insertFeePaymentArgs.
+// feePaymentColumns are the columns of fee_payments in the order of scanFeePayment and feePaymentValues.
 const feePaymentColumns = `tenant, id, payment_id, fee_id, amount_paid, currency, user_id, payment_method, payment_status, payment_date,
     stripe_payment_intent_id, handled_by_user_id, note, is_active, record_version, created_at, updated_at, position`
 

@@ -20,7 +20,7 @@ func TestStatementsFitTheSchema(t *testing.T) {
 		return err
 	}))
 	sqltest.Prepare(t, ".", db.ProjectorURL, map[string]string{
-		"sqlSchemaExists": sqlSchemaExists, "sqlInsertFees": sqlInsertFees, "sqlUpdateFees": sqlUpdateFees, "sqlInsertFeePayments": sqlInsertFeePayments,
+		"sqlSchemaExists": sqlSchemaExists, "sqlUpdateFees": sqlUpdateFees,
 		"sqlLoadFees": sqlLoadFees, "sqlFee": sqlFee, "sqlOpenFees": sqlOpenFees, "sqlFeePayments": sqlFeePayments,
 		"sqlAllFees": sqlAllFees, "sqlAllFeePayments": sqlAllFeePayments,
 	}, "sqlCreateSchema")
