@@ -35,15 +35,14 @@ func TestKills(t *testing.T) {
 		// The failpoint is passed some times first, so that the kill comes in the midst of the load.
 		doomed, alive := devUntilKilled(t, dir, point+":4")
 		var unanswered *request
-		for n := 0; n < 300 && alive && unanswered == nil; n++ {
+		for n := 0; n < 1000 && alive && unanswered == nil; n++ {
 			r := nthCommand(round, n, users["member"])
 			if r.path == "/fees" {
 				fees++
 			} else {
 				payments++
 			}
-			a, err := doomed.system.try(t, "staff", http.MethodPost, r.path, r.body, "Idempotency-Key", r.key)
-			if err != nil || a.status != http.StatusCreated {
+			if !doomed.system.answered(t, r) {
 				unanswered = &r
 			}
 		}
@@ -61,6 +60,22 @@ func TestKills(t *testing.T) {
 	p, s = dev(t, dir)
 	s.demandOnce(t, fees, payments)
 	require.Zero(t, p.stop(t))
+}
+
+// answered sends a command until it is stored, or reports that its process is gone.
+func (s *system) answered(t *testing.T, r request) bool {
+	t.Helper()
+	for {
+		a, err := s.try(t, "staff", http.MethodPost, r.path, r.body, "Idempotency-Key", r.key)
+		if err != nil {
+			return false
+		}
+		if a.status == http.StatusServiceUnavailable { // busy: again, with the same key
+			continue
+		}
+		require.Equal(t, http.StatusCreated, a.status, "%s: %s", r.key, a.body)
+		return true
+	}
 }
 
 // nthCommand makes the nth command of a round: two fees, then a payment that settles what it can.
