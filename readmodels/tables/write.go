@@ -57,8 +57,8 @@ func Write(ctx context.Context, tx pgx.Tx, rows Rows) error {
 	return insert(ctx, tx, "fee_payments", feePaymentColumns, rows.NewFeePayments, feePaymentValues)
 }
 
-// insert adds new rows by COPY, which costs Postgres a fifth less than INSERT. A row that is there already is an error: table and
-// log are out of step, and that must not be papered over.
+// insert adds new rows by COPY. A row that is there already is an error: table and log are out of step, and that must not be
+// papered over.
 func insert[R any](ctx context.Context, tx pgx.Tx, table, columns string, rows []R, values func(R) []any) error {
 	if len(rows) == 0 {
 		return nil
