@@ -87,7 +87,7 @@ func mayLeaveRest(p NewPayment) bool {
 }
 
 func (d *draft) recordPayment(p NewPayment, feeIDs []string) (Outcome, error) {
-	if d.payment(p.PaymentID).state.Exists {
+	if d.payment(p.PaymentID).state.Exists() {
 		return Outcome{}, fmt.Errorf("payment %s: %w", p.PaymentID, ErrIDInUse)
 	}
 	open, err := d.openFees(p, feeIDs)

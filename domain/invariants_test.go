@@ -107,6 +107,9 @@ func checkFeeEvent(
 		require.NotContains(t, applied[e.PaymentID], e.AllocationID, "I33")
 		applied[e.PaymentID][e.AllocationID] = e.Amount
 	case fee.Annotated:
+	case fee.Adjusted, fee.WrittenOff, fee.ReductionReversed, fee.PaymentReserved, fee.ReservationReleased, fee.PaymentUnapplied,
+		fee.CreditApplied, fee.CreditUnapplied, fee.NoteAdded, fee.NoteChanged, fee.NoteHidden:
+		require.Fail(t, "no command makes it", "%T", e)
 	}
 	if s.owed() < before {
 		switch e.(type) {

@@ -93,17 +93,38 @@ func (r *Fee) apply(e fee.Event) bool {
 	switch e := e.(type) {
 	case fee.Assessed:
 		return false
+	case fee.Adjusted:
+		if e.Direction == fee.DirectionIncrease {
+			r.Amount, err = r.Amount.Add(e.Amount)
+		} else {
+			r.Amount, err = r.Amount.Sub(e.Amount)
+		}
+		r.annotate(e.Note)
 	case fee.Waived:
+		r.Reduced, err = r.Reduced.Add(e.Amount)
+		r.annotate(e.Note)
+	case fee.WrittenOff:
 		r.Reduced, err = r.Reduced.Add(e.Amount)
 		r.annotate(e.Note)
 	case fee.ReductionReleased:
 		r.Reduced, err = r.Reduced.Sub(e.Amount)
+	case fee.ReductionReversed:
+		r.Reduced, err = r.Reduced.Sub(e.Amount)
+		r.annotate(e.Note)
 	case fee.Cancelled:
 		r.Amount, err = r.Amount.Sub(e.Amount)
 		r.Cancelled = true
+		r.IsActive = r.IsActive && !e.Hidden
 		r.annotate(e.Note)
 	case fee.PaymentApplied:
 		r.Paid, err = r.Paid.Add(e.Amount)
+	case fee.CreditApplied:
+		r.Paid, err = r.Paid.Add(e.Amount)
+	case fee.PaymentUnapplied:
+		r.Paid, err = r.Paid.Sub(e.Amount)
+	case fee.CreditUnapplied:
+		r.Paid, err = r.Paid.Sub(e.Amount)
+	case fee.PaymentReserved, fee.ReservationReleased, fee.NoteAdded, fee.NoteChanged, fee.NoteHidden:
 	case fee.Annotated:
 		r.Note = e.Note
 	}
@@ -149,6 +170,7 @@ func FoldPayment(p *Payment, ev catalog.Event) (*Payment, []Change, error) {
 		}
 		next, changes := capture(e, ev)
 		return next, changes, nil
+	case payment.Started, payment.Failed, payment.Cancelled, payment.Voided, payment.Reallocated, payment.Annotated:
 	}
 	return nil, nil, unexpected(ev)
 }

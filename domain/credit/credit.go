@@ -17,30 +17,6 @@ import (
 // in domain.
 var ErrUnknownSource = errors.New("unknown source of a credit")
 
-// Source is where the money of a credit comes from.
-type Source string
-
-// SourceOverpayment is the rest of a payment that no fee took.
-const SourceOverpayment Source = "overpayment"
-
-// Event is a fact about the credits of a person.
-//
-//sumtype:decl
-type Event interface{ isCreditEvent() }
-
-// Granted (credit.granted) says that the person has a lot of money with the
-// library from GrantedAt on.
-type Granted struct {
-	CreditID  string       `json:"creditId"`
-	UserID    string       `json:"userId"`
-	Amount    money.Amount `json:"amount"`
-	Source    Source       `json:"source"`
-	PaymentID string       `json:"paymentId"`
-	GrantedAt time.Time    `json:"grantedAt"`
-}
-
-func (Granted) isCreditEvent() {}
-
 // Command asks for a change of the credits of a person.
 //
 //sumtype:decl
@@ -56,19 +32,6 @@ type Grant struct {
 }
 
 func (Grant) isCreditCommand() {}
-
-// State is what decisions about the credits of a person need to know. It is an
-// immutable value: Evolve never changes the lots of an older one.
-type State struct {
-	Lots           []Lot     // in the order of their granting
-	FirstEffective time.Time // when the first event took effect
-}
-
-// Lot is one credit and what is left of it.
-type Lot struct {
-	CreditID  string
-	Remaining money.Amount
-}
 
 // Stream returns the name of the stream of a person's credits. Its subject is the person.
 func Stream(userID string) string { return "credit-" + userID }
@@ -94,7 +57,7 @@ func grant(s State, c Grant) ([]Event, error) {
 		return nil, nil
 	case len(s.Lots) > 0 && c.At.Before(s.FirstEffective):
 		return nil, domain.ErrBeforeFirstEvent
-	case c.Source != SourceOverpayment:
+	case !c.Source.known():
 		return nil, fmt.Errorf("%w: %q", ErrUnknownSource, c.Source)
 	case !c.Amount.IsPositive():
 		return nil, money.ErrNotPositive
@@ -103,15 +66,4 @@ func grant(s State, c Grant) ([]Event, error) {
 		CreditID: c.CreditID, UserID: c.UserID, Amount: c.Amount,
 		Source: c.Source, PaymentID: c.PaymentID, GrantedAt: c.At.UTC(),
 	}}, nil
-}
-
-func evolve(s State, e Event) State {
-	switch e := e.(type) {
-	case Granted:
-		if len(s.Lots) == 0 {
-			s.FirstEffective = e.GrantedAt
-		}
-		s.Lots = append(slices.Clone(s.Lots), Lot{CreditID: e.CreditID, Remaining: e.Amount})
-	}
-	return s
 }

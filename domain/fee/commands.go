@@ -53,22 +53,3 @@ func (Waive) isFeeCommand()        {}
 func (Cancel) isFeeCommand()       {}
 func (ApplyPayment) isFeeCommand() {}
 func (Annotate) isFeeCommand()     {}
-
-// Cause says why a fee should never have been.
-type Cause string
-
-// The causes of a cancellation.
-const (
-	CauseError        Cause = "error"
-	CauseDuplicate    Cause = "duplicate"
-	CauseItemReturned Cause = "itemReturned"
-	CauseItemRenewed  Cause = "itemRenewed"
-)
-
-func (c Cause) known() bool {
-	switch c {
-	case CauseError, CauseDuplicate, CauseItemReturned, CauseItemRenewed:
-		return true
-	}
-	return false
-}

@@ -113,7 +113,7 @@ func applyPayment(s State, c ApplyPayment) ([]Event, error) {
 	if err := s.admits(c.At); err != nil {
 		return nil, err
 	}
-	if slices.Contains(s.allocations, c.AllocationID) {
+	if s.hasAllocation(c.AllocationID) {
 		return nil, nil
 	}
 	if err := s.settles(c.Amount); err != nil {
@@ -159,6 +159,10 @@ func (s State) settles(amount money.Amount) error {
 		return fmt.Errorf("%w: %s", ErrExceedsOutstanding, owed)
 	}
 	return nil
+}
+
+func (s State) hasAllocation(id string) bool {
+	return slices.ContainsFunc(s.allocations, func(a Allocation) bool { return a.ID == id })
 }
 
 func (s State) hasReduction(id string) bool {

@@ -15,19 +15,43 @@ type State struct {
 	UserID         string
 	Currency       money.Currency
 	Gross          money.Amount // what is charged now: zero once cancelled
-	Allocated      money.Amount // what payments have settled
+	Allocated      money.Amount // what payments and credits have settled
 	Cancelled      bool
-	Note           string    // the last that was said about it, by whatever event
+	Hidden         bool
+	Note           string    // the last that was said about it, by whatever event but added notes
 	FirstEffective time.Time // when the first event took effect
 
-	reductions  []reduction
-	allocations []string // ids
+	reductions   []reduction
+	allocations  []Allocation
+	reservations []reservation
+	adjustments  []string // ids
+	notes        []note
 }
 
 // reduction is money forgiven under an id. Nothing of it is live once released.
 type reduction struct {
 	id   string
 	live money.Amount
+}
+
+// Allocation is money of a payment or of a credit on the fee, under an id.
+type Allocation struct {
+	ID        string
+	PaymentID string       // empty if the money is of a credit
+	CreditID  string       // empty if the money is of a payment
+	Live      money.Amount // what of it is still on the fee: zero once all was taken off
+}
+
+// reservation is what a started payment holds. Nothing is live once it is released.
+type reservation struct {
+	allocationID, paymentID string
+	live                    money.Amount
+}
+
+// note is an added note.
+type note struct {
+	id, text string
+	hidden   bool
 }
 
 // Reduced returns the sum of the live reductions.
@@ -43,6 +67,29 @@ func (s State) Reduced() money.Amount {
 func (s State) Outstanding() money.Amount {
 	return minus(minus(s.Gross, s.Reduced()), s.Allocated)
 }
+
+// Reserved returns what started payments hold. It may be more than what is owed
+// once the fee has shrunk.
+func (s State) Reserved() money.Amount {
+	sum := money.Zero(s.Currency)
+	for _, r := range s.reservations {
+		sum = plus(sum, r.live)
+	}
+	return sum
+}
+
+// Free returns what is owed and not reserved: what may be paid or forgiven.
+func (s State) Free() money.Amount {
+	free := minus(s.Outstanding(), s.Reserved())
+	if free.IsNegative() {
+		return money.Zero(s.Currency)
+	}
+	return free
+}
+
+// Allocations returns what payments and credits have put on the fee, in order.
+// The caller must not change it.
+func (s State) Allocations() []Allocation { return s.allocations }
 
 // Settlement says whether a fee is still owed.
 type Settlement string
@@ -71,18 +118,21 @@ type Status string
 
 // The statuses.
 const (
-	StatusUnpaid   Status = "unpaid"
-	StatusPaid     Status = "paid"
-	StatusWaived   Status = "waived"
-	StatusCanceled Status = "canceled"
+	StatusUnpaid            Status = "unpaid"
+	StatusPaymentInProgress Status = "paymentInProgress"
+	StatusPaid              Status = "paid"
+	StatusWaived            Status = "waived"
+	StatusCanceled          Status = "canceled"
 )
 
 // Status derives the word of the API from the sums. A fee settled partly by money
-// and partly by a waiver counts as paid.
+// and partly by a waiver counts as paid; a write-off counts as a waiver.
 func (s State) Status() Status {
 	switch {
 	case s.Cancelled, s.Gross.IsZero():
 		return StatusCanceled
+	case s.Outstanding().IsPositive() && s.Reserved().IsPositive():
+		return StatusPaymentInProgress
 	case s.Outstanding().IsPositive():
 		return StatusUnpaid
 	case s.Allocated.IsPositive():
@@ -99,25 +149,100 @@ func evolve(s State, e Event) State {
 			Exists: true, UserID: e.UserID, Currency: e.Amount.Currency(), Gross: e.Amount,
 			Allocated: money.Zero(e.Amount.Currency()), Note: e.Note, FirstEffective: e.AssessedAt,
 		}
+	case Adjusted:
+		return s.adjusted(e)
 	case Waived:
-		s.reductions = append(slices.Clone(s.reductions), reduction{id: e.ReductionID, live: e.Amount})
-		s.Note = cmp.Or(e.Note, s.Note)
+		return s.reduced(e.ReductionID, e.Amount, e.Note)
+	case WrittenOff:
+		return s.reduced(e.ReductionID, e.Amount, e.Note)
 	case ReductionReleased:
-		s.reductions = slices.Clone(s.reductions)
-		for i, r := range s.reductions {
-			if r.id == e.ReductionID {
-				s.reductions[i].live = minus(r.live, e.Amount)
-			}
-		}
+		return s.restored(e.ReductionID, e.Amount, "")
+	case ReductionReversed:
+		return s.restored(e.ReductionID, e.Amount, e.Note)
 	case Cancelled:
-		s.Cancelled = true
+		s.Cancelled, s.Hidden = true, s.Hidden || e.Hidden
 		s.Gross = minus(s.Gross, e.Amount)
 		s.Note = cmp.Or(e.Note, s.Note)
+	case PaymentReserved:
+		s.reservations = append(slices.Clone(s.reservations), reservation{e.AllocationID, e.PaymentID, e.Amount})
+	case ReservationReleased:
+		s.reservations = slices.Clone(s.reservations)
+		for i, r := range s.reservations {
+			if r.allocationID == e.AllocationID {
+				s.reservations[i].live = minus(r.live, e.Amount)
+			}
+		}
 	case PaymentApplied:
-		s.Allocated = plus(s.Allocated, e.Amount)
-		s.allocations = append(slices.Clone(s.allocations), e.AllocationID)
+		return s.allocated(Allocation{ID: e.AllocationID, PaymentID: e.PaymentID, Live: e.Amount})
+	case CreditApplied:
+		return s.allocated(Allocation{ID: e.AllocationID, CreditID: e.CreditID, Live: e.Amount})
+	case PaymentUnapplied:
+		return s.unallocated(e.AllocationID, e.Amount)
+	case CreditUnapplied:
+		return s.unallocated(e.AllocationID, e.Amount)
 	case Annotated:
 		s.Note = e.Note
+	case NoteAdded:
+		s.notes = append(slices.Clone(s.notes), note{id: e.NoteID, text: e.Note})
+	case NoteChanged:
+		return s.renoted(e.NoteID, func(n *note) { n.text = e.Note })
+	case NoteHidden:
+		return s.renoted(e.NoteID, func(n *note) { n.hidden = true })
+	}
+	return s
+}
+
+func (s State) adjusted(e Adjusted) State {
+	s.adjustments = append(slices.Clone(s.adjustments), e.AdjustmentID)
+	s.Note = cmp.Or(e.Note, s.Note)
+	if e.Direction == DirectionIncrease {
+		s.Gross = plus(s.Gross, e.Amount)
+	} else {
+		s.Gross = minus(s.Gross, e.Amount)
+	}
+	return s
+}
+
+func (s State) reduced(id string, amount money.Amount, text string) State {
+	s.reductions = append(slices.Clone(s.reductions), reduction{id: id, live: amount})
+	s.Note = cmp.Or(text, s.Note)
+	return s
+}
+
+func (s State) restored(id string, amount money.Amount, text string) State {
+	s.reductions = slices.Clone(s.reductions)
+	for i, r := range s.reductions {
+		if r.id == id {
+			s.reductions[i].live = minus(r.live, amount)
+		}
+	}
+	s.Note = cmp.Or(text, s.Note)
+	return s
+}
+
+func (s State) allocated(a Allocation) State {
+	s.Allocated = plus(s.Allocated, a.Live)
+	s.allocations = append(slices.Clone(s.allocations), a)
+	return s
+}
+
+func (s State) unallocated(id string, amount money.Amount) State {
+	s.Allocated = minus(s.Allocated, amount)
+	s.allocations = slices.Clone(s.allocations)
+	for i, a := range s.allocations {
+		if a.ID == id {
+			s.allocations[i].Live = minus(a.Live, amount)
+		}
+	}
+	return s
+}
+
+func (s State) renoted(id string, change func(*note)) State {
+	s.notes = slices.Clone(s.notes)
+	for i := range s.notes {
+		if s.notes[i].id == id {
+			change(&s.notes[i])
+		}
 	}
 	return s
 }

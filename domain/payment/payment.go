@@ -27,53 +27,6 @@ var (
 	ErrNoTarget = errors.New("money without a fee or a credit to go to")
 )
 
-// Tender is how money arrived.
-type Tender string
-
-// The tenders.
-const (
-	TenderCash  Tender = "cash"
-	TenderPOS   Tender = "pos" // a card at the desk's own terminal
-	TenderCheck Tender = "check"
-	TenderOther Tender = "other"
-)
-
-func (t Tender) known() bool {
-	switch t {
-	case TenderCash, TenderPOS, TenderCheck, TenderOther:
-		return true
-	}
-	return false
-}
-
-// Allocation is the part of a payment that goes to one fee, under an id of its own.
-type Allocation struct {
-	ID     string       `json:"id"`
-	FeeID  string       `json:"feeId"`
-	Amount money.Amount `json:"amount"`
-}
-
-// Event is a fact about a payment. An empty string means absent.
-//
-//sumtype:decl
-type Event interface{ isPaymentEvent() }
-
-// Captured (payment.captured) says that money arrived, and where it went:
-// Amount = sum of the allocations + Credit. CreditID is empty when Credit is zero.
-type Captured struct {
-	PaymentID   string       `json:"paymentId"`
-	UserID      string       `json:"userId"`
-	Tender      Tender       `json:"tender"`
-	Amount      money.Amount `json:"amount"`
-	HandledBy   string       `json:"handledBy"`
-	Allocations []Allocation `json:"allocations"`
-	CreditID    string       `json:"creditId"`
-	Credit      money.Amount `json:"credit"`
-	Note        string       `json:"note"        sealed:"true"`
-}
-
-func (Captured) isPaymentEvent() {}
-
 // Command asks for a change of a payment.
 //
 //sumtype:decl
@@ -93,11 +46,6 @@ type Record struct {
 
 func (Record) isPaymentCommand() {}
 
-// State is what decisions about one payment need to know.
-type State struct {
-	Exists bool
-}
-
 // Stream returns the name of the stream of a payment. Its subject is the payment's user.
 func Stream(paymentID string) string { return "payment-" + paymentID }
 
@@ -116,17 +64,9 @@ func decide(s State, c Command) ([]Event, error) {
 	return nil, fmt.Errorf("%w: payment %T", domain.ErrUnknownCommand, c)
 }
 
-func evolve(s State, e Event) State {
-	switch e.(type) {
-	case Captured:
-		s.Exists = true
-	}
-	return s
-}
-
 func record(s State, c Record) ([]Event, error) {
 	switch {
-	case s.Exists:
+	case s.Exists():
 		return nil, ErrExists
 	case !c.Tender.known():
 		return nil, fmt.Errorf("%w: %q", ErrUnknownTender, c.Tender)

@@ -10,24 +10,61 @@ import (
 
 	"github.com/google/uuid"
 
+	"payledger/domain/claim"
 	"payledger/domain/credit"
+	"payledger/domain/customer"
+	"payledger/domain/extension"
 	"payledger/domain/fee"
+	"payledger/domain/gateway"
 	"payledger/domain/payment"
+	"payledger/domain/policy"
 	"payledger/eventstore"
 )
 
 // entries is every event of the log: its Go type, its wire name and the version of its payload's schema. Stored payloads
-// are for ever: a changed payload is a new version, and the old type stays, with the step that lifts it: lifted(entry[…]…, up).
+// are for ever: a changed payload is a new version, and the old type stays, with the step that lifts it: old.go.
 func entries() []entry {
 	return []entry{
 		of[fee.Assessed]("fee.assessed", 1),
+		of[fee.Adjusted]("fee.adjusted", 1),
 		of[fee.Waived]("fee.waived", 1),
+		of[fee.WrittenOff]("fee.written_off", 1),
 		of[fee.ReductionReleased]("fee.reduction_released", 1),
-		of[fee.Cancelled]("fee.cancelled", 1),
+		of[fee.ReductionReversed]("fee.reduction_reversed", 1),
+		lifted(of[cancelledV1]("fee.cancelled", 1), liftCancelled),
+		of[fee.Cancelled]("fee.cancelled", 2),
+		of[fee.PaymentReserved]("fee.payment_reserved", 1),
+		of[fee.ReservationReleased]("fee.reservation_released", 1),
 		of[fee.PaymentApplied]("fee.payment_applied", 1),
+		of[fee.PaymentUnapplied]("fee.payment_unapplied", 1),
+		of[fee.CreditApplied]("fee.credit_applied", 1),
+		of[fee.CreditUnapplied]("fee.credit_unapplied", 1),
 		of[fee.Annotated]("fee.annotated", 1),
-		of[payment.Captured]("payment.captured", 1),
-		of[credit.Granted]("credit.granted", 1),
+		of[fee.NoteAdded]("fee.note_added", 1),
+		of[fee.NoteChanged]("fee.note_changed", 1),
+		of[fee.NoteHidden]("fee.note_hidden", 1),
+		of[payment.Started]("payment.started", 1),
+		lifted(of[capturedV1]("payment.captured", 1), liftCaptured),
+		of[payment.Captured]("payment.captured", 2),
+		of[payment.Failed]("payment.failed", 1),
+		of[payment.Cancelled]("payment.cancelled", 1),
+		of[payment.Voided]("payment.voided", 1),
+		of[payment.Reallocated]("payment.reallocated", 1),
+		of[payment.Annotated]("payment.annotated", 1),
+		lifted(of[grantedV1]("credit.granted", 1), liftGranted),
+		of[credit.Granted]("credit.granted", 2),
+		of[credit.Spent]("credit.spent", 1),
+		of[credit.Returned]("credit.returned", 1),
+		of[credit.Reversed]("credit.reversed", 1),
+		of[gateway.Recorded]("gateway_payment.recorded", 1),
+		of[gateway.Updated]("gateway_payment.updated", 1),
+		of[gateway.Deleted]("gateway_payment.deleted", 1),
+		of[customer.Linked]("customer.linked", 1),
+		of[customer.MethodAttached]("customer.method_attached", 1),
+		of[customer.MethodDetached]("customer.method_detached", 1),
+		of[policy.ReasonsSet]("policy.reasons_set", 1),
+		of[extension.Put]("extends.put", 1),
+		of[claim.Claimed]("id.claimed", 1),
 	}
 }
 
@@ -64,13 +101,17 @@ func build(list []entry) *Catalog {
 		if _, taken := c.byName[e.wireName]; taken {
 			panic(fmt.Sprintf("catalog: %v is given twice", e.wireName))
 		}
-		c.byName[e.wireName] = e
-		if e.up == nil { // only the newest version is written
-			if _, taken := c.byType[e.typ]; taken {
-				panic(fmt.Sprintf("catalog: %s is given twice", e.typ))
-			}
-			c.byType[e.typ] = e
+		if _, taken := c.byType[e.typ]; taken {
+			panic(fmt.Sprintf("catalog: %s is given twice", e.typ))
+		}
+		c.byName[e.wireName], c.byType[e.typ] = e, e
+		if e.up == nil {
 			c.types = append(c.types, e.name)
+		}
+	}
+	for _, e := range list {
+		if next := c.byType[e.next]; e.up != nil && (next.name != e.name || next.schema != e.schema+1) {
+			panic(fmt.Sprintf("catalog: %v doesn't lead to its next version", e.wireName))
 		}
 	}
 	slices.Sort(c.types)
@@ -97,7 +138,7 @@ type EncodeArgs struct {
 // no stored form, such as text that isn't UTF-8.
 func (c *Catalog) Encode(a EncodeArgs) (eventstore.NewEvent, error) {
 	e, ok := c.byType[reflect.TypeOf(a.Data)]
-	if !ok {
+	if !ok || e.up != nil { // only the newest version is written
 		return eventstore.NewEvent{}, fmt.Errorf("%w: %T", ErrNotRegistered, a.Data)
 	}
 	v := reflect.New(e.typ).Elem() // a copy: forms need an address, and sealing must not change the caller's value
@@ -142,13 +183,20 @@ func (c *Catalog) Decode(ctx context.Context, keys eventstore.Keys, rec *eventst
 	if ev.Data, err = e.decode(rec.Data, open); err != nil {
 		return Event{}, fmt.Errorf("decode event %s, %s v%d: %w", rec.ID, rec.Type, rec.Schema, err)
 	}
-	if e.up != nil {
-		ev.Data = e.up(ev.Data)
-	}
+	ev.Data = c.lift(e, ev.Data)
 	if err = read(c.meta, rec.Metadata, reflect.ValueOf(&ev.Meta).Elem()); err != nil {
 		return Event{}, fmt.Errorf("decode metadata of event %s: %w", rec.ID, err)
 	}
 	return ev, nil
+}
+
+// lift takes a value up to the newest version, step by step.
+func (c *Catalog) lift(e entry, data any) any {
+	for e.up != nil {
+		data = e.up(data)
+		e = c.byType[reflect.TypeOf(data)]
+	}
+	return data
 }
 
 func read(f form, data []byte, v reflect.Value) error {

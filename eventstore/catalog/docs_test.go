@@ -82,6 +82,8 @@ func word(f reflect.StructField) string {
 		return "instant"
 	case kind == reflect.String:
 		return "text"
+	case kind == reflect.Bool:
+		return "flag"
 	case kind == reflect.Slice:
 		return "list"
 	default:

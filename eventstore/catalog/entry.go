@@ -17,8 +17,9 @@ type entry struct {
 	form   form
 	sealed []sealedField
 	decode func(data []byte, open func(reflect.Value) error) (any, error)
-	// up makes the newest version's value of an old version's; nil for the newest.
-	up func(any) any
+	// up makes the next version's value of this one's, of type next; nil for the newest.
+	up   func(any) any
+	next reflect.Type
 }
 
 // sealedField is a text field that is stored under a person's key.
@@ -35,10 +36,10 @@ func of[T any](name string, schema int) entry {
 	}
 }
 
-// lifted makes the entry of an old version: T is the struct as it was, up makes the next version's value of it. An older
-// one still is lifted step by step, by a function that calls the next.
+// lifted makes the entry of an old version: T is the struct as it was, up makes the next version's value of it. From there the
+// next version's own step goes on.
 func lifted[T, Next any](old entry, up func(T) Next) entry {
-	old.up = func(v any) any { return up(v.(T)) }
+	old.up, old.next = func(v any) any { return up(v.(T)) }, reflect.TypeFor[Next]()
 	return old
 }
 

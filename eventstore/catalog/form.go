@@ -1,12 +1,15 @@
 package catalog
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"reflect"
+	"strconv"
 	"time"
 	"unicode/utf8"
 
+	"payledger/domain/extension"
 	"payledger/domain/money"
 	"payledger/internal/jsontext"
 )
@@ -22,11 +25,14 @@ type form struct {
 var (
 	errNotText = errors.New("text is not UTF-8")
 	errYear    = errors.New("year has no RFC 3339 form")
+	// errNotObject is about a value that another service sent: the edge lets only JSON objects pass.
+	errNotObject = errors.New("not a JSON object")
 )
 
 var (
 	amountType  = reflect.TypeFor[money.Amount]()
 	instantType = reflect.TypeFor[time.Time]()
+	valueType   = reflect.TypeFor[extension.Value]()
 )
 
 // formOf returns the form of a type, or an error for a type that events may not have.
@@ -36,8 +42,14 @@ func formOf(t reflect.Type) (form, error) {
 		return form{writeAmount, readAmount}, nil
 	case instantType:
 		return form{writeInstant, readInstant}, nil
+	case valueType:
+		return form{writeValue, readValue}, nil
 	}
 	switch t.Kind() {
+	case reflect.Bool:
+		return form{writeFlag, readFlag}, nil
+	case reflect.Int:
+		return form{writeNumber, readNumber}, nil
 	case reflect.String:
 		return form{writeText, readText}, nil
 	case reflect.Slice:
@@ -85,6 +97,37 @@ func readInstant(s *scanner, v reflect.Value) {
 	}
 	*v.Addr().Interface().(*time.Time) = t.UTC()
 }
+
+func writeFlag(dst []byte, v reflect.Value) ([]byte, error) {
+	return strconv.AppendBool(dst, v.Bool()), nil
+}
+
+func readFlag(s *scanner, v reflect.Value) {
+	v.SetBool(s.skip("true"))
+	if !v.Bool() {
+		s.expect("false")
+	}
+}
+
+func writeNumber(dst []byte, v reflect.Value) ([]byte, error) {
+	return strconv.AppendInt(dst, v.Int(), 10), nil
+}
+
+func readNumber(s *scanner, v reflect.Value) { v.SetInt(s.number()) }
+
+// writeValue writes the JSON of another service as it came.
+func writeValue(dst []byte, v reflect.Value) ([]byte, error) {
+	text := v.String()
+	if !utf8.ValidString(text) {
+		return nil, errNotText
+	}
+	if !json.Valid([]byte(text)) || text[0] != '{' {
+		return nil, errNotObject
+	}
+	return append(dst, text...), nil
+}
+
+func readValue(s *scanner, v reflect.Value) { v.SetString(s.object()) }
 
 // listOf is the form of a slice. A nil slice is written as the empty one that it is read back as.
 func listOf(t reflect.Type) (form, error) {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -119,6 +120,37 @@ func (s *scanner) flatObject() []byte {
 	object := s.rest[:end+1]
 	s.rest = s.rest[end+1:]
 	return []byte(object)
+}
+
+// number takes a whole number as we write it.
+func (s *scanner) number() int64 {
+	end := 0
+	for end < len(s.rest) && (s.rest[end] == '-' || s.rest[end] >= '0' && s.rest[end] <= '9') {
+		end++
+	}
+	n, err := strconv.ParseInt(s.rest[:end], 10, strconv.IntSize)
+	if err != nil || strconv.FormatInt(n, 10) != s.rest[:end] {
+		s.fail(errors.New("want a whole number"))
+		return 0
+	}
+	s.rest = s.rest[end:]
+	return n
+}
+
+// object takes the text of any JSON object, which isn't ours: it may have white space within.
+func (s *scanner) object() string {
+	if !strings.HasPrefix(s.rest, "{") {
+		s.fail(errNotObject)
+		return ""
+	}
+	in := json.NewDecoder(strings.NewReader(s.rest))
+	var raw json.RawMessage
+	if err := in.Decode(&raw); err != nil || !utf8.Valid(raw) {
+		s.fail(errNotObject)
+		return ""
+	}
+	s.rest = s.rest[len(raw):]
+	return string(raw)
 }
 
 // done returns the first failure; something left over is one.

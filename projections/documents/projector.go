@@ -48,7 +48,17 @@ func (p *Projector) Handles() []string {
 }
 
 // Ignores lists the events that change none.
-func (p *Projector) Ignores() []string { return []string{"credit.granted"} }
+func (p *Projector) Ignores() []string {
+	return []string{
+		"fee.adjusted", "fee.written_off", "fee.reduction_reversed", "fee.payment_reserved", "fee.reservation_released",
+		"fee.payment_unapplied", "fee.credit_applied", "fee.credit_unapplied", "fee.note_added", "fee.note_changed", "fee.note_hidden",
+		"payment.started", "payment.failed", "payment.cancelled", "payment.voided", "payment.reallocated", "payment.annotated",
+		"credit.granted", "credit.spent", "credit.returned", "credit.reversed",
+		"gateway_payment.recorded", "gateway_payment.updated", "gateway_payment.deleted",
+		"customer.linked", "customer.method_attached", "customer.method_detached",
+		"policy.reasons_set", "extends.put", "id.claimed",
+	}
+}
 
 // Tables names the table of documents.
 func (p *Projector) Tables() []string { return []string{"documents_v1.documents"} }

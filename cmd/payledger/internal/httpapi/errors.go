@@ -10,6 +10,7 @@ import (
 	"payledger/cmd/payledger/internal/httpapi/input"
 	"payledger/commands"
 	"payledger/domain"
+	"payledger/domain/claim"
 	"payledger/domain/credit"
 	"payledger/domain/fee"
 	"payledger/domain/money"
@@ -91,6 +92,7 @@ var rules = [...]rule{
 
 	// Conflicts.
 	answers(commands.ErrIDInUse, http.StatusConflict, "IdInUse", "idInUse"),
+	answers(claim.ErrTaken, http.StatusConflict, "IdInUse", "idInUse"),
 	answers(fee.ErrExists, http.StatusConflict, "IdInUse", "idInUse"),
 	answers(payment.ErrExists, http.StatusConflict, "IdInUse", "idInUse"),
 	{eventstore.ErrClaimRunning, http.StatusConflict, "RequestInProgress", "requestIsStillRunning", true},

@@ -1,0 +1,60 @@
+package catalog
+
+import (
+	"time"
+
+	"payledger/domain/credit"
+	"payledger/domain/fee"
+	"payledger/domain/money"
+	"payledger/domain/payment"
+)
+
+// The payloads of old versions as they were, each with the step that lifts it to the next version. Nothing here is ever
+// changed or taken away: logs hold such events for ever.
+
+// cancelledV1 is fee.cancelled before a fee could be hidden.
+type cancelledV1 struct {
+	Amount money.Amount `json:"amount"`
+	Cause  fee.Cause    `json:"cause"`
+	Note   string       `json:"note"   sealed:"true"`
+}
+
+func liftCancelled(old cancelledV1) fee.Cancelled {
+	return fee.Cancelled{Amount: old.Amount, Cause: old.Cause, Note: old.Note}
+}
+
+// capturedV1 is payment.captured before it named a payment intent.
+type capturedV1 struct {
+	PaymentID   string               `json:"paymentId"`
+	UserID      string               `json:"userId"`
+	Tender      payment.Tender       `json:"tender"`
+	Amount      money.Amount         `json:"amount"`
+	HandledBy   string               `json:"handledBy"`
+	Allocations []payment.Allocation `json:"allocations"`
+	CreditID    string               `json:"creditId"`
+	Credit      money.Amount         `json:"credit"`
+	Note        string               `json:"note"        sealed:"true"`
+}
+
+func liftCaptured(old capturedV1) payment.Captured {
+	return payment.Captured{
+		PaymentID: old.PaymentID, UserID: old.UserID, Tender: old.Tender, Amount: old.Amount, HandledBy: old.HandledBy,
+		Allocations: old.Allocations, CreditID: old.CreditID, Credit: old.Credit, Note: old.Note,
+	}
+}
+
+// grantedV1 is credit.granted before credits were granted for a reason.
+type grantedV1 struct {
+	CreditID  string        `json:"creditId"`
+	UserID    string        `json:"userId"`
+	Amount    money.Amount  `json:"amount"`
+	Source    credit.Source `json:"source"`
+	PaymentID string        `json:"paymentId"`
+	GrantedAt time.Time     `json:"grantedAt"`
+}
+
+func liftGranted(old grantedV1) credit.Granted {
+	return credit.Granted{
+		CreditID: old.CreditID, UserID: old.UserID, Amount: old.Amount, Source: old.Source, PaymentID: old.PaymentID, GrantedAt: old.GrantedAt,
+	}
+}
