@@ -11,6 +11,8 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
+
+	"payledger/internal/schematest"
 )
 
 // killPoints are passed by the writer, by the projections into Postgres and by the publisher.
@@ -144,6 +146,7 @@ func (s *system) demandOnce(t *testing.T, fees, payments int) {
 	for !reached(seen, want) {
 		var m message
 		require.NoError(t, json.Unmarshal([]byte(tail.line(t, patience)), &m), "%v of %v", seen, want)
+		schematest.Message(t, m.Topic, m.Headers, m.Value)
 		if id := m.Topic + " " + m.Headers["ce_id"]; !ids[id] {
 			ids[id] = true
 			seen[m.Topic]++

@@ -12,6 +12,8 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
+
+	"payledger/internal/schematest"
 )
 
 // system is a running ledger, however its parts are spread over processes.
@@ -57,6 +59,9 @@ func (s *system) try(t *testing.T, who, method, path, body string, headers ...st
 	}
 	defer response.Body.Close()
 	text, err := io.ReadAll(response.Body)
+	if err == nil {
+		schematest.Answer(t, method, path, response.StatusCode, response.Header, text)
+	}
 	return answer{response.StatusCode, response.Header, text}, err
 }
 
@@ -201,6 +206,7 @@ func (s *system) readTopics(t *testing.T, feeID string, assessed answer) {
 		}
 		id := m.Topic + " " + m.Headers["ce_id"]
 		require.NotEmpty(t, m.Headers["ce_id"])
+		schematest.Message(t, m.Topic, m.Headers, m.Value)
 		if seen[id] && !strings.HasSuffix(m.Topic, "_fee-created") { // the copy of an update carries the id of the update
 			continue
 		}

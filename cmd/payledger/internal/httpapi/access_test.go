@@ -66,7 +66,7 @@ func TestLoginIsRequired(t *testing.T) {
 	w := setup(t)
 	for _, route := range httpapi.Routes() {
 		method, path, _ := strings.Cut(route.Pattern, " ")
-		path = strings.ReplaceAll(path, "{feeId}", "no-id") + "?unknown=1&unknown=2"
+		path = strings.NewReplacer("{", "", "}", "").Replace(path) + "?unknown=1&unknown=2"
 		for name, token := range map[string]string{"none": "", "rubbish": "rubbish", "unsigned": unsigned(t)} {
 			r := w.do(method, path, token, "")
 			r.refused(401, "LoginRequired", "errMsg_"+route.Name+"RequiresLogin")

@@ -139,6 +139,8 @@ func (a *API) Handler() http.Handler {
 	mux := a.mux(routes())
 	mux.HandleFunc("GET /health", health)
 	mux.HandleFunc("GET /openapi.yaml", openAPI)
+	mux.HandleFunc("GET /swagger", openAPI)
+	mux.HandleFunc("GET /schemas/{path...}", a.schema)
 	return a.guard(mux)
 }
 

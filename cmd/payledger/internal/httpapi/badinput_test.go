@@ -3,154 +3,262 @@ package httpapi_test
 import (
 	"context"
 	"encoding/json"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"payledger/cmd/payledger/internal/httpapi"
+	"payledger/cmd/payledger/internal/httpapi/input"
 )
 
-type badInput struct {
-	name, body, message string
-}
+// badInput is a body, or the value of a parameter, and what is wrong with it.
+type badInput struct{ name, value, message string }
 
 // Faults that every body may have.
 func badBodies() []badInput {
+	long := strings.Repeat("k", 1000)
 	return []badInput{
 		{"no JSON", `{`, "errMsg_bodyisNotValidJSON"},
 		{"no object", `[]`, "errMsg_bodyisNotValidJSON"},
+		{"two objects", `{}{}`, "errMsg_bodyisNotValidJSON"},
 		{"not UTF-8", "{\"note\":\"\xff\"}", "errMsg_bodyisNotValidJSON"},
 		{"U+0000", `{"note":"\u0000"}`, "errMsg_bodyisNotValidJSON"},
 		{"half a pair", `{"note":"\ud83d"}`, "errMsg_bodyisNotValidJSON"},
 		{"too deep", `{"note":` + strings.Repeat("[", 16) + strings.Repeat("]", 16) + `}`, "errMsg_bodyisNotValidJSON"},
 		{"key twice", `{"note":"a","note":"b"}`, "errMsg_noteisGivenTwice"},
+		{"long key twice", `{"` + long + `":1,"` + long + `":1}`, "errMsg_" + long[:64] + "isGivenTwice"},
 	}
 }
 
-// Bad input is 400 with the field and the rule, and stores nothing: no event, no answer, no key.
+// faults returns values that a field doesn't take, as JSON, and the rule that each breaks. name is the field's, with its path.
+func faults(f input.Field, name string) []badInput {
+	var list []badInput
+	add := func(rule input.Rule, values ...string) {
+		for _, v := range values {
+			list = append(list, badInput{name + " = " + v[:min(len(v), 40)], v, "errMsg_" + name + string(rule)})
+		}
+	}
+	switch f.Kind {
+	case input.KindID:
+		add(input.ValidID, `17`, `"joe"`, `true`, `["11111111-1111-4111-8111-111111111111"]`, `"11111111-1111-4111-8111-11111111111'"`, repeated("1", 65))
+	case input.KindString:
+		add(input.ValidString, `1`, `false`, `[]`, `{}`, repeated("ü", 256))
+	case input.KindText:
+		add(input.ValidText, `1`, `false`, `[]`, `{}`, repeated("ü", 4001))
+	case input.KindWord:
+		add(input.ValidString, `1`, `[]`, repeated("x", 2001))
+	case input.KindDate, input.KindUntil:
+		add(input.ValidDate, `"soon"`, `5`, `true`, `"2026-13-01"`, `"1899-12-31"`, `"300000-01-01T00:00:00Z"`, repeated("2", 65))
+	case input.KindAmount:
+		add(input.ValidAmount, `"five"`, `"1,50"`, `-1`, `0`, `"0.00"`, `1.0001`, `1e30`, `true`, `[5]`, `{"minor":1}`)
+	case input.KindCurrency:
+		add(input.ValidCurrency, `"US$"`, `"euro"`, `5`, `["USD"]`)
+	case input.KindEnum:
+		add(input.ValidEnum, `"gone"`, strconv.Itoa(len(f.Words)), `"99"`, `-1`, `true`, `[]`)
+	case input.KindChoice:
+		add(input.ValidEnum, `"gone"`, `7`, `true`, `[]`)
+	case input.KindInt:
+		add(input.ValidInteger, `"x"`, `"1.5"`, strconv.Itoa(f.Low-1), strconv.Itoa(f.High+1), `true`)
+	case input.KindPosition:
+		add(input.ValidInteger, `"x"`, `-1`, `"99999999999999999999"`)
+	case input.KindBool:
+		add(input.ValidBool, `"yes"`, `1`, `[]`)
+	case input.KindObject:
+		add(input.ValidObject, `"x"`, `5`, `[]`)
+		list = append(list, within(objectFaults(f.Of, name+"."), `%`)...)
+	case input.KindObjects:
+		add(input.ValidArray, `{}`, `5`, `"x"`)
+		one := printed(sample(f.Of))
+		add(input.ValidArray, `[`+one+strings.Repeat(`,`+one, f.High)+`]`)
+		list = append(list, badInput{name + " of a number", `[5]`, "errMsg_" + name + "[0]isNotAValidObject"})
+		list = append(list, within(objectFaults(f.Of, name+"[0]."), `[%]`)...)
+	case input.KindStrings:
+		add(input.ValidArray, `{}`, `5`, `"x"`, `["a"`+strings.Repeat(`,"a"`, f.High)+`]`)
+		for _, element := range []string{`1`, `""`, `null`, repeated("x", 256)} {
+			list = append(list, badInput{name + " of " + element[:1], `[` + element + `]`, "errMsg_" + name + "[0]isNotAValidString"})
+		}
+	}
+	return list
+}
+
+func repeated(text string, times int) string { return `"` + strings.Repeat(text, times) + `"` }
+
+func within(inner []badInput, form string) []badInput {
+	for i := range inner {
+		inner[i].value = strings.Replace(form, "%", inner[i].value, 1)
+	}
+	return inner
+}
+
+// objectFaults returns objects with one fault each; all else in them is as it should be.
+func objectFaults(fields []input.Field, path string) []badInput {
+	var list []badInput
+	with := func(name, value string) string {
+		object := sample(fields)
+		object[name] = json.RawMessage(value)
+		return printed(object)
+	}
+	known := map[string]bool{}
+	for _, f := range fields {
+		known[f.Name] = true
+		if f.Required {
+			for _, nothing := range []string{`null`, `""`} {
+				list = append(list, badInput{f.Name + " = " + nothing, with(f.Name, nothing), "errMsg_" + path + f.Name + "isRequired"})
+			}
+			object := sample(fields)
+			delete(object, f.Name)
+			list = append(list, badInput{"no " + f.Name, printed(object), "errMsg_" + path + f.Name + "isRequired"})
+		}
+		for _, fault := range faults(f, path+f.Name) {
+			list = append(list, badInput{fault.name, with(f.Name, fault.value), fault.message})
+		}
+	}
+	list = append(list, badInput{"unknown field", with("surplus", `1`), "errMsg_" + path + "surplusisNotAKnownField"})
+	for _, f := range fields {
+		if other := strings.ToUpper(f.Name[:1]) + f.Name[1:]; !known[other] {
+			list = append(list, badInput{"other case", with(other, `1`), "errMsg_" + path + other + "isNotAKnownField"})
+			break
+		}
+	}
+	return list
+}
+
+// sample is an object with what is required.
+func sample(fields []input.Field) map[string]any {
+	object := map[string]any{}
+	for _, f := range fields {
+		if f.Required {
+			object[f.Name] = httpapi.SampleOf(f)
+		}
+	}
+	return object
+}
+
+// Bad input is 400 with the field and the rule, and stores and publishes nothing: no event, no answer, no key, no route event. The
+// rows are made from the route table: what a route takes has its rows by itself, and what has none is red.
 func TestBadInput(t *testing.T) {
 	t.Parallel()
 	w := setup(t)
-	id := w.assess("5")
-	cases := map[string][]badInput{
-		"POST /fees": {
-			{"nothing", `{}`, "errMsg_userIdisRequired"},
-			{"empty amount", newFee(`"amount":""`), "errMsg_amountisRequired"},
-			{"null user", newFee(`"userId":null`), "errMsg_userIdisRequired"},
-			{"user", newFee(`"userId":"joe"`), "errMsg_userIdisNotAValidID"},
-			{"user with quote", newFee(`"userId":"11111111-1111-4111-8111-11111111111'"`), "errMsg_userIdisNotAValidID"},
-			{"id", newFee(`"id":"1"`), "errMsg_idisNotAValidID"},
-			{"loan", newFee(`"loanId":17`), "errMsg_loanIdisNotAValidID"},
-			{"amount zero", newFee(`"amount":0`), "errMsg_amountisNotAValidAmount"},
-			{"amount negative", newFee(`"amount":-1`), "errMsg_amountisNotAValidAmount"},
-			{"amount with too many digits", newFee(`"amount":1.005`), "errMsg_amountisNotAValidAmount"},
-			{"amount of yen", newFee(`"amount":1.5,"currency":"JPY"`), "errMsg_amountisNotAValidAmount"},
-			{"amount too large", newFee(`"amount":1e30`), "errMsg_amountisNotAValidAmount"},
-			{"amount as word", newFee(`"amount":"five"`), "errMsg_amountisNotAValidAmount"},
-			{"amount in an array", newFee(`"amount":[5]`), "errMsg_amountisNotAValidAmount"},
-			{"currency", newFee(`"currency":"US$"`), "errMsg_currencyisNotAValidCurrency"},
-			{"status", newFee(`"status":"open"`), "errMsg_statusisNotAValidEnum"},
-			{"status number", newFee(`"status":5`), "errMsg_statusisNotAValidEnum"},
-			{"date of 300,000 years", newFee(`"statusUpdateDate":"300000-01-01T00:00:00Z"`), "errMsg_statusUpdateDateisNotAValidDate"},
-			{"date before 1900", newFee(`"statusUpdateDate":"1899-12-31"`), "errMsg_statusUpdateDateisNotAValidDate"},
-			{"reason too long", newFee(`"reason":"` + strings.Repeat("r", 256) + `"`), "errMsg_reasonisNotAValidString"},
-			{"note too long", newFee(`"note":"` + strings.Repeat("ü", 4001) + `"`), "errMsg_noteisNotAValidText"},
-			{"note as number", newFee(`"note":1`), "errMsg_noteisNotAValidText"},
-			{"unknown field", newFee(`"isActive":false`), "errMsg_isActiveisNotAKnownField"},
-			{"field in other case", newFee(`"Amount":5`), "errMsg_AmountisNotAKnownField"},
-		},
-		"PATCH /fees/" + id: {
-			{"status", `{"status":"gone"}`, "errMsg_statusisNotAValidEnum"},
-			{"note", `{"note":false}`, "errMsg_noteisNotAValidText"},
-			{"constant field", `{"amount":1}`, "errMsg_amountisNotAKnownField"},
-			{"date", `{"status":"waived","statusUpdateDate":"soon"}`, "errMsg_statusUpdateDateisNotAValidDate"},
-		},
-		"POST /payments": {
-			{"nothing", `{}`, "errMsg_userIdisRequired"},
-			{"no tender", `{"userId":"` + memberID + `","amount":1}`, "errMsg_tenderisRequired"},
-			{"tender stripe", pay(`"tender":"stripe"`), "errMsg_tenderisNotAValidEnum"},
-			{"tender number", pay(`"tender":1`), "errMsg_tenderisNotAValidEnum"},
-			{"amount", pay(`"amount":"1,50"`), "errMsg_amountisNotAValidAmount"},
-			{"id", pay(`"id":"x"`), "errMsg_idisNotAValidID"},
-			{"allocations", pay(`"allocations":{}`), "errMsg_allocationsisNotAValidArray"},
-			{"too many allocations", pay(`"allocations":[{}` + strings.Repeat(",{}", 500) + `]`), "errMsg_allocations[0].feeIdisRequired"},
-			{"allocation", pay(`"allocations":[5]`), "errMsg_allocations[0]isNotAValidObject"},
-			{"allocation without fee", pay(`"allocations":[{"amount":1}]`), "errMsg_allocations[0].feeIdisRequired"},
-			{"allocation with nothing", pay(`"allocations":[{"feeId":"` + id + `","amount":0}]`), "errMsg_allocations[0].amountisNotAValidAmount"},
-			{"unknown field inside", pay(`"allocations":[{"feeId":"` + id + `","amount":1,"x":1}]`), "errMsg_allocations[0].xisNotAKnownField"},
-			{"date", pay(`"paymentDate":"2026-13-01"`), "errMsg_paymentDateisNotAValidDate"},
-			{"handledByUserId", pay(`"handledByUserId":"me"`), "errMsg_handledByUserIdisNotAValidID"},
-		},
-	}
-	before := w.counts()
-	for route, list := range cases {
-		method, path, _ := strings.Cut(route, " ")
-		for _, c := range append(list, badBodies()...) {
-			r := w.do(method, path, w.token(staffID, "admin"), c.body, "Idempotency-Key", "k")
-			r.refused(400, "BadRequest", c.message)
-			require.NotEmpty(t, r.str("detail", "field"), c.name)
-			require.NotEmpty(t, r.str("detail", "rule"), c.name)
+	rows := 0
+	for _, rt := range httpapi.Routes() {
+		values := w.placesOf(rt, memberID)
+		path := at(rt, values)
+		before := w.counts()
+		send := func(path, body string, header ...string) reply {
+			rows++
+			return w.do(rt.Method, path, w.token(staffID, "admin"), body, append([]string{"Idempotency-Key", "k"}, header...)...)
 		}
-		w.do(method, path+"?x=1", w.staff(), `{}`).refused(400, "BadRequest", "errMsg_xisNotAKnownField")
-		w.do(method, path, w.staff(), `{"actorUserId":"`+otherID+`"}`).refused(422, "OtherActor", "errMsg_actorIsNotTheCaller")
-		w.do(method, path, w.staff(), `{"handledByUserId":"`+otherID+`"}`).refused(422, "OtherActor", "errMsg_actorIsNotTheCaller")
-		w.do(method, path, w.staff(), `{"note":"a","`+strings.Repeat("k", 1000)+`":1,"`+strings.Repeat("k", 1000)+`":1}`).
-			refused(400, "BadRequest", "errMsg_"+strings.Repeat("k", 64)+"isGivenTwice")
-		w.do(method, path, w.staff(), `{}`, "Content-Type", "text/plain").refused(415, "UnsupportedMediaType", "errMsg_bodyMustBeJSON")
-		w.do(method, path, w.staff(), `{}`, "Content-Type", "application/json; charset=latin1").wants(415)
-		w.do(method, path, w.staff(), `{}`, "Content-Encoding", "gzip").wants(415)
-		w.do(method, path, w.staff(), ``).wants(415)
-		w.do(method, path, w.staff(), `{"note":"`+strings.Repeat("x", 1<<20)+`"}`).refused(413, "BodyTooLarge", "errMsg_bodyIsTooLarge")
+		bad := func(path, body, message, name string) {
+			r := send(path, body)
+			require.Equal(t, http.StatusBadRequest, r.status, "%s: %s %s: %s", rt.Pattern, name, body[:min(len(body), 300)], r.body)
+			require.Equal(t, message, r.str("message"), "%s: %s", rt.Pattern, name)
+			r.refused(http.StatusBadRequest, "BadRequest", message)
+			require.NotEmpty(t, r.str("detail", "field"))
+			require.NotEmpty(t, r.str("detail", "rule"))
+		}
+		for _, c := range badQueries(rt.Query) {
+			bad(path+"?"+c.value, "", c.message, c.name)
+		}
+		for _, name := range rt.Placeholders {
+			for _, c := range badPaths(rt, name) {
+				wrong := maps.Clone(values)
+				wrong[name] = c.value
+				bad(at(rt, wrong), "", c.message, c.name)
+			}
+		}
+		if rt.Write && !rt.Raw {
+			for _, c := range append(badBodies(), objectFaults(rt.Body, "")...) {
+				bad(path, c.value, c.message, c.name)
+			}
+			for _, actor := range []string{"actorUserId", "handledByUserId"} {
+				bad(path, bodyWith(rt, actor, `"me"`), "errMsg_"+actor+"isNotAValidID", actor)
+				send(path, bodyWith(rt, actor, `"`+otherID+`"`)).refused(422, "OtherActor", "errMsg_actorIsNotTheCaller")
+			}
+		}
+		if rt.Write {
+			send(path, `{}`, "Content-Type", "text/plain").refused(415, "UnsupportedMediaType", "errMsg_bodyMustBeJSON")
+			send(path, `{}`, "Content-Type", "application/json; charset=latin1").wants(415)
+			send(path, `{}`, "Content-Encoding", "gzip").wants(415)
+			send(path, `{"note":"`+strings.Repeat("x", 1<<20)+`"}`).refused(413, "BodyTooLarge", "errMsg_bodyIsTooLarge")
+			if rt.Body != nil || rt.Raw {
+				send(path, ``).wants(415)
+			}
+			good := bodyWith(rt, "", "")
+			for _, key := range []string{strings.Repeat("k", 256), `""`, "ü"} {
+				send(path, good, "Idempotency-Key", key).refused(400, "BadRequest", "errMsg_Idempotency-KeyisNotAValidString")
+			}
+		}
+		require.Equal(t, before, w.counts(), "%s stores nothing", rt.Pattern)
 	}
-	for _, key := range []string{strings.Repeat("k", 256), `""`, "ü"} {
-		w.do("POST", "/fees", w.staff(), newFee(``), "Idempotency-Key", key).
-			refused(400, "BadRequest", "errMsg_Idempotency-KeyisNotAValidString")
-	}
-	w.do("PATCH", "/fees/1", w.staff(), `{}`).refused(400, "BadRequest", "errMsg_feeIdisNotAValidID")
-	require.Equal(t, before, w.counts())
+	t.Logf("%d requests", rows)
+	require.Greater(t, rows, 20*len(httpapi.Routes()))
 }
 
-func TestBadQueries(t *testing.T) {
-	t.Parallel()
-	w := setup(t)
-	for query, message := range map[string]string{
-		"/fees?userID=x":                                  "errMsg_userIDisNotAKnownField",
-		"/fees?userId=x":                                  "errMsg_userIdisNotAValidID",
-		"/fees?status=open":                               "errMsg_statusisNotAValidEnum",
-		"/fees?status=unpaid&status=paid":                 "errMsg_statusisGivenTwice",
-		"/fees?amount=1.005":                              "errMsg_amountisNotAValidAmount",
-		"/fees?currency=USD":                              "errMsg_currencyisNotAKnownField",
-		"/fees?amount=1&currency=XXX":                     "errMsg_currencyisNotAValidCurrency",
-		"/fees?reason=" + strings.Repeat("r", 256):        "errMsg_reasonisNotAValidString",
-		"/fees?reason=%00":                                "errMsg_reasonisNotAValidString",
-		"/fees?pageNumber=-1":                             "errMsg_pageNumberisNotAValidInteger",
-		"/fees?pageNumber=1000001":                        "errMsg_pageNumberisNotAValidInteger",
-		"/fees?pageRowCount=501":                          "errMsg_pageRowCountisNotAValidInteger",
-		"/fees?pageRowCount=0":                            "errMsg_pageRowCountisNotAValidInteger",
-		"/fees?pageRowCount=x":                            "errMsg_pageRowCountisNotAValidInteger",
-		"/fees?sort=note":                                 "errMsg_sortisNotAValidEnum",
-		"/fees?sort=id;drop":                              "errMsg_sortisNotAValidEnum",
-		"/fees?count=all":                                 "errMsg_countisNotAValidEnum",
-		"/fees?cursor=x":                                  "errMsg_cursorisNotAValidCursor",
-		"/fees?requestId=a%20b":                           "errMsg_requestIdisNotAValidString",
-		"/fees/" + memberID + "?x=1":                      "errMsg_xisNotAKnownField",
-		"/fees/x":                                         "errMsg_feeIdisNotAValidID",
-		"/fees/%00":                                       "errMsg_feeIdisNotAValidID",
-		"/search/fees?q=" + strings.Repeat("%C3%BC", 128): "errMsg_qisNotAValidString",
-		"/fees/x/history":                                 "errMsg_feeIdisNotAValidID",
-		"/fees/" + memberID + "/history?asOf=soon":        "errMsg_asOfisNotAValidDate",
-		"/fees/" + memberID + "/history?knownAt=-1":       "errMsg_knownAtisNotAValidInteger",
-		"/fees/" + memberID + "/history?x=1":              "errMsg_xisNotAKnownField",
-		"/search/fees?sort=amount":                        "errMsg_sortisNotAKnownField",
-		"/search/fees?currency=euro":                      "errMsg_currencyisNotAValidCurrency",
-	} {
-		w.do("GET", query, w.staff(), "").refused(400, "BadRequest", message)
+// bodyWith is a good body of a route, with one field more.
+func bodyWith(rt httpapi.RouteInfo, name, value string) string {
+	object := sample(rt.Body)
+	if name != "" {
+		object[name] = json.RawMessage(value)
 	}
-	w.do("GET", "/fees?getJoins=true&excludeCQRS=1&excludeCqrs=1&caching=true&cacheTTL=60&requestId=r-1", w.staff(), "").wants(200)
-	for _, value := range []string{"x", "-1", "1.5", "99999999999999999999"} {
-		w.do("GET", "/fees", w.staff(), "", "Min-Position", value).refused(400, "BadRequest", "errMsg_Min-PositionisNotAValidInteger")
+	return printed(object)
+}
+
+func printed(object map[string]any) string {
+	text, err := json.Marshal(object)
+	if err != nil {
+		panic(err)
 	}
-	w.do("POST", "/fees", w.staff(), newFee(`"status":"paid"`)).refused(422, "StatusNotSettable", "errMsg_newFeeMustBeUnpaid")
-	w.do("POST", "/fees", w.staff(), newFee(`"statusUpdateDate":"2199-01-01"`)).refused(422, "DateInFuture", "errMsg_dateIsInTheFuture")
+	return string(text)
+}
+
+// badQueries returns queries with one fault each.
+func badQueries(fields []input.Field) []badInput {
+	list := []badInput{
+		{"unknown", "surplus=1", "errMsg_surplusisNotAKnownField"},
+		{"twice", "requestId=a&requestId=a", "errMsg_requestIdisGivenTwice"},
+		{"request id", "requestId=a%20b", "errMsg_requestIdisNotAValidString"},
+		{"U+0000", "x=%00", "errMsg_xisNotAValidString"},
+	}
+	for _, f := range fields {
+		for _, fault := range faults(f, f.Name) {
+			var text any
+			if err := json.Unmarshal([]byte(fault.value), &text); err != nil {
+				panic(err)
+			}
+			word, isText := text.(string)
+			if !isText {
+				word = fault.value
+			}
+			if fault.value == "true" || !isText && (f.Kind == input.KindString || f.Kind == input.KindText || f.Kind == input.KindWord) {
+				continue // in a query every value is a text
+			}
+			list = append(list, badInput{fault.name, f.Name + "=" + url.QueryEscape(word), fault.message})
+		}
+	}
+	return list
+}
+
+// badPaths returns what may not stand in a place of a route's path.
+func badPaths(rt httpapi.RouteInfo, name string) []badInput {
+	if slices.Contains(rt.Texts, name) {
+		const message = "isNotAValidString"
+		return []badInput{
+			{"U+0000", "%00", "errMsg_" + name + message},
+			{"not UTF-8", "%ff", "errMsg_" + name + message},
+			{"too long", strings.Repeat("x", 256), "errMsg_" + name + message},
+		}
+	}
+	var list []badInput
+	for _, value := range []string{"x", "%00", "1", strings.Repeat("1", 65), memberID + "'"} {
+		list = append(list, badInput{value, value, "errMsg_" + name + "isNotAValidID"})
+	}
+	return list
 }
 
 func TestWhatNoRouteServes(t *testing.T) {
@@ -182,20 +290,12 @@ func TestWhatNoRouteServes(t *testing.T) {
 	}
 }
 
-// pay returns the body of a good payment with some fields set otherwise.
-func pay(fields string) string {
-	values := map[string]json.RawMessage{
-		"userId": json.RawMessage(`"` + memberID + `"`), "tender": json.RawMessage(`"cash"`), "amount": json.RawMessage(`1`),
-	}
-	return with(values, fields)
-}
-
-// counts tells how much is stored.
-func (w *world) counts() [4]int64 {
+// counts tells how much is stored, and how far log and route events have come.
+func (w *world) counts() [5]int64 {
 	w.t.Helper()
-	var n [4]int64
+	var n [5]int64
 	err := w.pool.QueryRow(context.Background(), `SELECT (SELECT count(*) FROM ledger.events), (SELECT count(*) FROM ledger.commits),
-		(SELECT count(*) FROM ledger.idempotency), (SELECT count(*) FROM ledger.route_events)`).Scan(&n[0], &n[1], &n[2], &n[3])
+		(SELECT count(*) FROM ledger.idempotency), (SELECT route FROM ledger.head), (SELECT position FROM ledger.head)`).Scan(&n[0], &n[1], &n[2], &n[3], &n[4])
 	require.NoError(w.t, err)
 	return n
 }

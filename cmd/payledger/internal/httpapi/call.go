@@ -11,9 +11,11 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"payledger/cmd/payledger/internal/httpapi/auth"
 	"payledger/cmd/payledger/internal/httpapi/envelope"
@@ -67,6 +69,28 @@ func (c *call) begin(ctx context.Context) error {
 		return requestErr
 	}
 	c.query.Ignore(commonParams[:]...)
+	if c.route.needs == nil {
+		return nil
+	}
+	if err := c.query.Take(c.route.query...); err != nil {
+		return err
+	}
+	return c.checkPath()
+}
+
+// checkPath checks what stands in the path's braces.
+func (c *call) checkPath() error {
+	for _, name := range c.route.placeholders() {
+		if slices.Contains(c.route.texts, name) {
+			if text := c.request.PathValue(name); len(text) > input.MaxString || !utf8.ValidString(text) || strings.ContainsRune(text, 0) {
+				return &input.Error{Param: name, Rule: input.ValidString, Detail: "at most 255 bytes of UTF-8 without U+0000"}
+			}
+			continue
+		}
+		if _, ok := input.ParseID(c.request.PathValue(name)); !ok {
+			return &input.Error{Param: name, Rule: input.ValidID, Detail: "a UUID or 24 hexadecimal digits"}
+		}
+	}
 	return nil
 }
 
@@ -153,41 +177,53 @@ func isToken(s string, limit int) bool {
 	return s != "" && len(s) <= limit
 }
 
-// pathID returns an id from the path.
-func (c *call) pathID(name string) (string, error) {
-	id, ok := input.ParseID(c.request.PathValue(name))
-	if !ok {
-		return "", &input.Error{Param: name, Rule: input.ValidID, Detail: "a UUID or 24 hexadecimal digits"}
-	}
-	return id, nil
+// id returns an id from the path; it was checked when the request came.
+func (c *call) id(name string) string {
+	id, _ := input.ParseID(c.request.PathValue(name))
+	return id
 }
 
-// body reads and parses the JSON body of a command. Commands take no query parameters but the common ones.
+// body reads the JSON object of a command and checks all that the route's fields say of it. A command without fields needs none.
 func (c *call) body() (*input.Values, error) {
-	if err := c.query.Err(); err != nil {
-		return nil, err
+	if c.route.body == nil && c.request.ContentLength == 0 {
+		return &input.Values{}, nil
 	}
-	media, params, err := mime.ParseMediaType(c.request.Header.Get("Content-Type"))
-	if err != nil || media != "application/json" || params["charset"] != "" && !strings.EqualFold(params["charset"], "utf-8") {
-		return nil, errMediaType
-	}
-	if c.request.Header.Get("Content-Encoding") != "" {
-		return nil, errMediaType
-	}
-	if c.rawBody, err = readAll(c.request); err != nil {
+	if err := c.readBody(); err != nil {
 		return nil, err
 	}
 	in, err := input.ParseBody(c.rawBody)
 	if err != nil {
 		return nil, err
 	}
+	if err := in.Take(c.route.takes...); err != nil {
+		return nil, err
+	}
 	return in, c.checkActor(in)
+}
+
+// readBody reads a body that must be JSON, whatever stands in it.
+func (c *call) readBody() error {
+	media, params, err := mime.ParseMediaType(c.request.Header.Get("Content-Type"))
+	if err != nil || media != "application/json" || params["charset"] != "" && !strings.EqualFold(params["charset"], "utf-8") {
+		return errMediaType
+	}
+	if c.request.Header.Get("Content-Encoding") != "" {
+		return errMediaType
+	}
+	c.rawBody, err = readAll(c.request)
+	return err
+}
+
+// actorFields may stand in every body.
+func actorFields() []input.Field {
+	const doc = "The token's subject if given; another is 422."
+	return []input.Field{input.ID("actorUserId").Says(doc), input.ID("handledByUserId").Says(doc)}
 }
 
 // checkActor refuses a body that says somebody else acts than the caller. Events take the actor from the token.
 func (c *call) checkActor(in *input.Values) error {
-	for _, name := range [...]string{"actorUserId", "handledByUserId"} {
-		if id := in.ID(name); id != "" && id != c.subject() {
+	for _, f := range actorFields() {
+		if id := in.ID(f.Name); id != "" && id != c.subject() {
 			return errOtherActor
 		}
 	}

@@ -26,13 +26,13 @@ type row struct {
 
 // command runs a use case and answers with the row that pick takes from its outcome. The answer is rendered inside the
 // decision, so what the client gets, what is stored under the idempotency key and what goes to Kafka are the same bytes.
-func (c *call) command(status int, effectiveAt time.Time, run useCase, pick func(commands.Outcome) row) (*answer, error) {
+func (c *call) command(effectiveAt time.Time, run useCase, pick func(commands.Outcome) row) (*answer, error) {
 	req, err := c.commandRequest(effectiveAt)
 	if err != nil {
 		return nil, err
 	}
 	req.Render = func(o commands.Outcome) (eventstore.Answer, *eventstore.RouteEvent, error) {
-		return c.render(status, req, pick(o))
+		return c.render(req, pick(o))
 	}
 	res, err := run(c.context(), req)
 	if err != nil {
@@ -116,7 +116,8 @@ func (c *call) traceParent() string {
 }
 
 // render prints the answer of a command, and the route event if the route has a topic.
-func (c *call) render(status int, req commands.Request, r row) (eventstore.Answer, *eventstore.RouteEvent, error) {
+func (c *call) render(req commands.Request, r row) (eventstore.Answer, *eventstore.RouteEvent, error) {
+	status := c.route.status()
 	ans := eventstore.Answer{Status: status, Body: envelope.AppendOne(make([]byte, 0, 1280), c.head(status), r.appendJSON)}
 	if r.version != noVersion {
 		ans.ETag = etag(r.version)

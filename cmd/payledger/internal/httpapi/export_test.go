@@ -3,14 +3,18 @@ package httpapi
 import (
 	"github.com/prometheus/client_golang/prometheus"
 
+	"payledger/cmd/payledger/internal/httpapi/auth"
 	"payledger/cmd/payledger/internal/httpapi/input"
 	"payledger/commands"
 )
 
 // RouteInfo is what tests see of a route.
 type RouteInfo struct {
-	Pattern, Name, DataName, Action, Topic string
-	Write                                  bool
+	Pattern, Method, Path, Name, DataName, Action, Topic, Answers string
+	Placeholders, Texts                                           []string
+	Query, Body                                                   []input.Field
+	Write, Raw, Versioned, Plain                                  bool
+	Needs                                                         []auth.Permission
 }
 
 // Routes returns the route table.
@@ -18,7 +22,9 @@ func Routes() []RouteInfo {
 	var list []RouteInfo
 	for _, r := range routes() {
 		list = append(list, RouteInfo{
-			Pattern: r.method + " " + r.path, Name: r.name, DataName: r.dataName, Action: r.action, Topic: r.topic, Write: r.method != "GET",
+			Pattern: r.method + " " + r.path, Method: r.method, Path: r.path, Name: r.name, DataName: r.dataName, Action: r.action, Topic: r.topic,
+			Answers: r.answers, Placeholders: r.placeholders(), Texts: r.texts, Query: r.query, Body: r.body, Write: r.writes(), Raw: r.raw,
+			Versioned: r.versioned, Plain: r.plain, Needs: r.needs,
 		})
 	}
 	return list

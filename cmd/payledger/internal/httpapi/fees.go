@@ -3,6 +3,7 @@ package httpapi
 import (
 	"context"
 	"net/http"
+	"slices"
 
 	"payledger/cmd/payledger/internal/httpapi/auth"
 	"payledger/cmd/payledger/internal/httpapi/input"
@@ -21,55 +22,93 @@ func currencyOf(in *input.Values) money.Currency {
 	return in.Currency("currency", absent)
 }
 
+// feeRoutes are the routes of fees.
+func feeRoutes() []route {
+	status := input.Enum("status", readmodels.FeeStatuses())
+	return []route{
+		{
+			method: http.MethodPost, path: "/fees", name: "createFee", dataName: "fee", action: actionCreate, topic: "fee-created",
+			summary: "Assess a fee", doc: "Staff, supervisor, service and admin.", answers: "fee.json#/$defs/one",
+			needs: []auth.Permission{auth.AssessFee},
+			body: []input.Field{
+				input.ID("id"), input.ID("userId").Must(), input.ID("loanId"), input.Amount("amount").Must(), input.Currency("currency", defaultCurrency),
+				status.Says("unpaid in any form. Others are refused."), input.Date("statusUpdateDate").Says("When it was assessed. Not in the future."),
+				input.String("reason").Says("overdue, lost, damage, manual, system or any text"), input.Text("note"),
+			},
+			serve: createFee,
+		},
+		{
+			method: http.MethodGet, path: "/fees/{feeId}", name: "getFee", dataName: "fee", action: actionGet,
+			summary: "Read a fee", doc: "A member's own; another's looks like none.", answers: "fee.json#/$defs/one",
+			needs: []auth.Permission{auth.ReadOwn}, serve: getFee,
+		},
+		{
+			method: http.MethodPatch, path: "/fees/{feeId}", name: "updateFee", dataName: "fee", action: actionUpdate, topic: "fee-updated",
+			summary: "Waive, cancel or settle a fee, or change its note", answers: "fee.json#/$defs/one",
+			doc: "Status waived (staff) forgives all that is owed, canceled (supervisor) takes the fee back, paid (staff) records a payment by tender other " +
+				"of all that is owed. A patch that changes nothing answers with the fee.",
+			needs: []auth.Permission{auth.AnnotateFee, auth.WaiveFee, auth.CancelFee, auth.RecordPayment}, versioned: true,
+			body: []input.Field{status, input.Date("statusUpdateDate"), input.Text("note")}, serve: updateFee,
+		},
+		{
+			method: http.MethodGet, path: "/fees", name: "listFees", dataName: "fees", action: actionList,
+			summary: "List fees", doc: "Members see their own fees only.", answers: "fee.json#/$defs/list",
+			needs: []auth.Permission{auth.ReadOwn},
+			query: slices.Concat([]input.Field{
+				input.ID("userId"), input.ID("loanId"), input.Amount("amount"), input.Currency("currency", defaultCurrency).Says("Of the amount. Only with amount."),
+				status, input.String("reason"),
+			}, listFields("createdAt", "userId", "loanId", "amount", "status", "reason")),
+			serve: listFees,
+		},
+		{
+			method: http.MethodGet, path: "/fees/{feeId}/history", name: "getFeeHistory", dataName: "history", action: actionList,
+			summary: "What happened to a fee, in order", answers: "history.json#/$defs/list",
+			doc:   "Read from the ledger itself. A member's own fee; another's looks like none.",
+			needs: []auth.Permission{auth.ReadOwn},
+			query: []input.Field{
+				input.Until("asOf").Says("Only what had happened by then. A date means the end of that day in UTC."),
+				input.Position("knownAt").Says("Only what was known at this position of the ledger."),
+			},
+			serve: feeHistory,
+		},
+	}
+}
+
 // createFee is POST /fees.
 func createFee(c *call) (*answer, error) {
 	in, err := c.body()
 	if err != nil {
 		return nil, err
 	}
-	in.Require("userId", "amount")
 	fee := commands.NewFee{
 		FeeID: in.ID("id"), UserID: in.ID("userId"), LoanID: in.ID("loanId"), Amount: in.Amount("amount", currencyOf(in)),
 		Reason: in.String("reason"), Note: in.Text("note"),
 	}
-	status, given := in.Enum("status", readmodels.FeeStatuses())
-	at := in.Date("statusUpdateDate")
-	if err := in.Err(); err != nil {
-		return nil, err
-	}
-	if given && readmodels.FeeStatus(status) != readmodels.FeeUnpaid {
+	if status, given := in.Enum("status", readmodels.FeeStatuses()); given && readmodels.FeeStatus(status) != readmodels.FeeUnpaid {
 		return nil, errNewFeeStatus
 	}
-	return c.command(http.StatusCreated, at, func(ctx context.Context, req commands.Request) (eventstore.Result, error) {
+	return c.command(in.Date("statusUpdateDate"), func(ctx context.Context, req commands.Request) (eventstore.Result, error) {
 		return c.api.commands.AssessFee(ctx, req, fee)
 	}, feeRow)
 }
 
 // updateFee is PATCH /fees/{feeId}. What the caller may do hangs on the status asked for.
 func updateFee(c *call) (*answer, error) {
-	id, err := c.pathID("feeId")
-	if err != nil {
-		return nil, err
-	}
 	in, err := c.body()
 	if err != nil {
 		return nil, err
 	}
-	patch := commands.FeePatch{FeeID: id, Note: in.Text("note")}
+	patch := commands.FeePatch{FeeID: c.id("feeId"), Note: in.Text("note")}
 	need := auth.AnnotateFee
 	if n, given := in.Enum("status", readmodels.FeeStatuses()); given {
 		status := readmodels.FeeStatus(n)
 		patch.Status = &status
 		need = statusPermission(status)
 	}
-	at := in.Date("statusUpdateDate")
-	if err := in.Err(); err != nil {
-		return nil, err
-	}
 	if err := c.require(need); err != nil {
 		return nil, err
 	}
-	return c.command(http.StatusOK, at, func(ctx context.Context, req commands.Request) (eventstore.Result, error) {
+	return c.command(in.Date("statusUpdateDate"), func(ctx context.Context, req commands.Request) (eventstore.Result, error) {
 		return c.api.commands.PatchFee(ctx, req, patch)
 	}, feeRow)
 }

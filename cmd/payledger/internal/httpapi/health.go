@@ -2,9 +2,12 @@ package httpapi
 
 import (
 	"context"
+	"io/fs"
 	"log/slog"
 	"net/http"
+	"path"
 
+	"payledger/cmd/payledger/internal/httpapi/auth"
 	"payledger/cmd/payledger/internal/httpapi/envelope"
 	"payledger/docs"
 )
@@ -29,11 +32,19 @@ func (a *API) readiness(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write([]byte(body))
 }
 
+// sessionRoutes are the routes about the service and the caller.
+func sessionRoutes() []route {
+	return []route{
+		{
+			method: http.MethodGet, path: "/admin/health", name: "getAdminHealth", plain: true, answers: "health.json",
+			summary: "Whether the process should get requests", doc: "Auditor and admin. On the private listener the same needs no login.",
+			needs: []auth.Permission{auth.ReadHealth}, serve: adminHealth,
+		},
+	}
+}
+
 // adminHealth is GET /admin/health: the same for those who may know it, on the public listener.
 func adminHealth(c *call) (*answer, error) {
-	if err := c.query.Err(); err != nil {
-		return nil, err
-	}
 	status, body := c.api.readyNow(c.context())
 	return &answer{status: status, body: []byte(body)}, nil
 }
@@ -49,6 +60,17 @@ func (a *API) readyNow(ctx context.Context) (status int, body string) {
 func openAPI(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "application/yaml; charset=utf-8")
 	_, _ = w.Write(docs.OpenAPI)
+}
+
+// schema serves the schemas that the contract refers to.
+func (a *API) schema(w http.ResponseWriter, r *http.Request) {
+	text, err := fs.ReadFile(docs.Schemas, path.Join("schemas", path.Clean("/"+r.PathValue("path"))))
+	if err != nil {
+		a.handle(unknownRoute())(w, r)
+		return
+	}
+	w.Header().Set("Content-Type", "application/schema+json")
+	_, _ = w.Write(text)
 }
 
 // HealthHandler serves /health and nothing else: the listener of a service whose routes are not here.

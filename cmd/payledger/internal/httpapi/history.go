@@ -10,10 +10,7 @@ import (
 
 // feeHistory is GET /fees/{feeId}/history: what happened to a fee, read from the log itself.
 func feeHistory(c *call) (*answer, error) {
-	id, err := c.pathID("feeId")
-	if err != nil {
-		return nil, err
-	}
+	id := c.id("feeId")
 	var o history.Options
 	f := filters{query: c.query}
 	if f.given("asOf") {
@@ -21,9 +18,6 @@ func feeHistory(c *call) (*answer, error) {
 	}
 	if f.given("knownAt") {
 		o.KnownAt = new(c.query.Position("knownAt"))
-	}
-	if err := c.query.Err(); err != nil {
-		return nil, err
 	}
 	if _, err := c.loggedPosition(); err != nil { // the log itself is read: nothing to wait for
 		return nil, err

@@ -14,14 +14,7 @@ import (
 
 // getFee is GET /fees/{feeId}.
 func getFee(c *call) (*answer, error) {
-	id, err := c.pathID("feeId")
-	if err != nil {
-		return nil, err
-	}
-	if err := c.query.Err(); err != nil {
-		return nil, err
-	}
-	res, err := c.freshFee(id)
+	res, err := c.freshFee(c.id("feeId"))
 	if err != nil {
 		return &answer{position: res.Checkpoint}, err
 	}
@@ -52,6 +45,26 @@ const (
 	defaultRowCount = 25
 	maxPageNumber   = 1_000_000
 )
+
+// listFields are the parameters of a list that sorts by some fields.
+func listFields(sorts ...string) []input.Field {
+	words := make([]string, 0, 2*len(sorts))
+	for _, field := range sorts {
+		words = append(words, field, "-"+field)
+	}
+	return append(pageFields(),
+		input.Choice("sort", words...).Says("A field; with - before it descending. Equal values go by createdAt, then id. Default -createdAt."),
+		input.Choice("count", "exact").Says("Count beyond 10000."))
+}
+
+// pageFields are the parameters that say which part of a list is asked for.
+func pageFields() []input.Field {
+	return []input.Field{
+		input.Int("pageNumber", 0, maxPageNumber).Says("Default 1. 0 asks for the first 500 rows."),
+		input.Int("pageRowCount", 1, tables.MaxPageRowCount).Says("Default 25."),
+		input.Word("cursor").Says("Goes on after the page that gave it, with the same sort. Pages by cursor begin with pageNumber 0."),
+	}
+}
 
 func (c *call) page() page {
 	p := page{
@@ -102,10 +115,12 @@ func (f *filters) feeStatus(name string) *readmodels.FeeStatus {
 	return &status
 }
 
-// amount reads an amount, and the currency that belongs to it.
+// amount reads an amount. A currency that stands alone filters nothing, and is refused.
 func (f *filters) amount(name string) *money.Amount {
 	if !f.given(name) {
-		f.query.Ignore(name)
+		if f.query.Has("currency") {
+			f.query.Fail("currency", input.Known, "only with "+name)
+		}
 		return nil
 	}
 	a := f.query.Amount(name, currencyOf(f.query))
@@ -119,13 +134,13 @@ func listFees(c *call) (*answer, error) {
 	filter := tables.FeeFilter{
 		Tenant: c.tenant, Owner: c.owner(), UserID: f.id("userId"), LoanID: f.id("loanId"), Amount: f.amount("amount"),
 		Status: f.feeStatus("status"), Reason: f.text("reason"), PageNumber: p.number, PageRowCount: p.rowCount, Cursor: c.query.Long("cursor"),
-		CountExact: c.query.Choice("count", "exact") != "",
+		CountExact: c.query.Has("count"),
 	}
-	var err error
+	err := c.query.Err()
+	if err != nil {
+		return nil, err
+	}
 	if filter.Sort, err = tables.ParseSort(c.query.String("sort")); err != nil {
-		c.query.Fail("sort", input.ValidEnum, "a field of a fee, with - before it for descending")
-	}
-	if err := c.query.Err(); err != nil {
 		return nil, err
 	}
 	if err := c.freshList(tables.Projection()); err != nil {

@@ -3,11 +3,30 @@ package httpapi
 import (
 	"errors"
 	"fmt"
+	"net/http"
+	"slices"
 
+	"payledger/cmd/payledger/internal/httpapi/auth"
 	"payledger/cmd/payledger/internal/httpapi/input"
 	"payledger/readmodels"
 	"payledger/readmodels/search"
 )
+
+// searchRoutes are the routes over documents.
+func searchRoutes() []route {
+	return []route{
+		{
+			method: http.MethodGet, path: "/search/fees", name: "searchFees", dataName: "fees", action: actionList,
+			summary: "Find fees by words and filters", doc: "Members find their own fees only. The newest first. Answers with documents, as they stand in index events.",
+			answers: "fee.json#/$defs/documents", needs: []auth.Permission{auth.ReadOwn},
+			query: slices.Concat([]input.Field{
+				input.String("q").Says("Words that all must occur, as prefixes, whatever their accents and case. At most 255 bytes."),
+				input.ID("userId"), input.ID("loanId"), input.Enum("status", readmodels.FeeStatuses()), input.String("reason"), input.Currency("currency", ""),
+			}, pageFields()),
+			serve: searchFees,
+		},
+	}
+}
 
 // searchFees is GET /search/fees. Its rows are the documents, as they stand in index events.
 func searchFees(c *call) (*answer, error) {
@@ -24,10 +43,7 @@ func searchFees(c *call) (*answer, error) {
 		q.Currency = currencyOf(c.query).Code()
 	}
 	if len(q.Text) > search.MaxTextLength {
-		c.query.Fail("q", input.ValidString, "at most 255 bytes")
-	}
-	if err := c.query.Err(); err != nil {
-		return nil, err
+		return nil, &input.Error{Param: "q", Rule: input.ValidString, Detail: "at most 255 bytes"}
 	}
 	if err := c.freshList(c.api.searched); err != nil {
 		return nil, err

@@ -28,6 +28,7 @@ import (
 	"payledger/eventstore/catalog"
 	"payledger/eventstore/pgtest"
 	"payledger/eventstore/storetest"
+	"payledger/internal/schematest"
 	"payledger/projections"
 	tablesprojection "payledger/projections/tables"
 	"payledger/readmodels/checkpoints"
@@ -209,14 +210,20 @@ func (w *world) do(method, path, token, body string, header ...string) reply {
 	read, err := io.ReadAll(res.Body)
 	require.NoError(w.t, err)
 	r := reply{t: w.t, status: res.StatusCode, header: res.Header, body: read}
-	validate(w.t, method, path, r)
+	schematest.Answer(w.t, method, path, r.status, r.header, r.body)
 	return r
 }
 
 // assess assesses a fee of the member and returns its id.
 func (w *world) assess(amount string) string {
 	w.t.Helper()
-	r := w.do("POST", "/fees", w.staff(), `{"userId":"`+memberID+`","loanId":"`+loanID+`","amount":`+amount+`}`)
+	return w.assessFor(memberID, amount)
+}
+
+// assessFor assesses a fee of a person and returns its id.
+func (w *world) assessFor(person, amount string) string {
+	w.t.Helper()
+	r := w.do("POST", "/fees", w.staff(), `{"userId":"`+person+`","loanId":"`+loanID+`","amount":`+amount+`}`)
 	r.wants(http.StatusCreated)
 	return r.str("fee", "id")
 }

@@ -17,6 +17,7 @@ import (
 
 	"payledger/cmd/payledger/internal/kafkabus"
 	"payledger/commands"
+	"payledger/internal/schematest"
 	"payledger/projections/publisher"
 	"payledger/readmodels"
 )
@@ -97,6 +98,7 @@ func (w *world) golden(t testing.TB, m kafkabus.Message) golden {
 	var compact bytes.Buffer
 	require.NoError(t, json.Compact(&compact, m.Value))
 	require.Equal(t, compact.String(), string(m.Value), "bodies have no white space")
+	schematest.Message(t, w.plainName(m.Topic), m.Headers, m.Value)
 	g := golden{Key: m.Key, Headers: map[string]string{}, Value: m.Value}
 	for name, value := range m.Headers {
 		g.Headers[name] = w.plainName(value)

@@ -16,6 +16,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"payledger/cmd/payledger/internal/httpapi/envelope"
 	"payledger/cmd/payledger/internal/kafkabus"
 	"payledger/commands"
 	"payledger/domain/money"
@@ -212,7 +213,8 @@ func (w *world) requestAs(id uuid.UUID, at time.Time, topic string) commands.Req
 			if o.Fee == nil || topic == "" {
 				return answer, nil, nil
 			}
-			answer.Body = append(o.Fee.AppendJSON([]byte(`{"status":"OK","dataName":"fee","rowCount":1,"fee":`), true), '}')
+			head := envelope.Head{Status: 200, UserID: staffID, RequestID: "request-" + id.String(), DataName: "fee", Method: "PATCH", Action: "update"}
+			answer.Body = envelope.AppendOne(nil, &head, func(dst []byte) []byte { return o.Fee.AppendJSON(dst, true) })
 			return answer, &eventstore.RouteEvent{
 				Topic: w.names.Route(topic), Key: "request-" + id.String(), Headers: map[string]string{"ledger-tenant": "main"}, Body: answer.Body,
 			}, nil

@@ -47,8 +47,8 @@ var policy = [...]struct {
 	{ReadHealth, []Role{Auditor, Admin}},
 }
 
-// permissionsOf returns what the roles grant together, in the order of the policy.
-func permissionsOf(roles []Role) []Permission {
+// Granted returns what the roles grant together, in the order of the policy.
+func Granted(roles ...Role) []Permission {
 	var granted []Permission
 	for _, row := range policy {
 		if slices.ContainsFunc(roles, func(r Role) bool { return slices.Contains(row.roles, r) }) {

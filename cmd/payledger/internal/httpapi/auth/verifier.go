@@ -132,7 +132,7 @@ func (v *Verifier) verify(ctx context.Context, token string) (*Identity, error) 
 // NewIdentity returns the identity of a caller that was verified.
 func NewIdentity(subject, session string, tenants []string, roles []Role, expires time.Time) *Identity {
 	return &Identity{
-		Subject: subject, SessionID: session, Tenants: tenants, Roles: roles, Expires: expires, permissions: permissionsOf(roles),
+		Subject: subject, SessionID: session, Tenants: tenants, Roles: roles, Expires: expires, permissions: Granted(roles...),
 	}
 }
 

@@ -14,6 +14,7 @@ const (
 	ValidAmount   Rule = "isNotAValidAmount"
 	ValidCurrency Rule = "isNotAValidCurrency"
 	ValidInteger  Rule = "isNotAValidInteger"
+	ValidBool     Rule = "isNotAValidBoolean"
 	ValidCursor   Rule = "isNotAValidCursor"
 	ValidArray    Rule = "isNotAValidArray"
 	ValidObject   Rule = "isNotAValidObject"

@@ -359,6 +359,50 @@ func (v *Values) element(name string, element value, each func(*Values)) {
 	}
 }
 
+// Object calls each for an object; it calls nothing when absent. A fault inside becomes the fault of these values.
+func (v *Values) Object(name string, each func(*Values)) {
+	if val := v.get(name); val != nil {
+		v.element(name, *val, each)
+	}
+}
+
+// Strings returns the short texts of an array of at most limit; none may be empty.
+func (v *Values) Strings(name string, limit int) []string {
+	val := v.get(name)
+	if val == nil {
+		return nil
+	}
+	if val.kind != kindArray {
+		v.Fail(name, ValidArray, "an array of texts is wanted")
+		return nil
+	}
+	var list []string
+	s := scanner{data: val.raw}
+	_ = s.array(func(element value) { // its syntax was checked when the body was read
+		place := name + "[" + strconv.Itoa(len(list)) + "]"
+		if element.kind != kindString || element.text == "" || utf8.RuneCountInString(element.text) > MaxString {
+			v.Fail(place, ValidString, "1 to "+strconv.Itoa(MaxString)+" characters")
+		}
+		list = append(list, element.text)
+	})
+	if len(list) > limit {
+		v.Fail(name, ValidArray, "at most "+strconv.Itoa(limit)+" elements")
+	}
+	return list
+}
+
+// Bool returns a truth value, written as such or as a string; false when absent.
+func (v *Values) Bool(name string) bool {
+	val := v.get(name)
+	if val == nil {
+		return false
+	}
+	if val.kind != kindBool && val.kind != kindString || val.text != "true" && val.text != "false" {
+		v.Fail(name, ValidBool, "true or false")
+	}
+	return val.text == "true"
+}
+
 // Choice returns one of some words, empty when absent.
 func (v *Values) Choice(name string, words ...string) string {
 	text := v.string(name, ValidEnum, MaxString)
