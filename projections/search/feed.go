@@ -17,7 +17,7 @@ import (
 // All documents of one position are in one page, so that a checkpoint never stands between them. A document that changes
 // while this is read shows up again, under its new position.
 const sqlPage = `
-SELECT tenant, object, id, owner, user_id, loan_id, status, reason, currency, created_at, tsvector_to_array(words), deleted, position, epoch, body
+SELECT tenant, object, id, owner, status, reason, amount, currency, created_at, updated_at, tsvector_to_array(words), deleted, position, epoch, body
 FROM documents_v1.documents WHERE position > $1 ORDER BY position FETCH FIRST $2 ROWS WITH TIES`
 
 // The documents are there or not in the snapshot in which the checkpoint is read.
@@ -69,7 +69,7 @@ func (m *mirror) read(ctx context.Context, after int64) (page []search.Document,
 func scanDocument(row pgx.CollectableRow) (search.Document, error) {
 	var d search.Document
 	var body []byte
-	err := row.Scan(&d.Tenant, &d.Object, &d.ID, &d.Owner, &d.UserID, &d.LoanID, &d.Status, &d.Reason, &d.Currency, &d.CreatedAt,
+	err := row.Scan(&d.Tenant, &d.Object, &d.ID, &d.Owner, &d.Status, &d.Reason, &d.Amount, &d.Currency, &d.CreatedAt, &d.UpdatedAt,
 		&d.Words, &d.Deleted, &d.Position, &d.Epoch, &body)
 	d.Body = body
 	return d, err

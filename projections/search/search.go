@@ -15,7 +15,6 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"payledger/projections"
-	"payledger/readmodels"
 	"payledger/readmodels/checkpoints"
 	"payledger/readmodels/documents"
 	"payledger/readmodels/search"
@@ -33,13 +32,13 @@ const maxBulkSize = 4 << 20
 
 // Index is the server's side of the mirror. Errors: search.ErrUnavailable means "try again"; others halt the mirror.
 type Index interface {
-	// Ready says whether the index stands.
-	Ready(ctx context.Context, object readmodels.Object) (bool, error)
-	// Replace makes an empty index in place of whatever stands there.
-	Replace(ctx context.Context, object readmodels.Object) error
+	// Ready says whether the index of every object stands.
+	Ready(ctx context.Context) (bool, error)
+	// Replace makes empty indices in place of whatever stands there, all in one step.
+	Replace(ctx context.Context) error
 	// Write stores whole documents, unless the stored ones are newer, and returns when they can be found. It must end well
 	// within the lease. *search.DocumentError names the first refused, all before it are stored.
-	Write(ctx context.Context, object readmodels.Object, documents []search.Document) error
+	Write(ctx context.Context, documents []search.Document) error
 }
 
 // Config is what the mirror needs. The second half may be left zero.
@@ -119,18 +118,18 @@ func (m *mirror) work(ctx context.Context, lease *projections.Lease) error {
 		if moved > at {
 			continue
 		}
-		if ready, err := m.Index.Ready(ctx, readmodels.ObjectFee); err != nil || !ready {
+		if ready, err := m.Index.Ready(ctx); err != nil || !ready {
 			return errors.Join(errIndexLost, err)
 		}
 	}
 }
 
-var errIndexLost = fmt.Errorf("%w: the index is gone", search.ErrUnavailable)
+var errIndexLost = fmt.Errorf("%w: an index is gone", search.ErrUnavailable)
 
 // ensureIndex builds anew what doesn't stand. At 0 everything is sent, so what stands there can only be of another log or of an
 // epoch that a restore has ended. The checkpoint goes back first: an empty index must never stand beside a later one.
 func (m *mirror) ensureIndex(ctx context.Context, lease *projections.Lease) error {
-	ready, err := m.Index.Ready(ctx, readmodels.ObjectFee)
+	ready, err := m.Index.Ready(ctx)
 	if err != nil || ready && lease.Checkpoint().Position > 0 {
 		return err
 	}
@@ -138,7 +137,7 @@ func (m *mirror) ensureIndex(ctx context.Context, lease *projections.Lease) erro
 	if err := lease.SaveCheckpoint(ctx, projections.Checkpoint{}); err != nil {
 		return err
 	}
-	return m.Index.Replace(ctx, readmodels.ObjectFee)
+	return m.Index.Replace(ctx)
 }
 
 // catchUp mirrors page by page until nothing is left.
@@ -172,7 +171,7 @@ func (m *mirror) send(ctx context.Context, lease *projections.Lease, page []sear
 		if err := lease.Renew(ctx); err != nil {
 			return err
 		}
-		err := m.Index.Write(ctx, readmodels.ObjectFee, page[:n])
+		err := m.Index.Write(ctx, page[:n])
 		if refused, ok := errors.AsType[*search.DocumentError](err); ok {
 			return m.refuse(ctx, lease, refused)
 		}

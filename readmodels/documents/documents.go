@@ -23,7 +23,8 @@ func Projection() checkpoints.Projection {
 	return checkpoints.Projection{Name: ProjectionName, Version: ProjectionVersion}
 }
 
-// Words are made by our own code (search.Words) and stored as they are: Postgres analyses no text. The index on position
+// Words are made by our own code (search.Index) and stored as they are: Postgres analyses no text. Filters stand among them
+// and need no index of their own; those on created_at, updated_at and amount are the orders. The index on position
 // is the feed of the mirror: what changed after a checkpoint, each document once. state is what the document is folded
 // from; body is what is shown. The key is made last: while the table is empty all its indexes seem equally good, and the
 // planner takes the newest.
@@ -36,12 +37,12 @@ CREATE TABLE documents_v1.documents (
     object     text        COLLATE "C" NOT NULL,
     id         text        COLLATE "C" NOT NULL,
     owner      text        COLLATE "C" NOT NULL,
-    user_id    text        COLLATE "C" NOT NULL,
-    loan_id    text        COLLATE "C" NOT NULL,
-    status     text        COLLATE "C" NOT NULL, -- the contract's word
+    status     text        COLLATE "C" NOT NULL, -- counted by facets, as reason; empty for none
     reason     text        COLLATE "C" NOT NULL,
-    currency   text        COLLATE "C" NOT NULL,
+    amount     bigint      NOT NULL,             -- minor units; 0 for none
+    currency   text        COLLATE "C" NOT NULL, -- empty for none
     created_at timestamptz NOT NULL,
+    updated_at timestamptz NOT NULL,
     words      tsvector    NOT NULL,
     deleted    boolean     NOT NULL,             -- a tombstone: kept, never found
     position   bigint      NOT NULL,             -- of the newest event folded in
@@ -51,8 +52,8 @@ CREATE TABLE documents_v1.documents (
 );
 CREATE INDEX documents_created_idx ON documents_v1.documents (tenant, object, created_at, id);
 CREATE INDEX documents_owner_idx ON documents_v1.documents (tenant, object, owner, created_at, id);
-CREATE INDEX documents_user_idx ON documents_v1.documents (tenant, object, user_id, created_at, id);
-CREATE INDEX documents_loan_idx ON documents_v1.documents (tenant, object, loan_id, created_at, id);
+CREATE INDEX documents_updated_idx ON documents_v1.documents (tenant, object, updated_at, id);
+CREATE INDEX documents_amount_idx ON documents_v1.documents (tenant, object, amount, id);
 CREATE INDEX documents_position_idx ON documents_v1.documents (position);
 -- New words wait in a list that the writer sorts in when it is full. With 4 MB, the default, that takes a second.
 CREATE INDEX documents_words_idx ON documents_v1.documents USING gin (words) WITH (gin_pending_list_limit = 64); -- kB
@@ -126,16 +127,16 @@ func Load(ctx context.Context, db Querier, keys []Key) ([]Entry, error) {
 }
 
 const sqlUpsert = `
-INSERT INTO documents_v1.documents (tenant, object, id, owner, user_id, loan_id, status, reason, currency, created_at, words, deleted,
+INSERT INTO documents_v1.documents (tenant, object, id, owner, status, reason, amount, currency, created_at, updated_at, words, deleted,
     position, epoch, body, state)
-SELECT tenant, 'fee', id, user_id, user_id, loan_id, status, reason, currency, created_at,
-    array_to_tsvector(string_to_array(words, ' ')), deleted, position, epoch, body::json, state::json
-FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::timestamptz[], $9::text[],
-    $10::boolean[], $11::bigint[], $12::bigint[], $13::text[], $14::text[])
-    AS d (tenant, id, user_id, loan_id, status, reason, currency, created_at, words, deleted, position, epoch, body, state)
+SELECT tenant, 'fee', id, owner, status, reason, amount, currency, created_at, updated_at, words::tsvector, deleted, position, epoch,
+    body::json, state::json
+FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::text[], $8::timestamptz[], $9::timestamptz[],
+    $10::text[], $11::boolean[], $12::bigint[], $13::bigint[], $14::text[], $15::text[])
+    AS d (tenant, id, owner, status, reason, amount, currency, created_at, updated_at, words, deleted, position, epoch, body, state)
 ON CONFLICT (tenant, object, id) DO UPDATE SET
-    owner = excluded.owner, user_id = excluded.user_id, loan_id = excluded.loan_id, status = excluded.status, reason = excluded.reason,
-    currency = excluded.currency, created_at = excluded.created_at, words = excluded.words, deleted = excluded.deleted,
+    owner = excluded.owner, status = excluded.status, reason = excluded.reason, amount = excluded.amount, currency = excluded.currency,
+    created_at = excluded.created_at, updated_at = excluded.updated_at, words = excluded.words, deleted = excluded.deleted,
     position = excluded.position, epoch = excluded.epoch, body = excluded.body, state = excluded.state`
 
 // Write inserts or replaces documents, in one round trip; each key stands in entries once.
@@ -149,8 +150,8 @@ func Write(ctx context.Context, tx pgx.Tx, entries []Entry) error {
 			return err
 		}
 	}
-	if _, err := tx.Exec(ctx, sqlUpsert, c.tenant, c.id, c.userID, c.loanID, c.status, c.reason, c.currency, c.createdAt, c.words,
-		c.deleted, c.position, c.epoch, c.body, c.state); err != nil {
+	if _, err := tx.Exec(ctx, sqlUpsert, c.tenant, c.id, c.owner, c.status, c.reason, c.amount, c.currency, c.createdAt, c.updatedAt,
+		c.words, c.deleted, c.position, c.epoch, c.body, c.state); err != nil {
 		return fmt.Errorf("write documents: %w", err)
 	}
 	return nil

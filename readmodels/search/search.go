@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"time"
 
+	"payledger/domain/money"
 	"payledger/readmodels"
 	"payledger/readmodels/checkpoints"
 )
@@ -33,7 +34,7 @@ const (
 	MaxTotal = 10_000
 )
 
-// Query asks for documents of one object. Zero values of the filters mean "any".
+// Query asks for documents of one object. Zero values mean "any".
 type Query struct {
 	Tenant string
 	Object readmodels.Object
@@ -41,12 +42,14 @@ type Query struct {
 	Owner string
 	// Text is what the user typed: every word must occur in the document, as a prefix, whatever its accents and case. A
 	// text without any word, such as "?!", finds nothing.
-	Text     string
-	UserID   string
-	LoanID   string
-	Status   string // name of the enum value
-	Reason   string
-	Currency string
+	Text string
+	// Filters must all be met, each by exactly this value. One without a value is none.
+	Filters []Filter
+	// Amount is met by exactly this amount in this currency.
+	Amount *money.Amount
+	Sort   Sort
+	// Facets asks for Result.Facets.
+	Facets bool
 	// PageNumber counts from 1; 0 is 1. PageRowCount is taken as 1 to MaxPageRowCount.
 	PageNumber   int
 	PageRowCount int
@@ -54,7 +57,13 @@ type Query struct {
 	Cursor string
 }
 
-// Result is one page, the newest document first; those of one millisecond by id, descending.
+// Filter asks for one value of a field. Which fields an object has is in FieldsOf.
+type Filter struct {
+	Field string // the contract's name
+	Value string // of an enum the word
+}
+
+// Result is one page in the order of the query's Sort.
 type Result struct {
 	Documents []json.RawMessage // byte for byte as they stand in index events
 	Total     int64             // of all pages, exact up to MaxTotal
@@ -63,6 +72,8 @@ type Result struct {
 	Checkpoint int64
 	// Next is the cursor of the next page, empty when this one isn't full.
 	Next string
+	// Facets are of all pages; nil unless asked for.
+	Facets []Facet
 }
 
 // Document is a document as the index holds it. Postgres keeps them in documents_v1.documents, Elasticsearch mirrors that table.
@@ -71,13 +82,13 @@ type Document struct {
 	Object    readmodels.Object
 	ID        string
 	Owner     string
-	UserID    string
-	LoanID    string
-	Status    string
-	Reason    string
-	Currency  string
+	Status    string    // value of the field that FieldsOf names Status; empty for none
+	Reason    string    // the same for Reason
+	Amount    int64     // minor units of Currency, the same for Amount; 0 for none
+	Currency  string    // empty for none
 	CreatedAt time.Time // to the millisecond
-	Words     []string  // see Words
+	UpdatedAt time.Time // to the millisecond
+	Words     []string  // what it is found by, see Index
 	Deleted   bool      // a tombstone: kept, never found
 	Position  int64     // of the newest event folded in
 	Epoch     int64     // of that event
@@ -91,7 +102,7 @@ type Searcher interface {
 
 // Mirror names the projection that mirrors the documents to a search server: its checkpoint bounds what can be found
 // there. The version is also that of the server's index: another mapping is another version.
-func Mirror() checkpoints.Projection { return checkpoints.Projection{Name: "search", Version: 1} }
+func Mirror() checkpoints.Projection { return checkpoints.Projection{Name: "search", Version: 2} }
 
 // DocumentError says that a search server refuses a document, and would refuse it again.
 type DocumentError struct {

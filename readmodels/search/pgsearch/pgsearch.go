@@ -28,50 +28,91 @@ func New(pool *pgxpool.Pool) *Searcher { return &Searcher{pool: pool} }
 // Projection names the projection whose checkpoint bounds what can be found.
 func (*Searcher) Projection() checkpoints.Projection { return documents.Projection() }
 
-// An empty argument filters nothing. The statement is planned for the values of its arguments, see Search: what is empty
+// An empty argument filters nothing. The statement is planned for the values of its arguments, see query: what is empty
 // costs nothing, and what is given finds its index.
 const sqlWhere = `
     WHERE tenant = $1 AND object = $2 AND NOT deleted
-        AND ($3 = '' OR owner = $3) AND ($4 = '' OR user_id = $4) AND ($5 = '' OR loan_id = $5) AND ($6 = '' OR status = $6)
-        AND ($7 = '' OR reason = $7) AND ($8 = '' OR currency = $8) AND ($9 = '' OR words @@ $9::tsquery)`
+        AND ($3 = '' OR owner = $3) AND ($4 = '' OR words @@ $4::tsquery) AND ($5::bigint IS NULL OR amount = $5)`
 
 const sqlOrder = `
-    ORDER BY created_at DESC, id DESC LIMIT $12 OFFSET $13`
+    ORDER BY {column} {direction}, id {direction} LIMIT $8 OFFSET $9`
 
 const sqlBehindCursor = `
-        AND ($10::timestamptz IS NULL OR (created_at, id) < ($10::timestamptz, $11))`
+        AND ($6::{type} IS NULL OR ({column}, id) {beyond} ($6::{type}, $7))`
 
 // Documents, total and checkpoint are of one snapshot: what stands at the checkpoint can be found. Postgres can't guess how
 // rare a prefix is, and would read all documents for a few by walking from the newest. So the count decides: few matches are
 // fetched by their words and sorted (OFFSET 0 keeps the planner from looking beyond), many are met on the walk soon.
 const sqlSearch = `
 WITH total AS (
-    SELECT count(*) AS n FROM (SELECT FROM documents_v1.documents` + sqlWhere + ` LIMIT $14) AS counted
+    SELECT count(*) AS n FROM (SELECT FROM documents_v1.documents` + sqlWhere + ` LIMIT $10) AS counted
 ), page AS (
-    (SELECT created_at, id, body FROM (SELECT created_at, id, body FROM documents_v1.documents` + sqlWhere + sqlBehindCursor + ` OFFSET 0) AS few
-    WHERE $9 <> '' AND (SELECT n FROM total) < $14` + sqlOrder + `)
+    (SELECT {column}, id, body FROM (SELECT {column}, id, body FROM documents_v1.documents` + sqlWhere + sqlBehindCursor + ` OFFSET 0) AS few
+    WHERE $4 <> '' AND (SELECT n FROM total) < $10` + sqlOrder + `)
     UNION ALL
-    (SELECT created_at, id, body FROM documents_v1.documents` + sqlWhere + sqlBehindCursor + `
-        AND ($9 = '' OR (SELECT n FROM total) = $14)` + sqlOrder + `)
+    (SELECT {column}, id, body FROM documents_v1.documents` + sqlWhere + sqlBehindCursor + `
+        AND ($4 = '' OR (SELECT n FROM total) = $10)` + sqlOrder + `)
 ), served AS (
-    SELECT coalesce(max(position), 0) AS checkpoint FROM ledger.checkpoints WHERE projection = $15 AND version = $16
+    SELECT coalesce(max(position), 0) AS checkpoint FROM ledger.checkpoints WHERE projection = $11 AND version = $12
 )
-SELECT served.checkpoint, total.n, page.created_at, page.id, page.body
+SELECT served.checkpoint, total.n, page.{column}, page.id, page.body
 FROM served CROSS JOIN total LEFT JOIN page ON true
-ORDER BY page.created_at DESC, page.id DESC`
+ORDER BY page.{column} {direction}, page.id {direction}`
 
-// arguments returns those of sqlSearch.
+// searchSQL returns sqlSearch in an order. Its parts are constants.
+func searchSQL(s search.Sort) string {
+	column, of := "created_at", "timestamptz"
+	switch s.Key {
+	case search.ByCreatedAt:
+	case search.ByUpdatedAt:
+		column = "updated_at"
+	case search.ByAmount:
+		column, of = "amount", "bigint"
+	}
+	direction, beyond := "DESC", "<"
+	if s.Ascending {
+		direction, beyond = "ASC", ">"
+	}
+	return strings.NewReplacer("{column}", column, "{type}", of, "{direction}", direction, "{beyond}", beyond).Replace(sqlSearch)
+}
+
+// arguments returns those of sqlWhere.
 func arguments(q search.Query, p search.Plan) []any {
-	var after *time.Time
+	var amount *int64
+	if q.Amount != nil {
+		minor := q.Amount.Minor()
+		amount = &minor
+	}
+	return []any{q.Tenant, string(q.Object), q.Owner, tsquery(p), amount}
+}
+
+// searchArguments returns those of sqlSearch.
+func searchArguments(q search.Query, p search.Plan) []any {
+	var after any
 	afterID := ""
 	if p.After != nil {
-		after, afterID = &p.After.CreatedAt, p.After.ID
+		after, afterID = p.After.Key, p.After.ID
+		if q.Sort.Key != search.ByAmount {
+			after = time.UnixMilli(p.After.Key)
+		}
 	}
 	served := documents.Projection()
-	return []any{
-		q.Tenant, string(q.Object), q.Owner, q.UserID, q.LoanID, q.Status, q.Reason, q.Currency, prefixes(p.Words),
-		after, afterID, p.Limit, p.Offset, search.MaxTotal + 1, served.Name, served.Version,
+	return append(arguments(q, p), after, afterID, p.Limit, p.Offset, search.MaxTotal+1, served.Name, served.Version)
+}
+
+// querier is a pool or a transaction.
+type querier interface {
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+}
+
+// query runs a statement without preparing it, so that Postgres never falls back on a plan that fits all filters and none.
+func query(ctx context.Context, db querier, sql string, args, into []any, row func() error) error {
+	rows, err := db.Query(ctx, sql, append([]any{pgx.QueryExecModeExec}, args...)...)
+	if err != nil {
+		return err
 	}
+	_, err = pgx.ForEachRow(rows, into, row)
+	return err
 }
 
 // Search implements search.Searcher.
@@ -82,33 +123,56 @@ func (s *Searcher) Search(ctx context.Context, q search.Query) (search.Result, e
 	}
 	if plan.Nothing {
 		checkpoint, err := checkpoints.Read(ctx, s.pool, documents.Projection())
-		return search.Result{Checkpoint: checkpoint}, failed(err)
+		return search.Result{Checkpoint: checkpoint, Facets: q.NoFacets()}, failed(err)
 	}
-	// QueryExecModeExec: not prepared, so Postgres never falls back on a plan that fits all filters and none.
-	rows, err := s.pool.Query(ctx, sqlSearch, append([]any{pgx.QueryExecModeExec}, arguments(q, plan)...)...)
-	if err != nil {
-		return search.Result{}, failed(err)
+	if !q.Facets {
+		result, err := page(ctx, s.pool, q, plan)
+		return result, failed(err)
 	}
-	var (
-		result    search.Result
-		last      search.Place
-		createdAt *time.Time // this and what follows are null in the one row of an empty page
-		id        *string
-		body      []byte
-	)
-	if _, err := pgx.ForEachRow(rows, []any{&result.Checkpoint, &result.Total, &createdAt, &id, &body}, func() error {
-		if id != nil {
-			last = search.Place{CreatedAt: *createdAt, ID: *id}
-			result.Documents = append(result.Documents, body)
+	var result search.Result
+	snapshot := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
+	err = pgx.BeginTxFunc(ctx, s.pool, snapshot, func(tx pgx.Tx) (err error) {
+		if result, err = page(ctx, tx, q, plan); err == nil {
+			result.Facets, err = facets(ctx, tx, q, plan)
 		}
+		return err
+	})
+	return result, failed(err)
+}
+
+// page reads the documents of a query, and what belongs to them.
+func page(ctx context.Context, db querier, q search.Query, plan search.Plan) (search.Result, error) {
+	var (
+		result search.Result
+		last   search.Place
+		at     *time.Time // this and what follows are null in the one row of an empty page
+		amount *int64
+		id     *string
+		body   []byte
+	)
+	into := []any{&result.Checkpoint, &result.Total, &at, &id, &body}
+	if q.Sort.Key == search.ByAmount {
+		into[2] = &amount
+	}
+	if err := query(ctx, db, searchSQL(q.Sort), searchArguments(q, plan), into, func() error {
+		if id == nil {
+			return nil
+		}
+		last.ID = *id
+		if amount != nil {
+			last.Key = *amount
+		} else {
+			last.Key = at.UnixMilli()
+		}
+		result.Documents = append(result.Documents, body)
 		return nil
 	}); err != nil {
-		return search.Result{}, failed(err)
+		return search.Result{}, err
 	}
 	if result.Total > search.MaxTotal {
 		result.Total, result.AtLeast = search.MaxTotal, true
 	}
-	result.Next = plan.Next(len(result.Documents), last)
+	result.Next = q.Next(plan, len(result.Documents), last)
 	return result, nil
 }
 
@@ -125,11 +189,14 @@ func failed(err error) error {
 	return fmt.Errorf("%w: %w", search.ErrUnavailable, err)
 }
 
-// prefixes makes the text form of a tsquery: every word as a prefix. Words hold letters and numbers only, so quoting is safe.
-func prefixes(words []string) string {
-	quoted := make([]string, len(words))
-	for i, word := range words {
-		quoted[i] = "'" + word + "':*"
+// tsquery makes the text form of a tsquery: every word as a prefix, every filter as it is.
+func tsquery(p search.Plan) string {
+	parts := make([]string, 0, len(p.Words)+len(p.Terms))
+	for _, word := range p.Words {
+		parts = append(parts, documents.Lexeme(word)+":*")
 	}
-	return strings.Join(quoted, " & ")
+	for _, term := range p.Terms {
+		parts = append(parts, documents.Lexeme(term))
+	}
+	return strings.Join(parts, " & ")
 }

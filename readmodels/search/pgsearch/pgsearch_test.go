@@ -29,10 +29,11 @@ func open(t testing.TB) (*pgtest.DB, *pgxpool.Pool) {
 }
 
 const sqlPut = `
-INSERT INTO documents_v1.documents (tenant, object, id, owner, user_id, loan_id, status, reason, currency, created_at, words, deleted,
+INSERT INTO documents_v1.documents (tenant, object, id, owner, status, reason, amount, currency, created_at, updated_at, words, deleted,
     position, epoch, body, state)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, array_to_tsvector($11::text[]), $12, $13, $14, $15, 'null')
-ON CONFLICT (tenant, object, id) DO UPDATE SET owner = excluded.owner, status = excluded.status, words = excluded.words,
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11::tsvector, $12, $13, $14, $15, 'null')
+ON CONFLICT (tenant, object, id) DO UPDATE SET owner = excluded.owner, status = excluded.status, reason = excluded.reason, amount = excluded.amount,
+    currency = excluded.currency, created_at = excluded.created_at, updated_at = excluded.updated_at, words = excluded.words,
     deleted = excluded.deleted, position = excluded.position, body = excluded.body`
 
 const sqlMove = `
@@ -45,12 +46,8 @@ func put(t testing.TB, pool *pgxpool.Pool, docs []search.Document) {
 	var batch pgx.Batch
 	for i := range docs {
 		d := &docs[i]
-		words := d.Words
-		if words == nil {
-			words = []string{}
-		}
-		batch.Queue(sqlPut, d.Tenant, d.Object, d.ID, d.Owner, d.UserID, d.LoanID, d.Status, d.Reason, d.Currency, d.CreatedAt, words,
-			d.Deleted, d.Position, d.Epoch, []byte(d.Body))
+		batch.Queue(sqlPut, d.Tenant, d.Object, d.ID, d.Owner, d.Status, d.Reason, d.Amount, d.Currency, d.CreatedAt, d.UpdatedAt,
+			documents.Lexemes(d.Words), d.Deleted, d.Position, d.Epoch, []byte(d.Body))
 		batch.Queue(sqlMove, d.Position)
 	}
 	require.NoError(t, pgx.BeginFunc(t.Context(), pool, func(tx pgx.Tx) error { return tx.SendBatch(t.Context(), &batch).Close() }))

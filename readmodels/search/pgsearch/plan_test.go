@@ -21,13 +21,15 @@ import (
 // 100,000 documents of 20,000 users in one tenant; every document has words that all have, one that a thousand have and one
 // of its own.
 const sqlFill = `
-INSERT INTO documents_v1.documents (tenant, object, id, owner, user_id, loan_id, status, reason, currency, created_at, words, deleted,
+INSERT INTO documents_v1.documents (tenant, object, id, owner, status, reason, amount, currency, created_at, updated_at, words, deleted,
     position, epoch, body, state)
-SELECT 'main', 'fee', 'fee-' || n, 'user-' || n % 20000, 'user-' || n % 20000, 'loan-' || n, (ARRAY['unpaid', 'paid'])[n % 2 + 1],
-    (ARRAY['overdue', 'lost'])[n % 2 + 1], 'USD', timestamptz '2026-01-01' + n * interval '1 second',
-    array_to_tsvector(ARRAY['usd', 'fee', 'own' || n, 'group' || n % 100, 'user' || n % 20000, CASE WHEN n % 2 = 0 THEN 'unpaid' ELSE 'paid' END]),
+SELECT 'main', 'fee', 'fee-' || n, 'user-' || n % 20000, status, (ARRAY['overdue', 'lost'])[n % 2 + 1], n % 5000, 'USD',
+    timestamptz '2026-01-01' + n * interval '1 second', timestamptz '2026-01-01' + n * 7919 % 100000 * interval '1 second',
+    array_to_tsvector(ARRAY['usd', 'fee', 'own' || n, 'group' || n % 100, 'user' || n % 20000, status, '=status=' || status,
+        '=userId=user-' || n % 20000, '=loanId=loan-' || n, '=reason=' || (ARRAY['overdue', 'lost'])[n % 2 + 1], '=currency=USD']),
     n % 50 = 0, n, 1, '{}', 'null'
-FROM generate_series(1, 100000) AS n`
+FROM (SELECT n, CASE WHEN n % 1000 = 0 THEN 'paymentInProgress' WHEN n % 2 = 0 THEN 'unpaid' ELSE 'paid' END AS status
+    FROM generate_series(1, 100000) AS n) AS numbered`
 
 // node is what is read of a plan.
 type node struct {
@@ -59,8 +61,8 @@ func explain(t *testing.T, pool *pgxpool.Pool, q search.Query) (*node, time.Dura
 	plan, err := q.Plan()
 	require.NoError(t, err)
 	var raw []byte
-	require.NoError(t, pool.QueryRow(t.Context(), "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON)"+sqlSearch,
-		append([]any{pgx.QueryExecModeExec}, arguments(q, plan)...)...).Scan(&raw))
+	require.NoError(t, pool.QueryRow(t.Context(), "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON)"+searchSQL(q.Sort),
+		append([]any{pgx.QueryExecModeExec}, searchArguments(q, plan)...)...).Scan(&raw))
 	var answer []struct {
 		Plan *node       `json:"Plan"`
 		Time json.Number `json:"Execution Time"`
@@ -84,7 +86,11 @@ func TestPlansUseTheIndices(t *testing.T) {
 	_, err = projector.Exec(t.Context(), `VACUUM ANALYZE documents_v1.documents`)
 	require.NoError(t, err)
 	pool := db.AppPool(t)
-	first := search.Plan{Limit: 1}.Next(1, search.Place{CreatedAt: time.Date(2026, 1, 1, 14, 0, 0, 0, time.UTC), ID: "x"})
+	at := time.Date(2026, 1, 1, 14, 0, 0, 0, time.UTC).UnixMilli()
+	first := search.Query{}.Next(search.Plan{Limit: 1}, 1, search.Place{Key: at, ID: "x"})
+	by := func(field, value string) []search.Filter { return []search.Filter{{Field: field, Value: value}} }
+	amounts := search.Sort{Key: search.ByAmount, Ascending: true}
+	thousands := search.Query{Sort: amounts}.Next(search.Plan{Limit: 1}, 1, search.Place{Key: 1000, ID: "x"})
 	for name, of := range map[string]struct {
 		query search.Query
 		index string
@@ -94,9 +100,13 @@ func TestPlansUseTheIndices(t *testing.T) {
 		"newest":             {search.Query{}, "documents_created_idx", 2000},
 		"behind a cursor":    {search.Query{Cursor: first}, "documents_created_idx", 2000},
 		"of an owner":        {search.Query{Owner: "user-77"}, "documents_owner_idx", 100},
-		"of a user":          {search.Query{UserID: "user-77"}, "documents_user_idx", 100},
-		"of a user, unpaid":  {search.Query{UserID: "user-77", Status: "unpaid"}, "documents_user_idx", 100},
-		"of a loan":          {search.Query{LoanID: "loan-77"}, "documents_loan_idx", 100},
+		"of a user":          {search.Query{Filters: by("userId", "user-77")}, "documents_words_idx", 100},
+		"of an owner, paid":  {search.Query{Owner: "user-77", Filters: by("status", "paid")}, "documents_owner_idx", 100},
+		"of a loan":          {search.Query{Filters: by("loanId", "loan-77")}, "documents_words_idx", 100},
+		"rare status":        {search.Query{Filters: by("status", "paymentInProgress")}, "documents_words_idx", 1000},
+		"last changed":       {search.Query{Sort: search.Sort{Key: search.ByUpdatedAt}}, "documents_updated_idx", 2000},
+		"smallest":           {search.Query{Sort: amounts}, "documents_amount_idx", 2000},
+		"behind an amount":   {search.Query{Sort: amounts, Cursor: thousands}, "documents_amount_idx", 2000},
 		"own word":           {search.Query{Text: "own77777"}, "documents_words_idx", 100},
 		"two words":          {search.Query{Text: "usd own77777"}, "documents_words_idx", 1000},
 		"word of a group":    {search.Query{Text: "group77"}, "documents_words_idx", 4000},
@@ -129,7 +139,11 @@ func TestStatementsPrepare(t *testing.T) {
 	conn, err := db.AppPool(t).Acquire(t.Context())
 	require.NoError(t, err)
 	defer conn.Release()
-	for i, sql := range []string{sqlSearch} {
+	all := []string{sqlFacets}
+	for _, key := range []search.SortKey{search.ByCreatedAt, search.ByUpdatedAt, search.ByAmount} {
+		all = append(all, searchSQL(search.Sort{Key: key}), searchSQL(search.Sort{Key: key, Ascending: true}))
+	}
+	for i, sql := range all {
 		_, err := conn.Conn().Prepare(t.Context(), fmt.Sprintf("s%d", i), sql)
 		require.NoError(t, err, sql)
 	}

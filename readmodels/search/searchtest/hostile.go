@@ -44,15 +44,16 @@ func testHostileFilters(t *testing.T, w *world) {
 	documents := []search.Document{w.document(0)}
 	for i, text := range hostile() {
 		d := w.document(i + 1)
-		text = firstRunes(text, 64)
-		d.UserID, d.LoanID, d.Reason = text, text, text
-		documents = append(documents, d)
+		text = firstRunes(text, 255)
+		d.Reason = text
+		documents = append(documents, filed(d, text, text))
 	}
 	w.put(t, documents...)
 	for _, text := range hostile() {
-		text = firstRunes(text, 64)
-		for _, q := range []search.Query{{UserID: text}, {Reason: text}, {Status: text}} {
-			q.PageRowCount = search.MaxPageRowCount
+		text = firstRunes(text, 255)
+		for _, field := range []string{"userId", "reason", "status"} {
+			q := where(field, text)
+			q.PageRowCount, q.Facets = search.MaxPageRowCount, true
 			w.requireExpected(t, q)
 		}
 	}
@@ -68,16 +69,18 @@ func testHostileCursor(t *testing.T, w *world) {
 	w.put(t, w.document(1), w.document(2))
 	encode := func(text string) string { return base64.RawURLEncoding.EncodeToString([]byte(text)) }
 	for _, cursor := range []string{
-		"x", "%", "'", "\x00", "a b", encode(" "), encode("1"), encode("1 "), encode(" id"), encode("x id"), encode("1.5 id"),
-		encode("9223372036854775807 id"), encode("-9223372036854775808 id"), encode("99999999999999999999 id"), encode("1 i\x00d"), encode("1 \xff"),
-		encode("1 " + strings.Repeat("x", 65)), encode(`{"c":1}`),
+		"x", "%", "'", "\x00", "a b c", encode("0d  "), encode("0d 1"), encode("0d 1 "), encode("0d  id"), encode("0d x id"), encode("0d 1.5 id"),
+		encode("0d 9223372036854775807 id"), encode("0d -9223372036854775808 id"), encode("0d 99999999999999999999 id"), encode("0d 1 i\x00d"),
+		encode("0d 1 \xff"), encode("0d 1 " + strings.Repeat("x", 65)), encode(`{"c":1}`), encode("1 id"), encode("0a 1 id"), encode("1d 1 id"), encode("d 1 id"),
 	} {
 		_, err := w.try(search.Query{Cursor: cursor})
 		require.ErrorIs(t, err, search.ErrCursor, "%q", cursor)
 	}
+	_, err := w.try(search.Query{Cursor: encode("2d 1000000000000000 id"), Sort: search.Sort{Key: search.ByAmount}})
+	require.ErrorIs(t, err, search.ErrCursor, "more than an amount can be")
 	// What looks like a cursor is only a place.
-	for _, id := range []string{"'", `\`, `"]}`, "👍", "0"} {
-		place := fmt.Sprintf("%d %s", epoch.Add(90*time.Second).UnixMilli(), id)
+	for _, id := range []string{"'", `\`, `"]}`, "👍", "0", "a b"} {
+		place := fmt.Sprintf("0d %d %s", epoch.Add(90*time.Second).UnixMilli(), id)
 		require.Equal(t, []string{string(w.document(1).Body)}, bodies(w.ask(t, search.Query{Cursor: encode(place)})))
 	}
 }
@@ -124,7 +127,7 @@ func testTotals(t *testing.T, w *world) {
 	require.EqualValues(t, search.MaxTotal, res.Total)
 	require.False(t, res.AtLeast)
 	w.put(t, w.document(search.MaxTotal, "many"))
-	for _, q := range []search.Query{few, {PageRowCount: 2}, {UserID: "user-1", PageRowCount: 2}} {
+	for _, q := range []search.Query{few, {PageRowCount: 2}, {Filters: where("userId", "user-1").Filters, PageRowCount: 2}} {
 		res = w.ask(t, q)
 		require.EqualValues(t, search.MaxTotal, res.Total)
 		require.True(t, res.AtLeast)
@@ -146,7 +149,7 @@ func testCheckpoint(t *testing.T, w *world) {
 		d := w.document(n, "step")
 		d.Position = int64(1_000_000 + n)
 		w.put(t, d)
-		for _, q := range []search.Query{{Text: "step"}, {LoanID: "loan-1"}, {Text: "?!"}} {
+		for _, q := range []search.Query{{Text: "step"}, where("loanId", "loan-1"), {Text: "?!"}} {
 			require.GreaterOrEqual(t, w.ask(t, q).Checkpoint, d.Position)
 		}
 		require.EqualValues(t, n, w.ask(t, search.Query{}).Total)

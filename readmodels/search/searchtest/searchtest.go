@@ -14,6 +14,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"payledger/domain/money"
 	"payledger/readmodels"
 	"payledger/readmodels/search"
 )
@@ -31,7 +32,7 @@ func Run(t *testing.T, s Subject) {
 	t.Helper()
 	for name, test := range map[string]func(*testing.T, *world){
 		"Text": testText, "Filters": testFilters, "Owner": testOwner, "Tenants": testTenants, "Tombstones": testTombstones, "Replaced": testReplaced,
-		"Paging": testPaging, "Limits": testLimits, "HostileText": testHostileText, "HostileFilters": testHostileFilters,
+		"Paging": testPaging, "Changing": testPagingWhileDocumentsChange, "Facets": testFacets, "ManyValues": testManyValues, "Limits": testLimits, "HostileText": testHostileText, "HostileFilters": testHostileFilters,
 		"HostileCursor": testHostileCursor, "Bodies": testBodies, "Totals": testTotals, "Checkpoint": testCheckpoint, "Random": testRandom,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -53,17 +54,39 @@ var epoch = time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC)
 // document is the n-th of the tenant, a minute younger than the one before.
 func (w *world) document(n int, texts ...string) search.Document {
 	id := fmt.Sprintf("0197f2a0-0000-7000-8000-%012d", n)
-	return search.Document{
-		Tenant: w.tenant, Object: readmodels.ObjectFee, ID: id, Owner: "user-1", UserID: "user-1", LoanID: "loan-1", Status: "unpaid",
-		Reason: "overdue", Currency: "USD", CreatedAt: epoch.Add(time.Duration(n) * time.Minute), Words: search.Words(texts...),
+	at := epoch.Add(time.Duration(n) * time.Minute)
+	d := search.Document{
+		Tenant: w.tenant, Object: readmodels.ObjectFee, ID: id, Owner: "user-1", Status: "unpaid", Reason: "overdue", Amount: 1250, Currency: "USD",
+		CreatedAt: at, UpdatedAt: at, Words: search.Words(texts...),
 		Position: int64(n), Epoch: 1, Body: json.RawMessage(fmt.Sprintf(`{"id":%q,"n":%d}`, id, n)),
 	}
+	return filed(d, "user-1", "loan-1")
+}
+
+// filed gives a document the terms of its filters.
+func filed(d search.Document, userID, loanID string) search.Document {
+	words := slices.DeleteFunc(slices.Clone(d.Words), func(word string) bool { return strings.HasPrefix(word, "=") })
+	d.Words = search.Index(words, by("userId", userID), by("loanId", loanID), by("status", d.Status), by("reason", d.Reason), by("currency", d.Currency))
+	return d
+}
+
+func by(field, value string) search.Filter { return search.Filter{Field: field, Value: value} }
+
+// where returns a query with filters by field and value, in turns.
+func where(fieldsAndValues ...string) search.Query {
+	var q search.Query
+	for pair := range slices.Chunk(fieldsAndValues, 2) {
+		q.Filters = append(q.Filters, by(pair[0], pair[1]))
+	}
+	return q
 }
 
 func (w *world) put(t testing.TB, documents ...search.Document) {
 	t.Helper()
 	w.Put(t, documents)
-	w.all = append(w.all, documents...)
+	for _, d := range documents {
+		w.all = append(slices.DeleteFunc(w.all, func(old search.Document) bool { return old.ID == d.ID && old.Object == d.Object }), d)
+	}
 }
 
 // ask searches in the tenant, on a page that is large unless the query says otherwise.
@@ -114,6 +137,7 @@ func (w *world) requireExpected(t testing.TB, q search.Query) {
 	want := w.expected(q)
 	res := w.ask(t, q)
 	require.EqualValues(t, len(want), res.Total, "%+v", q)
+	w.requireFacets(t, q, want, res)
 	first := min((max(q.PageNumber, 1)-1)*q.PageRowCount, len(want))
 	if q.PageRowCount > 0 {
 		want = want[first:min(first+q.PageRowCount, len(want))]
@@ -133,16 +157,26 @@ func (w *world) expected(q search.Query) []search.Document {
 		}
 	}
 	slices.SortFunc(found, func(a, b search.Document) int {
-		return cmp.Or(b.CreatedAt.Compare(a.CreatedAt), strings.Compare(b.ID, a.ID))
+		c := cmp.Or(cmp.Compare(key(a, q.Sort), key(b, q.Sort)), strings.Compare(a.ID, b.ID))
+		if q.Sort.Ascending {
+			return c
+		}
+		return -c
 	})
 	return found
 }
 
+func key(d search.Document, s search.Sort) int64 {
+	return map[search.SortKey]int64{search.ByCreatedAt: d.CreatedAt.UnixMilli(), search.ByUpdatedAt: d.UpdatedAt.UnixMilli(), search.ByAmount: d.Amount}[s.Key]
+}
+
 func matches(d search.Document, q search.Query) bool {
-	for _, f := range [][2]string{
-		{q.Owner, d.Owner}, {q.UserID, d.UserID}, {q.LoanID, d.LoanID}, {q.Status, d.Status}, {q.Reason, d.Reason}, {q.Currency, d.Currency},
-	} {
-		if f[0] != "" && f[0] != f[1] {
+	if q.Owner != "" && q.Owner != d.Owner || q.Object != "" && q.Object != d.Object ||
+		q.Amount != nil && (q.Amount.Minor() != d.Amount || q.Amount.Currency().Code() != d.Currency) {
+		return false
+	}
+	for _, f := range q.Filters {
+		if f.Value != "" && !slices.Contains(d.Words, "="+f.Field+"="+f.Value) {
 			return false
 		}
 	}
@@ -198,13 +232,14 @@ func testText(t *testing.T, w *world) {
 func testFilters(t *testing.T, w *world) {
 	t.Helper()
 	var documents []search.Document
-	for n := 1; n <= 7; n++ {
+	for n := 1; n <= 9; n++ {
 		d := w.document(n, "note")
+		user, loan := "user-1", "loan-1"
 		switch n {
 		case 2:
-			d.UserID = "user-2"
+			user = "user-2"
 		case 3:
-			d.LoanID = ""
+			loan = ""
 		case 4:
 			d.Status = "paid"
 		case 5:
@@ -213,21 +248,47 @@ func testFilters(t *testing.T, w *world) {
 			d.Currency = "JPY"
 		case 7:
 			d.Owner = "user-2"
+		case 8:
+			d.Amount = 1251
+		case 9:
+			d.Object = readmodels.ObjectFeePayment
 		}
-		documents = append(documents, d)
+		documents = append(documents, filed(d, user, loan))
 	}
 	w.put(t, documents...)
-	w.requireFound(t, search.Query{UserID: "user-2"}, 2)
-	w.requireFound(t, search.Query{LoanID: "loan-1"}, 7, 6, 5, 4, 2, 1)
-	w.requireFound(t, search.Query{Status: "paid"}, 4)
-	w.requireFound(t, search.Query{Reason: "Lost & found"}, 5)
-	w.requireFound(t, search.Query{Currency: "JPY"}, 6)
+	w.requireFound(t, where("userId", "user-2"), 2)
+	w.requireFound(t, where("loanId", "loan-1"), 8, 7, 6, 5, 4, 2, 1)
+	w.requireFound(t, where("status", "paid"), 4)
+	w.requireFound(t, where("reason", "Lost & found"), 5)
+	w.requireFound(t, where("currency", "JPY"), 6)
 	w.requireFound(t, search.Query{Owner: "user-2"}, 7)
-	w.requireFound(t, search.Query{Text: "note", Status: "unpaid", Currency: "USD", UserID: "user-1"}, 7, 5, 3, 1)
-	// Filters are exact: neither parts nor other cases match.
-	for _, q := range []search.Query{{UserID: "user"}, {Status: "Paid"}, {Reason: "lost & found"}, {Reason: "Lost"}, {Currency: "jpy"}, {Owner: "user-"}} {
-		w.requireFound(t, q)
+	w.requireFound(t, search.Query{Object: readmodels.ObjectFeePayment}, 9)
+	w.requireFound(t, search.Query{Amount: amount(t, 1251, "USD")}, 8)
+	w.requireFound(t, search.Query{Amount: amount(t, 1250, "JPY")}, 6)
+	w.requireFound(t, search.Query{Amount: amount(t, 1251, "JPY")})
+	q := where("status", "unpaid", "currency", "USD", "userId", "user-1", "loanId", "")
+	q.Text = "note"
+	w.requireFound(t, q, 8, 7, 5, 3, 1)
+	// Filters are exact: neither parts nor other cases match, nor the value of another field.
+	for _, f := range []search.Filter{
+		by("userId", "user"), by("status", "Paid"), by("reason", "lost & found"), by("reason", "Lost"), by("currency", "jpy"), by("loanId", "user-1"),
+		by("nothing", "x"), by("user", "Id=user-1"),
+	} {
+		w.requireFound(t, search.Query{Filters: []search.Filter{f}})
 	}
+	// A term is no word.
+	for _, text := range []string{"userId", "=userId=user-1", "userid user"} {
+		w.requireFound(t, search.Query{Text: text})
+	}
+	w.requireFound(t, search.Query{Owner: "user-"})
+}
+
+func amount(t testing.TB, minor int64, currency string) *money.Amount {
+	t.Helper()
+	cur, err := money.ParseCurrency(currency)
+	require.NoError(t, err)
+	a := money.New(minor, cur)
+	return &a
 }
 
 func testOwner(t *testing.T, w *world) {
@@ -237,8 +298,12 @@ func testOwner(t *testing.T, w *world) {
 	w.put(t, other, w.document(2, "shared word"))
 	w.requireFound(t, search.Query{Text: "shared"}, 2, 1)
 	w.requireFound(t, search.Query{Text: "shared", Owner: "user-1"}, 2)
-	w.requireFound(t, search.Query{Owner: "user-1", UserID: "user-1"}, 2)
-	w.requireFound(t, search.Query{Owner: "user-1", UserID: "user-2"})
+	for _, owner := range []string{"user-1", "user-3"} {
+		q := where("userId", "user-1")
+		q.Owner, q.Facets = owner, true
+		w.requireExpected(t, q)
+	}
+	w.requireFound(t, search.Query{Owner: "user-1", Text: "word", Sort: search.Sort{Key: search.ByAmount}}, 2)
 	w.requireFound(t, search.Query{Owner: "user-3"})
 }
 
@@ -252,7 +317,7 @@ func testTenants(t *testing.T, w *world) {
 		w.Put(t, []search.Document{d})
 	}
 	for i, name := range names {
-		for _, q := range []search.Query{{Tenant: name}, {Tenant: name, Text: "every"}, {Tenant: name, UserID: "user-1"}} {
+		for _, q := range []search.Query{{Tenant: name}, {Tenant: name, Text: "every"}, {Tenant: name, Filters: where("userId", "user-1").Filters, Facets: true}} {
 			require.Equal(t, []string{fmt.Sprintf(`{"tenant":%d}`, i)}, bodies(w.ask(t, q)), name)
 		}
 	}
@@ -266,10 +331,12 @@ func testTombstones(t *testing.T, w *world) {
 	w.requireFound(t, search.Query{Text: "word"}, 3, 1)
 	gone.Deleted, gone.Position = true, 10
 	// As the documents projection stores a payment that comes before its fee.
-	never.Deleted, never.Body, never.CreatedAt, never.Owner, never.UserID = true, json.RawMessage("null"), time.Unix(0, 0).UTC(), "", ""
+	never.Deleted, never.Body, never.CreatedAt, never.Owner, never.Words = true, json.RawMessage("null"), time.Unix(0, 0).UTC(), "", nil
 	w.put(t, gone, never)
-	for _, q := range []search.Query{{}, {Text: "word"}, {UserID: "user-1"}, {Owner: "user-1", Status: "unpaid"}} {
+	for _, q := range []search.Query{{}, {Text: "word"}, where("userId", "user-1"), {Owner: "user-1", Filters: where("status", "unpaid").Filters}} {
+		q.Facets = true
 		w.requireFound(t, q, 3)
+		w.requireExpected(t, q)
 	}
 }
 
@@ -278,59 +345,13 @@ func testReplaced(t *testing.T, w *world) {
 	d := w.document(1, "old")
 	w.put(t, d)
 	d.Words, d.Status, d.Position = search.Words("new"), "paid", 9
+	d = filed(d, "user-1", "loan-1")
 	w.put(t, d)
 	w.requireFound(t, search.Query{Text: "old"})
-	w.requireFound(t, search.Query{Status: "unpaid"})
-	w.requireFound(t, search.Query{Text: "new", Status: "paid"}, 1)
-}
-
-func testPaging(t *testing.T, w *world) {
-	t.Helper()
-	var documents []search.Document
-	for n := range 50 {
-		d := w.document(n, "page")
-		d.CreatedAt = epoch.Add(time.Duration(n/4) * time.Millisecond) // four of each time: the id decides
-		documents = append(documents, d)
-	}
-	rand.New(rand.NewPCG(1, 2)).Shuffle(len(documents), func(i, j int) { //nolint:gosec // not a secret
-		documents[i], documents[j] = documents[j], documents[i]
-	})
-	w.put(t, documents...)
-	for number := range 10 {
-		w.requireExpected(t, search.Query{Text: "pag", PageNumber: number, PageRowCount: 7})
-	}
-	whole := bodies(w.ask(t, search.Query{}))
-	require.Len(t, whole, 50)
-	for _, rows := range []int{1, 7, 50, 51} {
-		var got []string
-		q := search.Query{PageRowCount: rows}
-		for {
-			res := w.ask(t, q)
-			require.EqualValues(t, 50, res.Total, "the total is of all pages")
-			got = append(got, bodies(res)...)
-			if q.Cursor = res.Next; q.Cursor == "" {
-				break
-			}
-			require.Len(t, res.Documents, rows)
-		}
-		require.Equal(t, whole, got)
-	}
-}
-
-func testLimits(t *testing.T, w *world) {
-	t.Helper()
-	w.put(t, w.document(1), w.document(2))
-	for _, rows := range []int{-5, 1} {
-		require.Len(t, w.ask(t, search.Query{PageRowCount: rows}).Documents, 1)
-	}
-	require.Len(t, w.ask(t, search.Query{PageRowCount: 1 << 40}).Documents, 2)
-	require.Len(t, w.ask(t, search.Query{PageNumber: -1}).Documents, 2)
-	require.Empty(t, w.ask(t, search.Query{PageNumber: 20, PageRowCount: 500}).Documents)
-	require.Empty(t, w.ask(t, search.Query{PageNumber: 10_000, PageRowCount: 1}).Documents)
-	for _, q := range []search.Query{{PageNumber: 21, PageRowCount: 500}, {PageNumber: 10_001, PageRowCount: 1}, {PageNumber: 1 << 62, PageRowCount: 500}} {
-		_, err := w.try(q)
-		require.ErrorIs(t, err, search.ErrTooFar)
-	}
+	w.requireFound(t, where("status", "unpaid"))
+	q := where("status", "paid")
+	q.Text = "new"
+	w.requireFound(t, q, 1)
 }
 
 // testRandom compares many random questions over random documents with a plain loop.
@@ -346,17 +367,21 @@ func testRandom(t *testing.T, w *world) {
 	for n := range 200 {
 		d := w.document(n, one(texts...), one(texts...))
 		d.CreatedAt = epoch.Add(time.Duration(random.IntN(50)) * time.Second)
-		d.Owner, d.UserID, d.LoanID = one("u1", "u2"), one("u1", "u2", "u3"), one("", "l1", "l2")
+		d.UpdatedAt = epoch.Add(time.Duration(random.IntN(50)) * time.Minute)
+		d.Owner, d.Amount = one("u1", "u2"), []int64{0, 1, 1250, 99_999, money.MaxMinor}[random.IntN(5)]
 		d.Status, d.Reason, d.Currency = one("unpaid", "paid", "waived"), one("", "overdue", "lost"), one("USD", "EUR")
 		d.Deleted = random.IntN(8) == 0
-		documents = append(documents, d)
+		documents = append(documents, filed(d, one("u1", "u2", "u3"), one("", "l1", "l2")))
 	}
 	w.put(t, documents...)
-	for range 150 {
-		q := search.Query{
-			Text:  one("", "", "lo", "LOST be", "ubergr", "cafe naive", "ελ", "漢", "quoted and", "a", "b c", "42 x", "👍", "longlong", one(texts...)),
-			Owner: one("", "", "u1", "u3"), UserID: one("", "", "u1", "u2"), LoanID: one("", "", "l1"), Status: one("", "", "unpaid", "paid"),
-			Reason: one("", "", "overdue"), Currency: one("", "", "USD"), PageNumber: random.IntN(4), PageRowCount: 1 + random.IntN(30),
+	for range 200 {
+		q := where("userId", one("", "", "u1", "u2"), "loanId", one("", "", "l1"), "status", one("", "", "unpaid", "paid"), "reason", one("", "", "overdue"),
+			"currency", one("", "", "USD"))
+		q.Text = one("", "", "lo", "LOST be", "ubergr", "cafe naive", "ελ", "漢", "quoted and", "a", "b c", "42 x", "👍", "longlong", one(texts...))
+		q.Owner, q.PageNumber, q.PageRowCount, q.Facets = one("", "", "u1", "u3"), random.IntN(4), 1+random.IntN(30), random.IntN(2) == 0
+		q.Sort = search.Sort{Key: search.SortKey(random.IntN(3)), Ascending: random.IntN(2) == 0}
+		if random.IntN(10) == 0 {
+			q.Amount = amount(t, 1250, one("USD", "EUR"))
 		}
 		w.requireExpected(t, q)
 	}

@@ -94,7 +94,13 @@ func TestSearchPassesOnWhatWasAsked(t *testing.T) {
 	r := w.do("GET", "/search/fees?q=%C3%9Cber&status=2&reason=lost&currency=EUR&loanId="+loanID+"&userId="+memberID+"&pageNumber=3&pageRowCount=10",
 		w.staff(), "").wants(200)
 	require.Equal(t, search.Query{
-		Tenant: tenant, Object: "fee", Text: "Über", Status: "paid", Reason: "lost", Currency: "EUR", LoanID: loanID, UserID: memberID,
+		Tenant: tenant, Object: "fee", Text: "Über", Filters: []search.Filter{
+			{Field: "userId", Value: memberID},
+			{Field: "loanId", Value: loanID},
+			{Field: "reason", Value: "lost"},
+			{Field: "status", Value: "paid"},
+			{Field: "currency", Value: "EUR"},
+		},
 		PageNumber: 3, PageRowCount: 10,
 	}, w.search.asked)
 	require.Equal(t, "["+string(body)+"]", string(r.raw("fees")))

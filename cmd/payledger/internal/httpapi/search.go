@@ -33,14 +33,17 @@ func searchFees(c *call) (*answer, error) {
 	f := filters{query: c.query}
 	p := c.page()
 	q := search.Query{
-		Tenant: c.tenant, Object: readmodels.ObjectFee, Owner: c.owner(), Text: f.text("q"), UserID: f.id("userId"), LoanID: f.id("loanId"),
-		Reason: f.text("reason"), PageNumber: p.number, PageRowCount: p.rowCount, Cursor: c.query.Long("cursor"),
+		Tenant: c.tenant, Object: readmodels.ObjectFee, Owner: c.owner(), Text: f.text("q"), PageNumber: p.number, PageRowCount: p.rowCount,
+		Cursor: c.query.Long("cursor"),
+		Filters: []search.Filter{
+			{Field: "userId", Value: f.id("userId")}, {Field: "loanId", Value: f.id("loanId")}, {Field: "reason", Value: f.text("reason")},
+		},
 	}
 	if status := f.feeStatus("status"); status != nil {
-		q.Status = status.String()
+		q.Filters = append(q.Filters, search.Filter{Field: "status", Value: status.String()})
 	}
 	if f.given("currency") {
-		q.Currency = currencyOf(c.query).Code()
+		q.Filters = append(q.Filters, search.Filter{Field: "currency", Value: currencyOf(c.query).Code()})
 	}
 	if len(q.Text) > search.MaxTextLength {
 		return nil, &input.Error{Param: "q", Rule: input.ValidString, Detail: "at most 255 bytes"}

@@ -22,51 +22,62 @@ func (x *Index) alias(object readmodels.Object) string {
 	return fmt.Sprintf("%s_%s-v%d", x.cfg.Prefix, strings.ToLower(string(object)), search.Mirror().Version)
 }
 
-// Ready says whether there is an index behind the alias, to be written to.
-func (x *Index) Ready(ctx context.Context, object readmodels.Object) (bool, error) {
+// aliases returns the alias of each object.
+func (x *Index) aliases() []string {
+	var names []string
+	for _, object := range search.Objects() {
+		names = append(names, x.alias(object))
+	}
+	return names
+}
+
+// Ready says whether there is an index behind each alias, to be written to.
+func (x *Index) Ready(ctx context.Context) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
 	defer cancel()
 	indices := x.client.Indices
-	response, err := indices.GetAlias(indices.GetAlias.WithContext(ctx), indices.GetAlias.WithName(x.alias(object)))
+	response, err := indices.GetAlias(indices.GetAlias.WithContext(ctx), indices.GetAlias.WithName(x.aliases()...))
 	switch err := receive(response, err, nil); {
 	case err == nil:
 		return true, nil
-	case errors.Is(err, errNotFound):
+	case errors.Is(err, errNotFound): // one of them is enough
 		return false, nil
 	default:
-		return false, fmt.Errorf("look for index %s: %w", x.alias(object), err)
+		return false, fmt.Errorf("look for the indices: %w", err)
 	}
 }
 
-// Replace makes an empty index and puts the alias on it; whatever stood there before is deleted in the same step. Of two
-// that do this at the same time one fails: an alias has one index that is written to.
-func (x *Index) Replace(ctx context.Context, object readmodels.Object) error {
+// Replace makes an empty index for each object and puts its alias on it; whatever stood there before is deleted in the same step. Of
+// two that do this at the same time one fails: an alias has one index that is written to.
+func (x *Index) Replace(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
 	defer cancel()
-	if err := x.replace(ctx, x.alias(object)); err != nil {
-		return fmt.Errorf("make index %s: %w", x.alias(object), err)
+	if err := x.replace(ctx); err != nil {
+		return fmt.Errorf("make the indices: %w", err)
 	}
 	return nil
 }
 
-func (x *Index) replace(ctx context.Context, alias string) error {
-	old, err := x.list(ctx, alias)
+func (x *Index) replace(ctx context.Context) error {
+	old, err := x.list(ctx)
 	if err != nil {
-		return err
-	}
-	id, err := uuid.NewV7()
-	if err != nil {
-		return err
-	}
-	name := alias + "-" + id.String()
-	if err := x.create(ctx, name); err != nil {
 		return err
 	}
 	var actions []any
 	for _, index := range old {
 		actions = append(actions, map[string]any{"remove_index": map[string]any{"index": index}})
 	}
-	actions = append(actions, map[string]any{"add": map[string]any{"index": name, "alias": alias, "is_write_index": true}})
+	for _, alias := range x.aliases() {
+		id, err := uuid.NewV7()
+		if err != nil {
+			return err
+		}
+		name := alias + "-" + id.String()
+		if err := x.create(ctx, name); err != nil {
+			return err
+		}
+		actions = append(actions, map[string]any{"add": map[string]any{"index": name, "alias": alias, "is_write_index": true}})
+	}
 	body, err := json.Marshal(map[string]any{"actions": actions})
 	if err != nil {
 		return err
@@ -80,11 +91,15 @@ func (x *Index) replace(ctx context.Context, alias string) error {
 	return err
 }
 
-// list returns the indices behind the alias, those that were never put behind it, and one that took the alias's name.
-func (x *Index) list(ctx context.Context, alias string) ([]string, error) {
+// list returns the indices behind the aliases, those that were never put behind one, and those that took an alias's name.
+func (x *Index) list(ctx context.Context) ([]string, error) {
+	var names []string
+	for _, alias := range x.aliases() {
+		names = append(names, alias, alias+"-*")
+	}
 	var found map[string]struct{}
 	indices := x.client.Indices
-	response, err := indices.GetAlias(indices.GetAlias.WithContext(ctx), indices.GetAlias.WithIndex(alias, alias+"-*"),
+	response, err := indices.GetAlias(indices.GetAlias.WithContext(ctx), indices.GetAlias.WithIndex(names...),
 		indices.GetAlias.WithIgnoreUnavailable(true), indices.GetAlias.WithAllowNoIndices(true))
 	if err := receive(response, err, &found); err != nil && !errors.Is(err, errNotFound) {
 		return nil, err
@@ -109,14 +124,14 @@ func (x *Index) create(ctx context.Context, name string) error {
 
 // mapping is frozen by a test: a change of it is a new version of the mirror.
 func mapping() map[string]any {
-	keyword := map[string]any{"type": "keyword"}
+	of := func(kind string) any { return map[string]any{"type": kind} }
 	return map[string]any{
 		"dynamic": "strict",
 		"properties": map[string]any{
-			"tenant": keyword, "id": keyword, "owner": keyword, "userId": keyword, "loanId": keyword,
-			"status": keyword, "reason": keyword, "currency": keyword, "words": keyword,
-			"createdAt": map[string]any{"type": "date"},
-			"deleted":   map[string]any{"type": "boolean"},
+			"tenant": of("keyword"), "id": of("keyword"), "owner": of("keyword"), "status": of("keyword"), "reason": of("keyword"),
+			"currency": of("keyword"), "words": of("keyword"), "createdAt": of("date"), "updatedAt": of("date"), "deleted": of("boolean"),
+			// The amount for its order, and its two halves for sums: the server adds up in floating point, see halves.
+			"amount": of("long"), "amountHigh": of("long"), "amountLow": of("long"),
 			// The document as text: as an object the server would print its numbers in a way of its own.
 			"body": map[string]any{"type": "keyword", "index": false, "doc_values": false},
 		},

@@ -75,9 +75,9 @@ func TestStaleWritesLose(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
 	index, _ := s.index(t, s.url)
-	require.NoError(t, index.Replace(t.Context(), fee))
+	require.NoError(t, index.Replace(t.Context()))
 	write := func(d search.Document) {
-		require.NoError(t, index.Write(t.Context(), fee, []search.Document{d}))
+		require.NoError(t, index.Write(t.Context(), []search.Document{d}))
 	}
 	write(document("a", 1, 10, "ten"))
 	write(document("a", 1, 9, "nine"))
@@ -102,12 +102,12 @@ func TestRefusedDocumentIsNamed(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
 	index, _ := s.index(t, s.url)
-	require.NoError(t, index.Replace(t.Context(), fee))
+	require.NoError(t, index.Replace(t.Context()))
 	refused := document("bad", 1, 2, "good")
-	refused.UserID = strings.Repeat("x", 40_000) // over what the server takes as one word
+	refused.Reason = strings.Repeat("x", 40_000) // over what the server takes as one word
 	later := document("worse", 1, 3)
-	later.LoanID = refused.UserID
-	err := index.Write(t.Context(), fee, []search.Document{document("a", 1, 1, "good"), refused, later, document("b", 1, 4, "good")})
+	later.Status = refused.Reason
+	err := index.Write(t.Context(), []search.Document{document("a", 1, 1, "good"), refused, later, document("b", 1, 4, "good")})
 	var documentErr *search.DocumentError
 	require.ErrorAs(t, err, &documentErr)
 	require.NotErrorIs(t, err, search.ErrUnavailable)
@@ -123,9 +123,9 @@ func TestBusyServerIsAskedAgain(t *testing.T) {
 	s := newServer(t)
 	p := newProxy(t, s.url)
 	index, _ := s.index(t, p.URL)
-	require.NoError(t, index.Replace(t.Context(), fee))
+	require.NoError(t, index.Replace(t.Context()))
 	refused := document("bad", 1, 1)
-	refused.UserID = strings.Repeat("x", 40_000)
+	refused.Reason = strings.Repeat("x", 40_000)
 	docs := []search.Document{refused, document("a", 1, 2), document("b", 1, 3)}
 	for _, status := range []int{401, 403, 408, 429, 500, 502, 503, 504} {
 		whole := func(w http.ResponseWriter, _ *http.Request) bool {
@@ -134,10 +134,10 @@ func TestBusyServerIsAskedAgain(t *testing.T) {
 			return true
 		}
 		p.onRequest.Store(&whole)
-		require.ErrorIs(t, index.Write(t.Context(), fee, docs), search.ErrUnavailable, status)
+		require.ErrorIs(t, index.Write(t.Context(), docs), search.ErrUnavailable, status)
 		_, err := index.Search(t.Context(), search.Query{Tenant: "main", Object: fee})
 		require.ErrorIs(t, err, search.ErrUnavailable, status)
-		_, err = index.Ready(t.Context(), fee)
+		_, err = index.Ready(t.Context())
 		require.ErrorIs(t, err, search.ErrUnavailable, status)
 		p.onRequest.Store(nil)
 		// One of three only, and it comes before the refusal: its document isn't stored yet.
@@ -146,31 +146,31 @@ func TestBusyServerIsAskedAgain(t *testing.T) {
 		}
 		p.onAnswer.Store(&item)
 		fresh := append([]search.Document{refused}, document("a"+strconv.Itoa(status), 1, 2), document("b"+strconv.Itoa(status), 1, 3))
-		require.ErrorIs(t, index.Write(t.Context(), fee, fresh), search.ErrUnavailable, status)
+		require.ErrorIs(t, index.Write(t.Context(), fresh), search.ErrUnavailable, status)
 		p.onAnswer.Store(nil)
 	}
 	short := func(_ *http.Request, _ []byte) []byte { return []byte(`{"items":[]}`) }
 	p.onAnswer.Store(&short)
-	require.ErrorIs(t, index.Write(t.Context(), fee, docs), search.ErrUnavailable, "an answer that leaves documents out")
+	require.ErrorIs(t, index.Write(t.Context(), docs), search.ErrUnavailable, "an answer that leaves documents out")
 	p.onAnswer.Store(nil)
 	p.down.Store(true)
-	require.ErrorIs(t, index.Write(t.Context(), fee, docs), search.ErrUnavailable)
+	require.ErrorIs(t, index.Write(t.Context(), docs), search.ErrUnavailable)
 	require.ErrorIs(t, index.Ping(t.Context()), search.ErrUnavailable)
 	p.down.Store(false)
 	require.NoError(t, index.Ping(t.Context()))
 	var documentErr *search.DocumentError
-	require.ErrorAs(t, index.Write(t.Context(), fee, docs), &documentErr)
+	require.ErrorAs(t, index.Write(t.Context(), docs), &documentErr)
 }
 
 func TestMissingIndexIsNeverMadeByAWrite(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
 	index, _ := s.index(t, s.url)
-	require.ErrorIs(t, index.Write(t.Context(), fee, []search.Document{document("a", 1, 1)}), search.ErrUnavailable)
+	require.ErrorIs(t, index.Write(t.Context(), []search.Document{document("a", 1, 1)}), search.ErrUnavailable)
 	_, err := index.Search(t.Context(), search.Query{Tenant: "main", Object: fee})
 	require.ErrorIs(t, err, search.ErrUnavailable)
 	require.Empty(t, s.indices(t))
-	ready, err := index.Ready(t.Context(), fee)
+	ready, err := index.Ready(t.Context())
 	require.NoError(t, err)
 	require.False(t, ready)
 }
@@ -180,18 +180,19 @@ func TestReplaceLeavesOneEmptyIndex(t *testing.T) {
 	s := newServer(t)
 	index, _ := s.index(t, s.url)
 	// Left over: one that took the alias's name, one that never got the alias. Not ours: another version's, another object's.
-	strangers := []string{s.prefix + "_fee-v11-x", s.prefix + "_feepayment-v1-x"}
+	strangers := []string{s.prefix + "_fee-v21-x", s.prefix + "_feepayment-v1-x", s.prefix + "_fees-v2-x"}
 	for _, name := range append(strangers, s.alias(), s.alias()+"-orphan") {
 		s.do(t, http.MethodPut, "/"+name)
 	}
 	for range 3 {
-		require.NoError(t, index.Replace(t.Context(), fee))
+		require.NoError(t, index.Replace(t.Context()))
 		require.Empty(t, find(t, index, ""))
 		require.Len(t, s.behind(t), 1)
-		require.ElementsMatch(t, append(s.behind(t), strangers...), s.indices(t))
-		require.NoError(t, index.Write(t.Context(), fee, []search.Document{document("a", 1, 1)}))
+		require.Len(t, s.serving(t), len(search.Objects()))
+		require.ElementsMatch(t, append(s.serving(t), strangers...), s.indices(t))
+		require.NoError(t, index.Write(t.Context(), []search.Document{document("a", 1, 1)}))
 		require.Len(t, find(t, index, ""), 1)
-		ready, err := index.Ready(t.Context(), fee)
+		ready, err := index.Ready(t.Context())
 		require.NoError(t, err)
 		require.True(t, ready)
 	}
@@ -206,7 +207,7 @@ func TestLateReplaceLoses(t *testing.T) {
 			s := newServer(t)
 			quick, _ := s.index(t, s.url)
 			for range before {
-				require.NoError(t, quick.Replace(t.Context(), fee))
+				require.NoError(t, quick.Replace(t.Context()))
 			}
 			p := newProxy(t, s.url)
 			late, _ := s.index(t, p.URL)
@@ -220,10 +221,10 @@ func TestLateReplaceLoses(t *testing.T) {
 			}
 			p.onRequest.Store(&pause)
 			done := make(chan error, 1)
-			go func() { done <- late.Replace(t.Context(), fee) }()
+			go func() { done <- late.Replace(t.Context()) }()
 			<-paused
-			require.NoError(t, quick.Replace(t.Context(), fee))
-			require.NoError(t, quick.Write(t.Context(), fee, []search.Document{document("a", 1, 1)}))
+			require.NoError(t, quick.Replace(t.Context()))
+			require.NoError(t, quick.Write(t.Context(), []search.Document{document("a", 1, 1)}))
 			close(resume)
 			require.ErrorIs(t, <-done, search.ErrUnavailable)
 			require.Len(t, s.behind(t), 1)
@@ -238,7 +239,7 @@ func TestSearchDuringReplacementClaimsTheLowerCheckpoint(t *testing.T) {
 	s := newServer(t)
 	p := newProxy(t, s.url)
 	index, at := s.index(t, p.URL)
-	require.NoError(t, index.Replace(t.Context(), fee))
+	require.NoError(t, index.Replace(t.Context()))
 	at.Store(500)
 	replaced := func(_ http.ResponseWriter, r *http.Request) bool {
 		if strings.HasSuffix(r.URL.Path, "/_search") {
@@ -256,15 +257,15 @@ func TestMappingIsWhatTheServerHas(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
 	index, _ := s.index(t, s.url)
-	require.NoError(t, index.Replace(t.Context(), fee))
+	require.NoError(t, index.Replace(t.Context()))
 	for _, made := range s.do(t, http.MethodGet, "/"+s.alias()+"/_mapping") {
 		got, err := json.Marshal(made.(map[string]any)["mappings"])
 		require.NoError(t, err)
 		// A change here is a new version of the mirror: search.Mirror().
 		require.JSONEq(t, `{"dynamic": "strict", "properties": {
+			"amount": {"type": "long"}, "amountHigh": {"type": "long"}, "amountLow": {"type": "long"},
 			"body": {"type": "keyword", "index": false, "doc_values": false}, "createdAt": {"type": "date"}, "currency": {"type": "keyword"},
-			"deleted": {"type": "boolean"}, "id": {"type": "keyword"}, "loanId": {"type": "keyword"}, "owner": {"type": "keyword"},
-			"reason": {"type": "keyword"}, "status": {"type": "keyword"}, "tenant": {"type": "keyword"}, "userId": {"type": "keyword"},
-			"words": {"type": "keyword"}}}`, string(got))
+			"deleted": {"type": "boolean"}, "id": {"type": "keyword"}, "owner": {"type": "keyword"}, "reason": {"type": "keyword"},
+			"status": {"type": "keyword"}, "tenant": {"type": "keyword"}, "updatedAt": {"type": "date"}, "words": {"type": "keyword"}}}`, string(got))
 	}
 }

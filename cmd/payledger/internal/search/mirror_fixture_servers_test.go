@@ -131,9 +131,20 @@ func (f *fixture) checkpoint(t *testing.T) stored {
 // requireEqual asks both searches the same and wants the same answers.
 func (f *fixture) requireEqual(t *testing.T) {
 	t.Helper()
-	queries := []search.Query{{}, {Text: "usd"}, {Text: "lost beach"}, {Text: "überg"}, {Text: "cafe"}, {Status: "paid"}, {Status: "unpaid", Reason: "lost"}}
+	by := func(field, value string) search.Filter { return search.Filter{Field: field, Value: value} }
+	queries := []search.Query{
+		{},
+		{Text: "usd"},
+		{Text: "lost beach"},
+		{Text: "überg"},
+		{Text: "cafe"},
+		{Filters: []search.Filter{by("status", "paid")}, Facets: true},
+		{Filters: []search.Filter{by("status", "unpaid"), by("reason", "lost")}},
+		{Sort: search.Sort{Key: search.ByUpdatedAt}, Facets: true},
+		{Sort: search.Sort{Key: search.ByAmount, Ascending: true}},
+	}
 	for _, user := range f.Users {
-		queries = append(queries, search.Query{Owner: user}, search.Query{UserID: user, Text: "overdue"})
+		queries = append(queries, search.Query{Owner: user}, search.Query{Filters: []search.Filter{by("userId", user)}, Text: "overdue"})
 	}
 	for _, q := range queries {
 		q.Tenant, q.Object, q.PageRowCount = ledgertest.Tenant, fee, 40

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"time"
 
 	"payledger/readmodels/search"
 )
@@ -19,12 +18,13 @@ type answer struct {
 		} `json:"total"`
 		Hits []struct {
 			Source struct {
-				ID        string    `json:"id"`
-				CreatedAt time.Time `json:"createdAt"`
-				Body      string    `json:"body"`
+				ID   string `json:"id"`
+				Body string `json:"body"`
 			} `json:"_source"`
+			Sort []json.RawMessage `json:"sort"` // the sort key first
 		} `json:"hits"`
 	} `json:"hits"`
+	Aggregations map[string]values `json:"aggregations"` // by field
 }
 
 // Search implements search.Searcher.
@@ -41,7 +41,7 @@ func (x *Index) Search(ctx context.Context, q search.Query) (search.Result, erro
 		return search.Result{}, fmt.Errorf("%w: %w", search.ErrUnavailable, err)
 	}
 	if plan.Nothing {
-		return search.Result{Checkpoint: checkpoint}, nil
+		return search.Result{Checkpoint: checkpoint, Facets: q.NoFacets()}, nil
 	}
 	found, err := x.ask(ctx, q, plan)
 	if err != nil {
@@ -57,26 +57,35 @@ func (x *Index) Search(ctx context.Context, q search.Query) (search.Result, erro
 	}
 	var last search.Place
 	for i := range found.Hits.Hits {
-		hit := &found.Hits.Hits[i].Source
-		result.Documents = append(result.Documents, json.RawMessage(hit.Body))
-		last = search.Place{CreatedAt: hit.CreatedAt, ID: hit.ID}
+		hit := &found.Hits.Hits[i]
+		result.Documents = append(result.Documents, json.RawMessage(hit.Source.Body))
+		last.ID = hit.Source.ID
+		if err := json.Unmarshal(hit.Sort[0], &last.Key); err != nil {
+			return search.Result{}, fmt.Errorf("search: sort key: %w", err)
+		}
 	}
-	result.Next = plan.Next(len(result.Documents), last)
-	return result, nil
+	result.Next = q.Next(plan, len(result.Documents), last)
+	if q.Facets {
+		result.Facets, err = facets(q, found.Aggregations)
+	}
+	return result, err
 }
 
 func (x *Index) ask(ctx context.Context, q search.Query, plan search.Plan) (*answer, error) {
 	request := map[string]any{
 		"query":            map[string]any{"bool": map[string]any{"filter": conditions(q, plan)}},
-		"sort":             []any{map[string]any{"createdAt": "desc"}, map[string]any{"id": "desc"}},
+		"sort":             order(q.Sort),
 		"size":             plan.Limit,
 		"track_total_hits": search.MaxTotal,
-		"_source":          []string{"id", "createdAt", "body"},
+		"_source":          []string{"id", "body"},
 	}
 	if plan.After != nil {
-		request["search_after"] = []any{plan.After.CreatedAt.UnixMilli(), plan.After.ID}
+		request["search_after"] = []any{plan.After.Key, plan.After.ID}
 	} else {
 		request["from"] = plan.Offset
+	}
+	if q.Facets {
+		request["aggs"] = aggregations()
 	}
 	body, err := json.Marshal(request)
 	if err != nil {
@@ -90,17 +99,34 @@ func (x *Index) ask(ctx context.Context, q search.Query, plan search.Plan) (*ans
 	return found, receive(response, err, found)
 }
 
+func order(s search.Sort) []any {
+	key, direction := "createdAt", "desc"
+	switch s.Key {
+	case search.ByCreatedAt:
+	case search.ByUpdatedAt:
+		key = "updatedAt"
+	case search.ByAmount:
+		key = "amount"
+	}
+	if s.Ascending {
+		direction = "asc"
+	}
+	return []any{map[string]any{key: direction}, map[string]any{"id": direction}}
+}
+
 func conditions(q search.Query, plan search.Plan) []any {
 	term := func(field string, value any) any {
 		return map[string]any{"term": map[string]any{field: value}}
 	}
 	all := []any{term("tenant", q.Tenant), term("deleted", false)}
-	for _, filter := range []struct{ field, value string }{
-		{"owner", q.Owner}, {"userId", q.UserID}, {"loanId", q.LoanID}, {"status", q.Status}, {"reason", q.Reason}, {"currency", q.Currency},
-	} {
-		if filter.value != "" {
-			all = append(all, term(filter.field, filter.value))
-		}
+	if q.Owner != "" {
+		all = append(all, term("owner", q.Owner))
+	}
+	if q.Amount != nil {
+		all = append(all, term("amount", q.Amount.Minor()))
+	}
+	for _, filter := range plan.Terms {
+		all = append(all, term("words", filter))
 	}
 	for _, word := range plan.Words {
 		all = append(all, map[string]any{"prefix": map[string]any{"words": word}})

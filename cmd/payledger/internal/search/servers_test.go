@@ -8,8 +8,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -47,7 +49,7 @@ func newServer(t testing.TB) server {
 	return s
 }
 
-func (s server) alias() string { return s.prefix + "_fee-v1" }
+func (s server) alias() string { return s.prefix + "_fee-v2" }
 
 // do asks the server directly and returns the decoded answer.
 func (s server) do(t testing.TB, method, path string) map[string]any {
@@ -65,17 +67,25 @@ func (s server) do(t testing.TB, method, path string) map[string]any {
 	return answer
 }
 
-// indices returns all indices of the test.
+// indices returns all indices of the test, in order.
 func (s server) indices(t testing.TB) []string {
 	t.Helper()
+	return slices.Sorted(maps.Keys(s.do(t, http.MethodGet, "/"+s.prefix+"*/_alias")))
+}
+
+// serving returns the indices behind the aliases of all objects.
+func (s server) serving(t testing.TB) []string {
+	t.Helper()
 	var names []string
-	for name := range s.do(t, http.MethodGet, "/"+s.prefix+"*/_alias") {
-		names = append(names, name)
+	for name, index := range s.do(t, http.MethodGet, "/"+s.prefix+"*/_alias") {
+		if len(index.(map[string]any)["aliases"].(map[string]any)) > 0 {
+			names = append(names, name)
+		}
 	}
 	return names
 }
 
-// behind returns the indices behind the alias.
+// behind returns the indices behind the fees' alias.
 func (s server) behind(t testing.TB) []string {
 	t.Helper()
 	var names []string
@@ -100,7 +110,7 @@ func (s server) index(t testing.TB, url string) (*essearch.Index, *atomic.Int64)
 
 func document(id string, epoch, position int64, texts ...string) search.Document {
 	return search.Document{
-		Tenant: "main", Object: readmodels.ObjectFee, ID: id, Owner: "u", UserID: "u", Status: "unpaid", Currency: "USD",
+		Tenant: "main", Object: readmodels.ObjectFee, ID: id, Owner: "u", Status: "unpaid", Currency: "USD",
 		Words: search.Words(texts...), Epoch: epoch, Position: position, Body: json.RawMessage(fmt.Sprintf(`{"id":%q,"position":%d}`, id, position)),
 	}
 }
@@ -121,14 +131,14 @@ func TestConformance(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
 	index, at := s.index(t, s.url)
-	require.NoError(t, index.Replace(t.Context(), readmodels.ObjectFee))
+	require.NoError(t, index.Replace(t.Context()))
 	searchtest.Run(t, searchtest.Subject{
 		Searcher: index,
 		Put: func(t testing.TB, docs []search.Document) {
 			t.Helper()
 			for len(docs) > 0 {
 				n := min(len(docs), 2000)
-				require.NoError(t, index.Write(t.Context(), readmodels.ObjectFee, docs[:n]))
+				require.NoError(t, index.Write(t.Context(), docs[:n]))
 				for _, d := range docs[:n] {
 					raise(at, d.Position)
 				}
