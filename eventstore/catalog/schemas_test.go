@@ -13,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"payledger/domain/extension"
 	"payledger/internal/schematest"
 )
 
@@ -81,6 +82,8 @@ func typeSchema(t *testing.T, typ reflect.Type) map[string]any {
 		})
 	case instantType:
 		return map[string]any{"type": "string", "pattern": `^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?Z$`}
+	case reflect.TypeFor[extension.Value]():
+		return map[string]any{"type": "object"}
 	}
 	switch typ.Kind() { //nolint:exhaustive // formOf knows no other kinds
 	case reflect.String:
