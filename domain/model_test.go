@@ -14,9 +14,10 @@ import (
 )
 
 var (
-	users  = []string{"u1", "u2"}
-	feeIDs = []string{"f1", "f2", "f3"}
-	start  = time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC)
+	users    = []string{"u1", "u2"}
+	feeIDs   = []string{"f1", "f2", "f3"}
+	moreFees = []string{"f1", "f4", "f5"}
+	start    = time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC)
 )
 
 // stream is the log of one decider, with the state after each number of events.
@@ -32,17 +33,19 @@ func newStream[C, E, S any](d domain.Decider[C, E, S]) *stream[C, E, S] {
 
 func (s *stream[C, E, S]) state() S { return s.states[len(s.states)-1] }
 
-// stage decides, and leaves the appending to the commit.
-func (s *stream[C, E, S]) stage(commit *[]func(), c C) ([]E, error) {
+// do decides and appends.
+func (s *stream[C, E, S]) do(c C) ([]E, error) {
 	events, err := s.decider.Decide(s.state(), c)
-	*commit = append(*commit, func() {
-		for _, e := range events {
-			s.events = append(s.events, e)
-			s.states = append(s.states, s.decider.Evolve(s.state(), e))
-		}
-	})
+	for _, e := range events {
+		s.events = append(s.events, e)
+		s.states = append(s.states, s.decider.Evolve(s.state(), e))
+	}
 	return events, err
 }
+
+func (s *stream[C, E, S]) length() int { return len(s.events) }
+
+func (s *stream[C, E, S]) cut(n int) { s.events, s.states = s.events[:n], s.states[:n+1] }
 
 type (
 	feeStream     = stream[fee.Command, fee.Event, fee.State]
@@ -55,7 +58,11 @@ type ledger struct {
 	fees     map[string]*feeStream
 	payments map[string]*paymentStream
 	credits  map[string]*creditStream
-	ids      int
+	all      []interface {
+		length() int
+		cut(n int)
+	}
+	ids int
 }
 
 func newLedger() *ledger {
@@ -66,16 +73,18 @@ func newLedger() *ledger {
 	}
 }
 
-func open[C, E, S any](all map[string]*stream[C, E, S], id string, d domain.Decider[C, E, S]) *stream[C, E, S] {
+func open[C, E, S any](l *ledger, all map[string]*stream[C, E, S], id string, d domain.Decider[C, E, S]) *stream[C, E, S] {
 	if all[id] == nil {
 		all[id] = newStream(d)
+		l.all = append(l.all, all[id])
 	}
 	return all[id]
 }
 
-func (l *ledger) fee(id string) *feeStream         { return open(l.fees, id, fee.Decider) }
-func (l *ledger) payment(id string) *paymentStream { return open(l.payments, id, payment.Decider) }
-func (l *ledger) credit(user string) *creditStream { return open(l.credits, user, credit.Decider) }
+func (l *ledger) fee(id string) *feeStream         { return open(l, l.fees, id, fee.Decider) }
+func (l *ledger) payment(id string) *paymentStream { return open(l, l.payments, id, payment.Decider) }
+
+func (l *ledger) credit(user string) *creditStream { return open(l, l.credits, user, credit.Decider) }
 
 func (l *ledger) newID(kind string) string {
 	l.ids++
@@ -85,63 +94,30 @@ func (l *ledger) newID(kind string) string {
 // length is the number of events in all streams.
 func (l *ledger) length() int {
 	n := 0
-	for _, s := range l.fees {
-		n += len(s.events)
-	}
-	for _, s := range l.payments {
-		n += len(s.events)
-	}
-	for _, s := range l.credits {
-		n += len(s.events)
+	for _, s := range l.all {
+		n += s.length()
 	}
 	return n
 }
 
-// change commits a command on one fee.
-func (l *ledger) change(feeID string, c fee.Command) error {
-	var commit []func()
-	if _, err := l.fee(feeID).stage(&commit, c); err != nil {
-		return err
+// commit does many things, or nothing if one of them is refused.
+func (l *ledger) commit(do func() error) error {
+	before := make([]int, len(l.all))
+	for i, s := range l.all {
+		before[i] = s.length()
 	}
-	run(commit)
-	return nil
-}
-
-// pay commits a payment with what it does to fees and credits.
-func (l *ledger) pay(c payment.Record) error {
-	var commit []func()
-	events, err := l.payment(c.PaymentID).stage(&commit, c)
-	if err != nil {
-		return err
+	err := do()
+	if err == nil {
+		return nil
 	}
-	for _, e := range events {
-		captured := e.(payment.Captured)
-		for _, a := range captured.Allocations {
-			_, err := l.fee(a.FeeID).stage(&commit, fee.ApplyPayment{
-				PaymentID: c.PaymentID, AllocationID: a.ID, Amount: a.Amount, At: c.At,
-			})
-			if err != nil {
-				return err
-			}
-		}
-		if captured.CreditID != "" {
-			_, err := l.credit(c.UserID).stage(&commit, credit.Grant{
-				CreditID: captured.CreditID, UserID: c.UserID, Amount: captured.Credit,
-				Source: credit.SourceOverpayment, PaymentID: c.PaymentID, At: c.At,
-			})
-			if err != nil {
-				return err
-			}
+	for i, s := range l.all {
+		if i < len(before) {
+			s.cut(before[i])
+		} else {
+			s.cut(0)
 		}
 	}
-	run(commit)
-	return nil
-}
-
-func run(commit []func()) {
-	for _, do := range commit {
-		do()
-	}
+	return err
 }
 
 // openFees returns what a person owes.
@@ -149,7 +125,7 @@ func (l *ledger) openFees(user string) []payment.OpenFee {
 	var fees []payment.OpenFee
 	for id, s := range l.fees {
 		if st := s.state(); st.UserID == user && st.Settlement() == fee.SettlementOpen {
-			fees = append(fees, payment.OpenFee{FeeID: id, Outstanding: st.Outstanding(), AssessedAt: st.FirstEffective})
+			fees = append(fees, payment.OpenFee{FeeID: id, Outstanding: st.Free(), AssessedAt: st.FirstEffective})
 		}
 	}
 	return fees
@@ -164,11 +140,13 @@ type draw struct {
 
 func (d draw) user() string { return rapid.SampledFrom(users).Draw(d.t, "user") }
 
-func (d draw) feeID() string { return rapid.SampledFrom(feeIDs).Draw(d.t, "fee") }
+func (d draw) feeID() string {
+	return rapid.SampledFrom(append(feeIDs, moreFees[1:]...)).Draw(d.t, "fee")
+}
 
 // at is most often late enough for any fee.
 func (d draw) at() time.Time {
-	return start.Add(time.Duration(rapid.SampledFrom([]int{9, 9, 9, 9, 2, 1, 0}).Draw(d.t, "hour")) * time.Hour)
+	return start.Add(time.Duration(rapid.SampledFrom([]int{9, 9, 9, 9, 9, 9, 2, 1, 0}).Draw(d.t, "hour")) * time.Hour)
 }
 
 func (d draw) currency() money.Currency {
@@ -189,9 +167,23 @@ func (d draw) amount() money.Amount {
 func (d draw) about(feeID string) money.Amount {
 	s := d.l.fee(feeID).state()
 	owed := s.Outstanding().Minor()
-	minor := rapid.SampledFrom([]int64{1, 2, 3, owed, owed - 1, owed + 1, 0}).Draw(d.t, "minor")
-	if rapid.IntRange(0, 9).Draw(d.t, "currency of the fee") == 9 {
+	minor := rapid.SampledFrom([]int64{1, 2, 3, owed, owed - 1, owed, owed + 1, 0}).Draw(d.t, "minor")
+	if rapid.IntRange(0, 19).Draw(d.t, "currency of the fee") == 19 {
 		return money.New(minor, d.currency())
 	}
 	return money.New(minor, s.Currency)
+}
+
+// paymentID draws a payment that was made, if there is one.
+func (d draw) paymentID() string {
+	if len(d.l.payments) == 0 {
+		return "p000"
+	}
+	ids := make([]string, 0, len(d.l.payments))
+	for i := range d.l.ids + 1 {
+		if id := fmt.Sprintf("p%03d", i); d.l.payments[id] != nil {
+			ids = append(ids, id)
+		}
+	}
+	return rapid.SampledFrom(ids).Draw(d.t, "payment")
 }

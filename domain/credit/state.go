@@ -20,6 +20,7 @@ type State struct {
 // Lot is one credit and what is left of it.
 type Lot struct {
 	CreditID  string
+	Granted   money.Amount
 	Remaining money.Amount
 	Reversed  bool
 }
@@ -36,7 +37,7 @@ func evolve(s State, e Event) State {
 		if len(s.Lots) == 0 {
 			s.UserID, s.FirstEffective = e.UserID, e.GrantedAt
 		}
-		s.Lots = append(slices.Clone(s.Lots), Lot{CreditID: e.CreditID, Remaining: e.Amount})
+		s.Lots = append(slices.Clone(s.Lots), Lot{CreditID: e.CreditID, Granted: e.Amount, Remaining: e.Amount})
 	case Spent:
 		s.spendings = append(slices.Clone(s.spendings), spending{e.AllocationID, e.CreditID, e.Amount})
 		return s.change(e.CreditID, func(l *Lot) { l.Remaining = minus(l.Remaining, e.Amount) })

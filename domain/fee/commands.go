@@ -20,7 +20,18 @@ type Assess struct {
 	At                    time.Time
 }
 
-// Waive forgives an amount of what is owed. The zero value of Amount is all of it.
+// Adjust charges more or less. A decrease releases reductions that have no room
+// any more, and takes off the money that is too much, the newest first.
+type Adjust struct {
+	AdjustmentID string
+	Direction    Direction
+	Amount       money.Amount
+	Reason, Note string
+	At           time.Time
+}
+
+// Waive forgives an amount of what is owed and not reserved. The zero value of
+// Amount is all of it.
 type Waive struct {
 	ReductionID  string
 	Amount       money.Amount
@@ -28,11 +39,43 @@ type Waive struct {
 	At           time.Time
 }
 
-// Cancel takes back a fee that should never have been.
+// WriteOff gives up an amount of what is owed and not reserved. The zero value of
+// Amount is all of it.
+type WriteOff struct {
+	ReductionID  string
+	Amount       money.Amount
+	Reason, Note string
+	At           time.Time
+}
+
+// ReverseReduction takes a waiver or write-off back, all that is live of it.
+type ReverseReduction struct {
+	ReductionID  string
+	Reason, Note string
+	At           time.Time
+}
+
+// Cancel takes back a fee that should never have been. Hide also ends its being
+// shown.
 type Cancel struct {
 	Cause Cause
+	Hide  bool
 	Note  string
 	At    time.Time
+}
+
+// Reserve holds an amount of what is owed for a payment that has started.
+type Reserve struct {
+	PaymentID, AllocationID string
+	Amount                  money.Amount
+	At                      time.Time
+}
+
+// Release ends a reservation. One that has ended stays so.
+type Release struct {
+	AllocationID string
+	Cause        ReleaseCause
+	At           time.Time
 }
 
 // ApplyPayment settles an amount of what is owed with money of a payment.
@@ -42,14 +85,60 @@ type ApplyPayment struct {
 	At                      time.Time
 }
 
+// UnapplyPayment takes an amount off that an allocation of a payment had put on
+// the fee.
+type UnapplyPayment struct {
+	AllocationID string
+	Amount       money.Amount
+	Cause        UnapplyCause
+	At           time.Time
+}
+
+// ApplyCredit settles an amount of what is owed with money of a credit.
+type ApplyCredit struct {
+	CreditID, AllocationID string
+	Amount                 money.Amount
+	At                     time.Time
+}
+
 // Annotate replaces the note of the fee.
 type Annotate struct {
 	Note string
 	At   time.Time
 }
 
-func (Assess) isFeeCommand()       {}
-func (Waive) isFeeCommand()        {}
-func (Cancel) isFeeCommand()       {}
-func (ApplyPayment) isFeeCommand() {}
-func (Annotate) isFeeCommand()     {}
+// AddNote says something about the fee, beside its own note.
+type AddNote struct {
+	NoteID     string
+	Visibility Visibility
+	Note       string
+	At         time.Time
+}
+
+// ChangeNote replaces what an added note says.
+type ChangeNote struct {
+	NoteID, Note string
+	At           time.Time
+}
+
+// HideNote ends the showing of an added note.
+type HideNote struct {
+	NoteID string
+	At     time.Time
+}
+
+func (Assess) isFeeCommand()           {}
+func (Adjust) isFeeCommand()           {}
+func (Waive) isFeeCommand()            {}
+func (WriteOff) isFeeCommand()         {}
+func (ReverseReduction) isFeeCommand() {}
+func (Cancel) isFeeCommand()           {}
+func (Reserve) isFeeCommand()          {}
+func (Release) isFeeCommand()          {}
+func (ApplyPayment) isFeeCommand()     {}
+func (UnapplyPayment) isFeeCommand()   {}
+func (ApplyCredit) isFeeCommand()      {}
+func (Annotate) isFeeCommand()         {}
+func (AddNote) isFeeCommand()          {}
+func (ChangeNote) isFeeCommand()       {}
+func (HideNote) isFeeCommand()         {}

@@ -99,6 +99,7 @@ func TestCancel(t *testing.T) {
 	t.Parallel()
 	assessed, usd := setup(t)
 	cancel := fee.Cancel{Cause: fee.CauseDuplicate, Note: "n", At: later}
+	hide := fee.Cancel{Cause: fee.CauseError, Hide: true, At: later}
 	cancelled := fee.Cancelled{Amount: usd(1000), Cause: fee.CauseDuplicate, Note: "n"}
 	waived := events{assessed, fee.Waived{ReductionID: "r2", Amount: usd(300)}, fee.Waived{ReductionID: "r1", Amount: usd(700)}}
 	paid := fee.PaymentApplied{PaymentID: "p1", AllocationID: "a1", Amount: usd(1)}
@@ -110,7 +111,18 @@ func TestCancel(t *testing.T) {
 			fee.ReductionReleased{ReductionID: "r1", Amount: usd(700)},
 			cancelled,
 		}},
+		testCase{Name: "releases what is live only", Given: events{
+			assessed,
+			fee.Waived{ReductionID: "r1", Amount: usd(300)},
+			fee.ReductionReversed{ReductionID: "r1", Amount: usd(300)},
+			fee.PaymentReserved{PaymentID: "p1", AllocationID: "a1", Amount: usd(200)},
+		}, When: cancel, Then: events{
+			fee.ReservationReleased{PaymentID: "p1", AllocationID: "a1", Amount: usd(200), Cause: fee.ReleaseCanceled}, cancelled,
+		}},
 		testCase{Name: "is cancelled", Given: events{assessed, cancelled}, When: cancel},
+		testCase{Name: "hides", Given: events{assessed}, When: hide, Then: events{fee.Cancelled{Amount: usd(1000), Cause: fee.CauseError, Hidden: true}}},
+		testCase{Name: "hides what is cancelled", Given: events{assessed, cancelled}, When: hide, Then: events{fee.Cancelled{Amount: usd(0), Cause: fee.CauseError, Hidden: true}}},
+		testCase{Name: "is hidden", Given: events{assessed, fee.Cancelled{Amount: usd(1000), Hidden: true}}, When: hide, Err: fee.ErrNotFound},
 		testCase{Name: "money is on it", Given: events{assessed, paid}, When: cancel, Err: fee.ErrMoneyApplied},
 		testCase{Name: "no cause", Given: events{assessed}, When: fee.Cancel{At: later}, Err: fee.ErrUnknownCause},
 		testCase{Name: "no fee", When: cancel, Err: fee.ErrNotFound},
@@ -170,6 +182,10 @@ func TestStatusIsDerivedFromSums(t *testing.T) {
 	assessed, usd := setup(t)
 	paid := func(minor int64) fee.Event { return fee.PaymentApplied{AllocationID: "a", Amount: usd(minor)} }
 	waived := func(minor int64) fee.Event { return fee.Waived{ReductionID: "r", Amount: usd(minor)} }
+	adjusted := func(d fee.Direction, minor int64) fee.Event {
+		return fee.Adjusted{AdjustmentID: "j", Direction: d, Amount: usd(minor)}
+	}
+	reserved := fee.PaymentReserved{AllocationID: "o", Amount: usd(1)}
 	released := fee.ReductionReleased{ReductionID: "r", Amount: usd(1000)}
 	for name, c := range map[string]struct {
 		events     events
@@ -184,6 +200,16 @@ func TestStatusIsDerivedFromSums(t *testing.T) {
 		"waived":           {events{assessed, waived(1000)}, 0, fee.StatusWaived, fee.SettlementSettled},
 		"paid then waived": {events{assessed, paid(1), waived(999)}, 0, fee.StatusPaid, fee.SettlementSettled},
 		"waived then paid": {events{assessed, waived(999), paid(1)}, 0, fee.StatusPaid, fee.SettlementSettled},
+		"written off":      {events{assessed, fee.WrittenOff{ReductionID: "r", Amount: usd(1000)}}, 0, fee.StatusWaived, fee.SettlementSettled},
+		"credited":         {events{assessed, fee.CreditApplied{AllocationID: "c", Amount: usd(1000)}}, 0, fee.StatusPaid, fee.SettlementSettled},
+		"voided":           {events{assessed, paid(1000), fee.PaymentUnapplied{AllocationID: "a", Amount: usd(1000)}}, 1000, fee.StatusUnpaid, fee.SettlementOpen},
+		"reversed":         {events{assessed, waived(1000), fee.ReductionReversed{ReductionID: "r", Amount: usd(1000)}}, 1000, fee.StatusUnpaid, fee.SettlementOpen},
+		"less":             {events{assessed, adjusted(fee.DirectionDecrease, 999)}, 1, fee.StatusUnpaid, fee.SettlementOpen},
+		"nothing left":     {events{assessed, adjusted(fee.DirectionDecrease, 1000)}, 0, fee.StatusCanceled, fee.SettlementSettled},
+		"more":             {events{assessed, paid(1000), adjusted(fee.DirectionIncrease, 1)}, 1, fee.StatusUnpaid, fee.SettlementOpen},
+		"in progress":      {events{assessed, reserved}, 1000, fee.StatusPaymentInProgress, fee.SettlementOpen},
+		"paid meanwhile":   {events{assessed, reserved, paid(1000)}, 0, fee.StatusPaid, fee.SettlementSettled},
+		"payment failed":   {events{assessed, reserved, fee.ReservationReleased{AllocationID: "o", Amount: usd(1)}}, 1000, fee.StatusUnpaid, fee.SettlementOpen},
 		"released":         {events{assessed, waived(1000), released}, 1000, fee.StatusUnpaid, fee.SettlementOpen},
 		"cancelled": {
 			events{assessed, waived(1000), released, fee.Cancelled{Amount: usd(1000)}},

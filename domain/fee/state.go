@@ -22,7 +22,7 @@ type State struct {
 	FirstEffective time.Time // when the first event took effect
 
 	reductions   []reduction
-	allocations  []Allocation
+	allocations  []allocation
 	reservations []reservation
 	adjustments  []string // ids
 	notes        []note
@@ -34,12 +34,11 @@ type reduction struct {
 	live money.Amount
 }
 
-// Allocation is money of a payment or of a credit on the fee, under an id.
-type Allocation struct {
-	ID        string
-	PaymentID string       // empty if the money is of a credit
-	CreditID  string       // empty if the money is of a payment
-	Live      money.Amount // what of it is still on the fee: zero once all was taken off
+// allocation is money of a payment or of a credit on the fee, under an id.
+type allocation struct {
+	id                  string
+	paymentID, creditID string       // one of them is empty
+	live                money.Amount // what of it is still on the fee: zero once all was taken off
 }
 
 // reservation is what a started payment holds. Nothing is live once it is released.
@@ -86,10 +85,6 @@ func (s State) Free() money.Amount {
 	}
 	return free
 }
-
-// Allocations returns what payments and credits have put on the fee, in order.
-// The caller must not change it.
-func (s State) Allocations() []Allocation { return s.allocations }
 
 // Settlement says whether a fee is still owed.
 type Settlement string
@@ -173,9 +168,9 @@ func evolve(s State, e Event) State {
 			}
 		}
 	case PaymentApplied:
-		return s.allocated(Allocation{ID: e.AllocationID, PaymentID: e.PaymentID, Live: e.Amount})
+		return s.allocated(allocation{id: e.AllocationID, paymentID: e.PaymentID, live: e.Amount})
 	case CreditApplied:
-		return s.allocated(Allocation{ID: e.AllocationID, CreditID: e.CreditID, Live: e.Amount})
+		return s.allocated(allocation{id: e.AllocationID, creditID: e.CreditID, live: e.Amount})
 	case PaymentUnapplied:
 		return s.unallocated(e.AllocationID, e.Amount)
 	case CreditUnapplied:
@@ -220,8 +215,8 @@ func (s State) restored(id string, amount money.Amount, text string) State {
 	return s
 }
 
-func (s State) allocated(a Allocation) State {
-	s.Allocated = plus(s.Allocated, a.Live)
+func (s State) allocated(a allocation) State {
+	s.Allocated = plus(s.Allocated, a.live)
 	s.allocations = append(slices.Clone(s.allocations), a)
 	return s
 }
@@ -230,8 +225,8 @@ func (s State) unallocated(id string, amount money.Amount) State {
 	s.Allocated = minus(s.Allocated, amount)
 	s.allocations = slices.Clone(s.allocations)
 	for i, a := range s.allocations {
-		if a.ID == id {
-			s.allocations[i].Live = minus(a.Live, amount)
+		if a.id == id {
+			s.allocations[i].live = minus(a.live, amount)
 		}
 	}
 	return s

@@ -1,11 +1,13 @@
 // Package payment decides about one payment: money taken at once for any number of
 // fees of a person. All of it has a target: what no fee takes becomes a credit.
+// A payment may start before its money arrives: until it is captured, it only
+// holds what it is for.
 package payment
 
 import (
 	"errors"
 	"fmt"
-	"time"
+	"slices"
 
 	"payledger/domain"
 	"payledger/domain/money"
@@ -13,38 +15,30 @@ import (
 
 // Rejections. The rules that all amounts share are in domain/money.
 var (
-	// ErrExists refuses to record a payment under an id in use.
+	// ErrExists refuses to record or start a payment under an id in use.
 	ErrExists = errors.New("payment exists already")
+	// ErrNotFound refuses any other command on a payment that isn't there, or is hidden.
+	ErrNotFound = errors.New("payment not found")
+	// ErrNotPending refuses to capture, fail or cancel a payment that isn't on its way.
+	ErrNotPending = errors.New("payment isn't pending")
+	// ErrNotCaptured refuses to void or reallocate a payment that brought no money.
+	ErrNotCaptured = errors.New("payment isn't captured")
 	// ErrUnknownTender refuses a payment that isn't by one of the tenders.
 	ErrUnknownTender = errors.New("unknown tender")
+	// ErrUnknownOutcome refuses a void that makes a payment neither failed nor canceled.
+	ErrUnknownOutcome = errors.New("unknown outcome of a void")
+	// ErrAllocationNotFound refuses to take money from what isn't an allocation of
+	// the payment, or more than it has.
+	ErrAllocationNotFound = errors.New("payment has no such allocation")
 	// ErrDuplicateAllocation refuses two allocations under one id.
 	ErrDuplicateAllocation = errors.New("two allocations with one id")
 	// ErrDuplicateFee refuses two allocations to one fee.
 	ErrDuplicateFee = errors.New("two allocations to one fee")
-	// ErrOverAllocated refuses allocations of more money than was paid.
+	// ErrOverAllocated refuses allocations of more money than there is.
 	ErrOverAllocated = errors.New("allocations exceed the payment")
 	// ErrNoTarget refuses money that has neither a fee nor a credit to go to.
 	ErrNoTarget = errors.New("money without a fee or a credit to go to")
 )
-
-// Command asks for a change of a payment.
-//
-//sumtype:decl
-type Command interface{ isPaymentCommand() }
-
-// Record captures money that was taken at At. What the allocations leave over
-// becomes the credit CreditID, which may be empty if nothing can be left over.
-type Record struct {
-	PaymentID, UserID string
-	Tender            Tender
-	Amount            money.Amount
-	HandledBy         string
-	Allocations       []Allocation
-	CreditID, Note    string
-	At                time.Time
-}
-
-func (Record) isPaymentCommand() {}
 
 // Stream returns the name of the stream of a payment. Its subject is the payment's user.
 func Stream(paymentID string) string { return "payment-" + paymentID }
@@ -60,35 +54,213 @@ func decide(s State, c Command) ([]Event, error) {
 	switch c := c.(type) {
 	case Record:
 		return record(s, c)
+	case Start:
+		return start(s, c)
+	case Capture:
+		return capture(s, c)
+	case Fail:
+		return fail(s, c)
+	case Cancel:
+		return cancel(s, c)
+	case Void:
+		return void(s, c)
+	case Reallocate:
+		return reallocate(s, c)
+	case Annotate:
+		return annotate(s, c)
 	}
 	return nil, fmt.Errorf("%w: payment %T", domain.ErrUnknownCommand, c)
 }
 
 func record(s State, c Record) ([]Event, error) {
-	switch {
-	case s.Exists():
-		return nil, ErrExists
-	case !c.Tender.known():
-		return nil, fmt.Errorf("%w: %q", ErrUnknownTender, c.Tender)
-	case !c.Amount.IsPositive():
-		return nil, money.ErrNotPositive
+	if err := s.begins(c.Tender, c.Amount); err != nil {
+		return nil, err
 	}
 	rest, err := allot(c.Amount, c.Allocations)
 	if err != nil {
 		return nil, err
 	}
-	switch {
-	case rest.IsZero():
-		c.CreditID = ""
-	case c.CreditID == "":
-		return nil, fmt.Errorf("%w: %s", ErrNoTarget, rest)
+	creditID, err := keep(rest, c.CreditID)
+	if err != nil {
+		return nil, err
 	}
 	return []Event{Captured{
 		PaymentID: c.PaymentID, UserID: c.UserID, Tender: c.Tender, Amount: c.Amount, HandledBy: c.HandledBy,
-		Allocations: append([]Allocation{}, c.Allocations...), // a copy, never null in JSON
-		CreditID:    c.CreditID, Credit: rest, Note: c.Note,
+		Allocations: copied(c.Allocations), CreditID: creditID, Credit: rest,
+		StripePaymentIntentID: c.StripePaymentIntentID, Note: c.Note,
 	}}, nil
 }
+
+func start(s State, c Start) ([]Event, error) {
+	if err := s.begins(c.Tender, c.Amount); err != nil {
+		return nil, err
+	}
+	rest, err := allot(c.Amount, c.Allocations)
+	if err != nil {
+		return nil, err
+	}
+	if _, err = keep(rest, ""); err != nil {
+		return nil, err
+	}
+	return []Event{Started{
+		PaymentID: c.PaymentID, UserID: c.UserID, Tender: c.Tender, Amount: c.Amount, HandledBy: c.HandledBy,
+		Allocations: copied(c.Allocations), StripePaymentIntentID: c.StripePaymentIntentID, Note: c.Note,
+	}}, nil
+}
+
+// begins refuses a payment that can't be.
+func (s State) begins(tender Tender, amount money.Amount) error {
+	switch {
+	case s.Exists():
+		return ErrExists
+	case !tender.known():
+		return fmt.Errorf("%w: %q", ErrUnknownTender, tender)
+	case !amount.IsPositive():
+		return money.ErrNotPositive
+	}
+	return nil
+}
+
+func capture(s State, c Capture) ([]Event, error) {
+	if err := s.isPending(PhaseCaptured); err != nil || s.Phase == PhaseCaptured {
+		return nil, err
+	}
+	for _, a := range c.Allocations {
+		i := s.index(a.ID)
+		if i < 0 || s.Allocations[i].FeeID != a.FeeID || a.Amount.Cmp(s.Allocations[i].Amount) > 0 {
+			return nil, fmt.Errorf("%w: %q", ErrAllocationNotFound, a.ID)
+		}
+	}
+	rest, err := allot(s.Amount, c.Allocations)
+	if err != nil {
+		return nil, err
+	}
+	creditID, err := keep(rest, c.CreditID)
+	if err != nil {
+		return nil, err
+	}
+	return []Event{Captured{
+		PaymentID: s.PaymentID, UserID: s.UserID, Tender: s.Tender, Amount: s.Amount, HandledBy: s.HandledBy,
+		Allocations: copied(c.Allocations), CreditID: creditID, Credit: rest,
+		StripePaymentIntentID: s.StripePaymentIntentID, Note: c.Note,
+	}}, nil
+}
+
+func fail(s State, c Fail) ([]Event, error) {
+	if err := s.isPending(PhaseFailed); err != nil || s.Phase == PhaseFailed {
+		return nil, err
+	}
+	return []Event{Failed{PaymentID: s.PaymentID, Reason: c.Reason, Note: c.Note}}, nil
+}
+
+func cancel(s State, c Cancel) ([]Event, error) {
+	if err := s.isPending(PhaseCancelled); err != nil || s.Phase == PhaseCancelled {
+		return nil, err
+	}
+	return []Event{Cancelled{PaymentID: s.PaymentID, Reason: c.Reason, Hidden: c.Hide, Note: c.Note}}, nil
+}
+
+// isPending refuses to end a payment that isn't on its way, unless it has come to
+// the same end.
+func (s State) isPending(or Phase) error {
+	switch {
+	case !s.Exists(), s.Hidden:
+		return ErrNotFound
+	case s.Phase != PhaseStarted && s.Phase != or:
+		return ErrNotPending
+	}
+	return nil
+}
+
+func void(s State, c Void) ([]Event, error) {
+	switch {
+	case !s.Exists(), s.Hidden:
+		return nil, ErrNotFound
+	case c.Outcome != OutcomeFailed && c.Outcome != OutcomeCanceled:
+		return nil, fmt.Errorf("%w: %q", ErrUnknownOutcome, c.Outcome)
+	case s.Phase == PhaseVoided:
+		return nil, nil
+	case s.Phase != PhaseCaptured:
+		return nil, ErrNotCaptured
+	}
+	return []Event{Voided{Amount: s.Amount, Reason: c.Reason, Outcome: c.Outcome, Hidden: c.Hide, Note: c.Note}}, nil
+}
+
+func reallocate(s State, c Reallocate) ([]Event, error) {
+	switch {
+	case !s.Exists(), s.Hidden:
+		return nil, ErrNotFound
+	case s.Phase != PhaseCaptured:
+		return nil, ErrNotCaptured
+	case s.did(c):
+		return nil, nil
+	}
+	sum := money.Zero(s.Amount.Currency())
+	taken := make([]Taken, len(c.Taken))
+	for i, t := range c.Taken {
+		from := s.index(t.AllocationID)
+		switch {
+		case slices.ContainsFunc(c.Taken[:i], func(other Taken) bool { return other.AllocationID == t.AllocationID }):
+			return nil, fmt.Errorf("%w: %q", ErrDuplicateAllocation, t.AllocationID)
+		case from < 0:
+			return nil, fmt.Errorf("%w: %q", ErrAllocationNotFound, t.AllocationID)
+		}
+		left, err := take(s.Allocations[from].Amount, t.Amount)
+		if err != nil {
+			return nil, fmt.Errorf("take from allocation %s: %w", t.AllocationID, err)
+		}
+		sum = plus(sum, minus(s.Allocations[from].Amount, left))
+		taken[i] = Taken{AllocationID: t.AllocationID, FeeID: s.Allocations[from].FeeID, Amount: t.Amount}
+	}
+	if sum.IsZero() {
+		return nil, money.ErrNotPositive
+	}
+	rest, err := allot(sum, c.Given)
+	if err != nil {
+		return nil, err
+	}
+	creditID, err := keep(rest, c.CreditID)
+	if err != nil {
+		return nil, err
+	}
+	return []Event{Reallocated{
+		Taken: taken, Given: copied(c.Given), CreditID: creditID, Credit: rest, Cause: c.Cause, Reason: c.Reason, Note: c.Note,
+	}}, nil
+}
+
+// did reports whether the money of a reallocation is where it is to go already.
+func (s State) did(c Reallocate) bool {
+	return slices.ContainsFunc(c.Given, func(a Allocation) bool { return s.index(a.ID) >= 0 }) ||
+		slices.ContainsFunc(s.Credits, func(k Credit) bool { return k.ID == c.CreditID })
+}
+
+func annotate(s State, c Annotate) ([]Event, error) {
+	if !s.Exists() || s.Hidden {
+		return nil, ErrNotFound
+	}
+	i := s.index(c.AllocationID)
+	switch {
+	case i < 0:
+		return nil, fmt.Errorf("%w: %q", ErrAllocationNotFound, c.AllocationID)
+	case s.Allocations[i].Note == c.Note:
+		return nil, nil
+	}
+	return []Event{Annotated{AllocationID: c.AllocationID, Note: c.Note}}, nil
+}
+
+// keep returns the credit that a rest goes to: none for nothing.
+func keep(rest money.Amount, creditID string) (string, error) {
+	switch {
+	case rest.IsZero():
+		return "", nil
+	case creditID == "":
+		return "", fmt.Errorf("%w: %s", ErrNoTarget, rest)
+	}
+	return creditID, nil
+}
+
+// copied returns a list of its own, never null in JSON.
+func copied(list []Allocation) []Allocation { return append([]Allocation{}, list...) }
 
 // allot takes the allocations off the amount and returns the rest.
 func allot(amount money.Amount, allocations []Allocation) (money.Amount, error) {

@@ -34,8 +34,8 @@ type State struct {
 	StripePaymentIntentID string
 }
 
-// Live is an allocation with what is left of it: for a started payment what is
-// reserved, for a captured one what its fee has of it, zero once all was taken off.
+// Live is an allocation with what is left of it: for a started payment what it
+// asks for, for a captured one what its fee has of it, zero once all was taken off.
 type Live struct {
 	Allocation
 	Note string
@@ -125,5 +125,6 @@ func (s State) index(id string) int {
 	return slices.IndexFunc(s.Allocations, func(a Live) bool { return a.ID == id })
 }
 
-// minus trusts what was decided: nothing loses more than it has.
+// plus and minus trust what was decided: nothing loses more than it has.
+func plus(a, b money.Amount) money.Amount  { return money.New(a.Minor()+b.Minor(), a.Currency()) }
 func minus(a, b money.Amount) money.Amount { return money.New(a.Minor()-b.Minor(), a.Currency()) }

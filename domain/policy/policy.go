@@ -1,6 +1,29 @@
-// Package policy holds the rules that a tenant sets for itself: the reason codes of
-// its commands.
+// Package policy decides about the rules that a tenant sets for itself: the reason
+// codes of its commands.
 package policy
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"payledger/domain"
+)
+
+// Rejections.
+var (
+	// ErrUnknownKind refuses codes for what isn't a kind of command.
+	ErrUnknownKind = errors.New("unknown kind of reason")
+	// ErrBadCodes refuses a list without codes, or with one that is empty, longer
+	// than MaxCode bytes or given twice.
+	ErrBadCodes = errors.New("bad list of reason codes")
+	// ErrUnknownReason refuses a command for a reason that the tenant doesn't have.
+	ErrUnknownReason = errors.New("unknown reason code")
+)
+
+// MaxCode is how long a reason code may be, in bytes.
+const MaxCode = 64
 
 // Stream is the name of the stream of a tenant's reason codes. It is about no person.
 const Stream = "policy-reasons"
@@ -18,3 +41,108 @@ const (
 	KindReallocate Kind = "reallocate"
 	KindGrant      Kind = "grant" // of a credit
 )
+
+// Kinds returns all kinds.
+func Kinds() []Kind {
+	return []Kind{KindWaive, KindWriteOff, KindAdjust, KindReverse, KindVoid, KindReallocate, KindGrant}
+}
+
+// Defaults returns the codes of a kind that hold until a tenant sets its own; none
+// for what isn't a kind.
+func Defaults(kind Kind) []string {
+	switch kind {
+	case KindWaive:
+		return []string{"goodwill", "hardship", "firstTime", "amnesty", "itemReturned", "staffError", "systemError", "other"}
+	case KindWriteOff:
+		return []string{"uncollectable", "statuteBarred", "smallBalance", "deceased", "insolvent", "other"}
+	case KindAdjust:
+		return []string{"priceCorrection", "backdatedReturn", "partialReturn", "damageReassessed", "staffError", "systemError", "other"}
+	case KindReverse:
+		return []string{"staffError", "wrongFee", "conditionsNotMet", "other"}
+	case KindVoid:
+		return []string{"keyingError", "wrongPatron", "wrongAmount", "wrongTender", "bouncedCheck", "duplicate", "other"}
+	case KindReallocate:
+		return []string{"wrongFee", "patronRequest", "staffError", "other"}
+	case KindGrant:
+		return []string{"goodwill", "compensation", "correction", "other"}
+	}
+	return nil
+}
+
+// Command asks for a change of the rules.
+//
+//sumtype:decl
+type Command interface{ isPolicyCommand() }
+
+// SetReasons replaces the codes of a kind.
+type SetReasons struct {
+	Kind  Kind
+	Codes []string
+}
+
+func (SetReasons) isPolicyCommand() {}
+
+// State is the rules of a tenant. It is an immutable value.
+type State struct{ codes map[Kind][]string }
+
+// Codes returns the reason codes of a kind: the tenant's, else the default ones.
+func (s State) Codes(kind Kind) []string {
+	if codes, set := s.codes[kind]; set {
+		return slices.Clone(codes)
+	}
+	return Defaults(kind)
+}
+
+// Check refuses a reason that isn't one of the kind's codes, with ErrUnknownReason.
+func (s State) Check(kind Kind, reason string) error {
+	if !slices.Contains(s.Codes(kind), reason) {
+		return fmt.Errorf("%w: %q to %s", ErrUnknownReason, reason, kind)
+	}
+	return nil
+}
+
+// Decider holds the rules of rules.
+var Decider = domain.Decider[Command, Event, State]{
+	Initial: func() State { return State{} },
+	Decide:  decide,
+	Evolve:  evolve,
+}
+
+func decide(s State, c Command) ([]Event, error) {
+	switch c := c.(type) {
+	case SetReasons:
+		return setReasons(s, c)
+	}
+	return nil, fmt.Errorf("%w: policy %T", domain.ErrUnknownCommand, c)
+}
+
+func setReasons(s State, c SetReasons) ([]Event, error) {
+	if Defaults(c.Kind) == nil {
+		return nil, fmt.Errorf("%w: %q", ErrUnknownKind, c.Kind)
+	}
+	if len(c.Codes) == 0 {
+		return nil, fmt.Errorf("%w: none", ErrBadCodes)
+	}
+	for i, code := range c.Codes {
+		if code == "" || len(code) > MaxCode || slices.Contains(c.Codes[:i], code) {
+			return nil, fmt.Errorf("%w: %q", ErrBadCodes, code)
+		}
+	}
+	if slices.Equal(s.Codes(c.Kind), c.Codes) {
+		return nil, nil
+	}
+	return []Event{ReasonsSet{Kind: c.Kind, Codes: slices.Clone(c.Codes)}}, nil
+}
+
+func evolve(s State, e Event) State {
+	switch e := e.(type) {
+	case ReasonsSet:
+		codes := maps.Clone(s.codes)
+		if codes == nil {
+			codes = make(map[Kind][]string, 1)
+		}
+		codes[e.Kind] = slices.Clone(e.Codes)
+		s.codes = codes
+	}
+	return s
+}

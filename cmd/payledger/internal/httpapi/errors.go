@@ -12,9 +12,12 @@ import (
 	"payledger/domain"
 	"payledger/domain/claim"
 	"payledger/domain/credit"
+	"payledger/domain/extension"
 	"payledger/domain/fee"
+	"payledger/domain/gateway"
 	"payledger/domain/money"
 	"payledger/domain/payment"
+	"payledger/domain/policy"
 	"payledger/eventstore"
 	"payledger/eventstore/catalog"
 	"payledger/projections"
@@ -52,6 +55,9 @@ type rule struct {
 const (
 	codeLoginRequired = "LoginRequired"
 	codeBadRequest    = "BadRequest"
+	codeNotFound      = "RecordNotFound" // its message too
+	codeInUse         = "IdInUse"
+	messageInUse      = "idInUse"
 	codeBusy          = "Busy"
 	messageBusy       = "serviceIsBusy"
 )
@@ -80,21 +86,31 @@ var rules = [...]rule{
 	bad(money.ErrNotPositive, "amountisNotAValidAmount"),
 	bad(money.ErrUnknownCurrency, "currencyisNotAValidCurrency"),
 	bad(payment.ErrUnknownTender, "tenderisNotAValidEnum"),
+	bad(fee.ErrUnknownDirection, "directionisNotAValidEnum"),
+	bad(fee.ErrUnknownVisibility, "visibilityisNotAValidEnum"),
+	bad(policy.ErrUnknownKind, "kindisNotAValidEnum"),
+	bad(policy.ErrBadCodes, "codesisNotAValidArray"),
 	bad(tables.ErrSort, "sortisNotAValidEnum"),
 	bad(tables.ErrCursor, "cursorisNotAValidCursor"),
 
 	// What isn't there, or not yet.
-	answers(errNotFound, http.StatusNotFound, "RecordNotFound", "RecordNotFound"),
-	answers(fee.ErrNotFound, http.StatusNotFound, "RecordNotFound", "RecordNotFound"),
-	answers(commands.ErrFeeNotFound, http.StatusNotFound, "RecordNotFound", "RecordNotFound"),
+	answers(errNotFound, http.StatusNotFound, codeNotFound, codeNotFound),
+	answers(fee.ErrNotFound, http.StatusNotFound, codeNotFound, codeNotFound),
+	answers(fee.ErrNoteNotFound, http.StatusNotFound, codeNotFound, codeNotFound),
+	answers(payment.ErrNotFound, http.StatusNotFound, codeNotFound, codeNotFound),
+	answers(credit.ErrNotFound, http.StatusNotFound, codeNotFound, codeNotFound),
+	answers(gateway.ErrNotFound, http.StatusNotFound, codeNotFound, codeNotFound),
+	answers(commands.ErrFeeNotFound, http.StatusNotFound, codeNotFound, codeNotFound),
 	later(checkpoints.ErrNotBuilt, "NotYetVisible", "notYetVisible"),
 	later(errNotYetVisible, "NotYetVisible", "notYetVisible"),
 
 	// Conflicts.
-	answers(commands.ErrIDInUse, http.StatusConflict, "IdInUse", "idInUse"),
-	answers(claim.ErrTaken, http.StatusConflict, "IdInUse", "idInUse"),
-	answers(fee.ErrExists, http.StatusConflict, "IdInUse", "idInUse"),
-	answers(payment.ErrExists, http.StatusConflict, "IdInUse", "idInUse"),
+	answers(commands.ErrIDInUse, http.StatusConflict, codeInUse, messageInUse),
+	answers(claim.ErrTaken, http.StatusConflict, codeInUse, messageInUse),
+	answers(fee.ErrExists, http.StatusConflict, codeInUse, messageInUse),
+	answers(fee.ErrNoteExists, http.StatusConflict, codeInUse, messageInUse),
+	answers(gateway.ErrExists, http.StatusConflict, codeInUse, messageInUse),
+	answers(payment.ErrExists, http.StatusConflict, codeInUse, messageInUse),
 	{eventstore.ErrClaimRunning, http.StatusConflict, "RequestInProgress", "requestIsStillRunning", true},
 	refused(eventstore.ErrFingerprint, "IdempotencyKeyReused", "idempotencyKeyIsUsedForAnotherRequest"),
 
@@ -102,11 +118,22 @@ var rules = [...]rule{
 	refused(fee.ErrCancelled, "FeeCanceled", "feeIsCanceled"),
 	refused(fee.ErrAlreadySettled, "FeeAlreadySettled", "feeIsAlreadySettled"),
 	refused(fee.ErrExceedsOutstanding, "ExceedsOutstanding", "amountExceedsOutstanding"),
+	refused(fee.ErrReserved, "AmountReserved", "amountIsReservedForAPayment"),
+	refused(fee.ErrExceedsGross, "ExceedsGross", "amountExceedsTheFee"),
+	refused(fee.ErrReductionNotFound, "ReductionNotFound", "reductionIsNotThere"),
 	refused(fee.ErrMoneyApplied, "MoneyApplied", "moneyIsPaidOnTheFee"),
 	refused(fee.ErrUnknownCause, "UnknownCause", "causeIsUnknown"),
 	refused(payment.ErrOverAllocated, "OverAllocated", "allocationsExceedThePayment"),
 	refused(payment.ErrDuplicateFee, "DuplicateFee", "feeIsNamedTwice"),
 	refused(payment.ErrDuplicateAllocation, "DuplicateAllocation", "allocationIsNamedTwice"),
+	refused(payment.ErrAllocationNotFound, "AllocationNotFound", "allocationIsNotThere"),
+	refused(payment.ErrNotPending, "PaymentNotPending", "paymentIsNotPending"),
+	refused(payment.ErrNotCaptured, "PaymentNotCaptured", "paymentIsNotCaptured"),
+	refused(credit.ErrExceedsCredit, "ExceedsCredit", "amountExceedsTheCredit"),
+	refused(credit.ErrSpent, "CreditSpent", "creditIsSpent"),
+	refused(policy.ErrUnknownReason, "UnknownReason", "reasonIsUnknown"),
+	refused(extension.ErrDuplicateElement, "DuplicateElement", "elementIsNamedTwice"),
+	refused(extension.ErrTooLarge, "ListTooLarge", "listIsTooLarge"),
 	refused(payment.ErrNoTarget, "NoTarget", "paymentHasNoTarget"),
 	refused(money.ErrCurrencyMismatch, "CurrencyMismatch", "currenciesDiffer"),
 	refused(domain.ErrBeforeFirstEvent, "DateTooEarly", "dateIsBeforeTheFirstEvent"),
@@ -129,6 +156,8 @@ var rules = [...]rule{
 	fault(errPanic),
 	fault(domain.ErrUnknownCommand),
 	fault(credit.ErrUnknownSource),
+	fault(fee.ErrAllocationNotFound),
+	fault(payment.ErrUnknownOutcome),
 	fault(catalog.ErrUnknownType),
 	fault(catalog.ErrNotRegistered),
 	fault(catalog.ErrNoKey),
