@@ -11,9 +11,9 @@ import (
 
 // batch is one attempt of the writer at a set of requests. Its memory is used again for the next.
 //
-// It takes three round trips: lock the head; read versions, watches, claims, keys and commit ids; write and COMMIT. Between the last
-// two everything is decided in memory, request by request, so each sees what those before it in the batch append. Only
-// streams that have moved on since they were loaded cost one more round trip, for all of them together.
+// It takes two round trips: lock the head and, under the lock, read versions, watches, claims, keys and commit ids; write and COMMIT.
+// Between them everything is decided in memory, request by request, so each sees what those before it in the batch append.
+// Only streams that have moved on since they were loaded cost one more round trip, for all of them together.
 type batch struct {
 	store *Store
 	conn  *conn
@@ -102,12 +102,8 @@ func (b *batch) reset(c *conn) {
 // otherwise nothing is known and nothing has left.
 func (b *batch) commit(ctx context.Context, c *conn, reqs []*request) error {
 	b.reset(c)
-	if err := b.lock(ctx); err != nil {
-		return fmt.Errorf("lock the head: %w", err)
-	}
-	b.store.failpoint(FailLocked)
 	if err := b.read(ctx, reqs); err != nil {
-		return fmt.Errorf("read under the lock: %w", err)
+		return fmt.Errorf("lock the head and read: %w", err)
 	}
 	b.store.failpoint(FailRead)
 	if err := b.readNews(ctx, b.entries); err != nil {
@@ -127,40 +123,44 @@ func (b *batch) commit(ctx context.Context, c *conn, reqs []*request) error {
 	return nil
 }
 
-// lock begins the transaction and waits for the head. It is a round trip of its own: what is read next is read under the lock.
-func (b *batch) lock(ctx context.Context) error {
-	b.calls = append(b.calls[:0], call{stmt: stmtBegin}, call{stmt: stmtLock, read: func(row [][]byte) error {
-		b.head = Head{Position: readInt64(row[0]), Epoch: readInt64(row[1]), Route: readInt64(row[3])}
-		copy(b.head.Hash[:], row[2])
-		b.before = b.head
-		b.recordedAt = readTimeOrZero(row[4])
-		return nil
-	}})
-	err := b.conn.exchange(ctx, b.calls, nil)
-	if err == nil && b.head.Epoch != b.store.epoch.Load() {
-		b.store.epoch.Store(b.head.Epoch) // restored beneath us: what the cache holds of the old epoch is not found any more
-	}
-	return err
-}
-
-// read asks for everything that the whole batch needs to know, in one round trip.
+// read begins the transaction, waits for the head, and asks for everything that the whole batch needs to know. Each statement begins
+// after the one before it has ended, and READ COMMITTED gives it a snapshot of its own: what stands behind the lock is
+// read under the lock, though nobody waits for its answer in between.
 func (b *batch) read(ctx context.Context, reqs []*request) error {
 	b.ask(reqs)
 	p := &b.params
-	b.calls = append(b.calls[:0], call{stmt: stmtClock, read: b.takeClock}, call{stmt: stmtCommits, params: p.commits.values(), read: b.takeCommit})
-	if p.versions.rows() > 0 {
-		b.calls = append(b.calls, call{stmt: stmtVersions, params: p.versions.values(), read: b.takeVersion})
+	b.calls = append(b.calls[:0], call{stmt: stmtBegin}, call{stmt: stmtLock, read: b.takeHead, failpoint: FailLocked}, call{stmt: stmtClock, read: b.takeClock})
+	for _, c := range []struct {
+		stmt statement
+		args *columns
+		read func([][]byte) error
+	}{
+		{stmtCommits, &p.commits, b.takeCommit},
+		{stmtVersions, &p.versions, b.takeVersion},
+		{stmtWatched, &p.watches, b.takeWatched},
+		{stmtClaims, &p.claims, b.takeClaim},
+		{stmtKeys, &p.keys, b.takeKey},
+	} {
+		if c.args.rows() > 0 {
+			b.calls = append(b.calls, call{stmt: c.stmt, params: c.args.values(), read: c.read})
+		}
 	}
-	if p.watches.rows() > 0 {
-		b.calls = append(b.calls, call{stmt: stmtWatched, params: p.watches.values(), read: b.takeWatched})
+	if err := b.conn.exchange(ctx, b.calls, b.store.config.Failpoint); err != nil {
+		return err
 	}
-	if p.claims.rows() > 0 {
-		b.calls = append(b.calls, call{stmt: stmtClaims, params: p.claims.values(), read: b.takeClaim})
+	if b.head.Epoch != b.store.epoch.Load() {
+		b.store.epoch.Store(b.head.Epoch) // restored beneath us: what the cache holds of the old epoch is not found any more
 	}
-	if p.keys.rows() > 0 {
-		b.calls = append(b.calls, call{stmt: stmtKeys, params: p.keys.values(), read: b.takeKey})
-	}
-	return b.conn.exchange(ctx, b.calls, nil)
+	b.adopt(reqs)
+	return nil
+}
+
+func (b *batch) takeHead(row [][]byte) error {
+	b.head = Head{Position: readInt64(row[0]), Epoch: readInt64(row[1]), Route: readInt64(row[3])}
+	copy(b.head.Hash[:], row[2])
+	b.before = b.head
+	b.recordedAt = readTimeOrZero(row[4])
+	return nil
 }
 
 // ask collects the arguments of read.
@@ -189,17 +189,28 @@ func (b *batch) ask(reqs []*request) {
 		for _, id := range r.decision.Keys {
 			p.keys.arrays[0].addUUID(id)
 		}
-		for i, id := range r.view.ids {
-			e := b.entry(id)
-			if r.epoch == b.head.Epoch && r.view.states[i].Version > e.state.Version {
-				e.state = r.view.states[i]
-			}
+		for _, id := range r.view.ids {
+			b.entry(id)
 		}
 	}
 	for _, e := range b.entries {
 		p.versions.arrays[0].addText(e.id.Tenant)
 		p.versions.arrays[1].addText(e.id.Name)
 		p.reads = append(p.reads, e)
+	}
+}
+
+// adopt takes over what the requests have loaded, the newest of each stream, unless it is of another epoch.
+func (b *batch) adopt(reqs []*request) {
+	for _, r := range reqs {
+		if r.epoch != b.head.Epoch {
+			continue
+		}
+		for i, id := range r.view.ids {
+			if e := b.entry(id); r.view.states[i].Version > e.state.Version {
+				e.state = r.view.states[i]
+			}
+		}
 	}
 }
 

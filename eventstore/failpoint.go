@@ -1,6 +1,7 @@
 package eventstore
 
-// Names of the failpoints, in the order in which the writer passes them. Those named after a write are passed when the statement was sent.
+// Names of the failpoints, in the order in which the writer passes them. FailLocked and those named after a write are passed when the
+// statement was sent.
 const (
 	FailTaken       = "writer.taken"
 	FailLocked      = "writer.locked"

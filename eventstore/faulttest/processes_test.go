@@ -68,7 +68,7 @@ func TestProcessThatHangsWithTheHead(t *testing.T) {
 	h := newHistory()
 	c := startChild(t, h, plan{
 		URL: db.AppURL, Streams: [][]string{{"hot"}}, Commits: 10,
-		Failpoint: eventstore.FailLocked, Hit: 4, Signal: syscall.SIGSTOP,
+		Failpoint: eventstore.FailRead, Hit: 4, Signal: syscall.SIGSTOP,
 	})
 	c.begin(t)
 	h.awaitAcks(t, 3)
