@@ -23,6 +23,7 @@ type batch struct {
 	head       Head // grows with what is accepted
 	before     Head // as it was locked
 	recordedAt time.Time
+	waited     time.Duration // of the request that is under way the longest
 
 	streams map[StreamID]*entry
 	entries []*entry // those of streams, in order of first mention; beyond len they wait to be used again
@@ -102,6 +103,7 @@ func (b *batch) reset(c *conn) {
 // otherwise nothing is known and nothing has left.
 func (b *batch) commit(ctx context.Context, c *conn, reqs []*request) error {
 	b.reset(c)
+	b.waited = waited(reqs)
 	if err := b.read(ctx, reqs); err != nil {
 		return fmt.Errorf("lock the head and read: %w", err)
 	}
@@ -198,6 +200,17 @@ func (b *batch) ask(reqs []*request) {
 		p.versions.arrays[1].addText(e.id.Name)
 		p.reads = append(p.reads, e)
 	}
+}
+
+// waited returns for how long the oldest of reqs has been under way.
+func waited(reqs []*request) time.Duration {
+	oldest := reqs[0].began
+	for _, r := range reqs[1:] {
+		if r.began.Before(oldest) {
+			oldest = r.began
+		}
+	}
+	return time.Since(oldest)
 }
 
 // adopt takes over what the requests have loaded, the newest of each stream, unless it is of another epoch.

@@ -3,7 +3,10 @@ package eventstore
 import (
 	"context"
 	"log/slog"
+	"strconv"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -17,6 +20,14 @@ const (
 	wakePoll = time.Second
 	// relistenPause is the wait before a lost connection is made again.
 	relistenPause = 200 * time.Millisecond
+
+	// pressedWait is how long a commit has been under way before it is written when commands come faster than they are done. Else
+	// it reads what it needs and waits for the batch before it: some 2 ms.
+	pressedWait = 4 * time.Millisecond
+	// pressedFor is how long one batch that had waited counts.
+	pressedFor = 100 * time.Millisecond
+	// giveWayStep is how often who gives way looks again.
+	giveWayStep = 10 * time.Millisecond
 )
 
 // Follow calls handle with the events after a position, in order, at most limit at a time, and then with new ones as they
@@ -70,6 +81,8 @@ type Waker struct {
 
 	mu   sync.Mutex
 	next chan struct{}
+
+	pressed atomic.Int64 // when a batch was last committed that had waited, in Unix nanoseconds
 }
 
 // NewWaker returns a waker for the database of pool. It wakes nobody until Run runs.
@@ -131,8 +144,34 @@ func (w *Waker) listen(ctx context.Context) error {
 	}
 	for {
 		w.wake() // first for what was committed while nobody listened
-		if _, err := conn.WaitForNotification(ctx); err != nil {
+		n, err := conn.WaitForNotification(ctx)
+		if err != nil {
 			return err
+		}
+		w.note(n.Payload)
+	}
+}
+
+// note reads a writer's notification: a position, and for how many microseconds the batch's oldest commit had been under way.
+func (w *Waker) note(payload string) {
+	_, waited, _ := strings.Cut(payload, " ")
+	micros, err := strconv.ParseInt(waited, 10, 64)
+	if err == nil && time.Duration(micros)*time.Microsecond >= pressedWait {
+		w.pressed.Store(clock().UnixNano())
+	}
+}
+
+// GiveWay returns once commands no longer wait for the writer, at the deadline at the latest. Work that can wait calls it before it
+// goes on, so that at a peak the processors are the commands'.
+func (w *Waker) GiveWay(ctx context.Context, deadline time.Time) {
+	for ctx.Err() == nil {
+		now := clock()
+		if !now.Before(deadline) || now.Sub(time.Unix(0, w.pressed.Load())) >= pressedFor {
+			return
+		}
+		select {
+		case <-time.After(giveWayStep):
+		case <-ctx.Done():
 		}
 	}
 }
@@ -143,3 +182,6 @@ func (w *Waker) wake() {
 	close(w.next)
 	w.next = make(chan struct{})
 }
+
+// clock measures how long something waits. What is stored takes its time from commands or the database.
+func clock() time.Time { return time.Now() } //nolint:forbidigo // see above

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -68,5 +69,29 @@ func TestWakerPollsWithoutNotifications(t *testing.T) {
 	w := startWaker(t, f, time.Millisecond)
 	for range 3 {
 		waitFor(t, w.Next())
+	}
+}
+
+// Who gives way waits while commits wait, and no longer than its deadline.
+func TestGivingWay(t *testing.T) {
+	t.Parallel()
+	for payload, want := range map[string]time.Duration{
+		"7 4000": pressedFor,
+		"7 3999": 0,
+		"7":      0, // of a writer that doesn't say
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			w := NewWaker(nil, slog.New(slog.DiscardHandler))
+			w.note(payload)
+			waited := func(allowed time.Duration) time.Duration {
+				began := time.Now()
+				w.GiveWay(t.Context(), began.Add(allowed))
+				return time.Since(began)
+			}
+			require.Zero(t, waited(0), payload)
+			require.Equal(t, min(want, 3*giveWayStep), waited(3*giveWayStep), payload)
+			require.Equal(t, max(0, want-3*giveWayStep), waited(time.Hour), payload)
+			require.Zero(t, waited(time.Hour), payload)
+		})
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync/atomic"
+	"time"
 
 	"github.com/google/uuid"
 )
@@ -32,6 +33,7 @@ type request struct {
 	size     int // bytes that the decision stores, about
 
 	state atomic.Int32
+	began time.Time     // when its caller came with it
 	done  chan struct{} // closed by the writer when result and err are final
 
 	result Result
@@ -59,7 +61,7 @@ func (s *Store) Commit(ctx context.Context, c Commit) (Result, error) {
 	if c.ID == uuid.Nil || c.Decide == nil {
 		return Result{}, fmt.Errorf("%w: a commit needs an id and a decision", ErrInvalid)
 	}
-	r := &request{commit: c, done: make(chan struct{})}
+	r := &request{commit: c, began: clock(), done: make(chan struct{})}
 	if err := s.prepare(ctx, r); err != nil {
 		return Result{}, fmt.Errorf("prepare commit %s: %w", c.ID, err)
 	}

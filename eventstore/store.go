@@ -151,7 +151,7 @@ func (s *Store) Load(ctx context.Context, id StreamID) (StreamState, error) {
 // Lookup returns what was stored under a commit id: positions and head, not the answer. It goes through the writer and its lock on
 // the head, so ErrCommitNotFound is final for every commit that was given to this store or to a process that has ended.
 func (s *Store) Lookup(ctx context.Context, id uuid.UUID) (Result, error) {
-	r := &request{commit: Commit{ID: id}, lookup: true, done: make(chan struct{})}
+	r := &request{commit: Commit{ID: id}, lookup: true, began: clock(), done: make(chan struct{})}
 	result, err := s.await(ctx, r)
 	if err != nil && !errors.Is(err, ErrCommitNotFound) {
 		return Result{}, fmt.Errorf("look up commit %s: %w", id, err)

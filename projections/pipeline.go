@@ -53,8 +53,9 @@ func (p *pipeline) wait() { p.done.Wait() }
 // read reads until ctx ends or the log can't be read.
 func (p *pipeline) read(ctx context.Context, after int64) {
 	defer close(p.raw)
-	var headRead time.Time
+	var headRead, last time.Time
 	for {
+		p.r.Waker.GiveWay(ctx, last.Add(p.r.GiveWay))
 		began := p.r.Now()
 		grown := p.r.Waker.Next()
 		events, err := p.r.Reader.ReadAll(ctx, after, p.r.BatchSize)
@@ -68,7 +69,7 @@ func (p *pipeline) read(ctx context.Context, after int64) {
 			return
 		}
 		if len(events) > 0 {
-			after = events[len(events)-1].Position
+			after, last = events[len(events)-1].Position, events[len(events)-1].RecordedAt
 			p.head.Store(max(p.head.Load(), after))
 			if !send(ctx, p.raw, stretch{events: events}) {
 				return

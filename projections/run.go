@@ -42,6 +42,7 @@ type RunConfig struct {
 	Interval  time.Duration // least time between two batches that aren't full: bounds the commits a second
 	LeaseTTL  time.Duration // how long a killed owner keeps its standby waiting
 	Decoders  int           // goroutines that decode a batch
+	GiveWay   time.Duration // how far behind it may fall to leave the processors to commands that wait; 0: it never gives way
 	// Failpoint is nil but in tests. It is called at "decoded" (a batch is in hand, no transaction begun), "applied"
 	// (before COMMIT) and "committed" (before anybody knows).
 	Failpoint func(point string)

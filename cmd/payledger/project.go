@@ -23,6 +23,7 @@ import (
 	"payledger/readmodels/checkpoints"
 	"payledger/readmodels/documents"
 	"payledger/readmodels/search"
+	"payledger/readmodels/tables"
 )
 
 // The names of the projections that don't write to Postgres, as arguments of `project`.
@@ -143,9 +144,13 @@ func (l *ledger) runProjection(ctx context.Context, name string, waker *eventsto
 		return l.publish(ctx, waker)
 	}
 	i := slices.IndexFunc(projections.All(), func(p projections.Postgres) bool { return p.Projection.Name == name })
+	giveWay := l.cfg.GiveWay
+	if name == tables.ProjectionName {
+		giveWay = 0 // callers wait for their own writes to be seen there
+	}
 	return projections.Run(ctx, projections.RunConfig{
 		Pool: l.pool, Reader: l.reader, Waker: waker, Catalog: l.catalog, Keys: l.vault, Projector: projections.All()[i].New(),
-		Logger: l.log, Metrics: metrics, Now: l.now, Failpoint: failpoint(),
+		Logger: l.log, Metrics: metrics, Now: l.now, GiveWay: giveWay, Failpoint: failpoint(),
 	})
 }
 
@@ -159,6 +164,7 @@ func (l *ledger) publish(ctx context.Context, waker *eventstore.Waker) error {
 		Pool: l.pool, Reader: l.reader, Waker: waker, Checkpoints: l.watcher, Catalog: l.catalog, Keys: l.vault,
 		Connect: kafkabus.Connect(kafkaConfig(l.cfg), publisher.Topics(topics), l.log), Topics: topics, IndexAfter: after,
 		IndexUpdatedOnCreatedTopic: l.cfg.IndexUpdatedOnCreatedTopic, Logger: l.log, Metrics: publisher.NewMetrics(l.metrics), Now: l.now,
+		GiveWay:   l.cfg.GiveWay,
 		Failpoint: failpoint(),
 	})
 }

@@ -2,6 +2,7 @@ package publisher
 
 import (
 	"context"
+	"time"
 
 	"payledger/eventstore"
 	"payledger/readmodels"
@@ -14,7 +15,9 @@ const pageSize = 512
 func (s *session) pumpDB(ctx context.Context) error {
 	fold := newFolder(s)
 	after := s.from.db
+	var last time.Time
 	for {
+		s.Waker.GiveWay(ctx, last.Add(s.GiveWay))
 		grown := s.Waker.Next()
 		recs, err := s.Reader.ReadAll(ctx, after, pageSize)
 		if err != nil {
@@ -24,7 +27,7 @@ func (s *session) pumpDB(ctx context.Context) error {
 			if err := s.sendDB(ctx, fold, recs); err != nil {
 				return err
 			}
-			after = recs[len(recs)-1].Position
+			after, last = recs[len(recs)-1].Position, recs[len(recs)-1].RecordedAt
 			s.seen.advance(after)
 		}
 		if len(recs) == pageSize {

@@ -59,6 +59,7 @@ type Config struct {
 
 	Owner    string        // who holds the lease, shown to operators; default a random id
 	Interval time.Duration // least time between two reads that weren't full: bounds the queries a second
+	GiveWay  time.Duration // how far behind it may fall to leave the processors to commands that wait; 0: it never gives way
 	LeaseTTL time.Duration // how long a killed owner keeps its standby waiting
 	// Failpoint is nil but in tests. It is called at "read" (a page is folded, nothing of it is sent), "acknowledged" (the broker has
 	// one, nobody knows) and "saved" (the cursors are stored).

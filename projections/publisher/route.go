@@ -68,7 +68,9 @@ func (s *session) readRoutes(ctx context.Context, after int64) ([]routeEvent, er
 // pumpRoutes sends the route events. Their keys are request ids, so their order doesn't matter.
 func (s *session) pumpRoutes(ctx context.Context) error {
 	after := s.from.route
+	var last time.Time
 	for {
+		s.Waker.GiveWay(ctx, last.Add(s.GiveWay))
 		grown := s.Waker.Next()
 		routes, err := s.readRoutes(ctx, after)
 		if err != nil {
@@ -83,7 +85,7 @@ func (s *session) pumpRoutes(ctx context.Context) error {
 			if err := s.route.put(ctx, mark{position: r.Number, at: r.RecordedAt}, []outgoing{out}); err != nil {
 				return err
 			}
-			after = r.Number
+			after, last = r.Number, r.RecordedAt
 		}
 		if len(routes) == pageSize {
 			continue

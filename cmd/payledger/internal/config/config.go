@@ -66,6 +66,8 @@ type Config struct {
 
 	IndexUpdatedOnCreatedTopic bool `env:"INDEX_UPDATED_ON_CREATED_TOPIC" doc:"send index updates to the -created topic as well, as the guides print it" envDefault:"true"`
 
+	GiveWay time.Duration `env:"GIVE_WAY" doc:"how far documents, search and publisher may fall behind to leave the processors to commands that wait; 0s: they never give way" envDefault:"10s"`
+
 	TimeZone string `env:"TIME_ZONE" doc:"zone in which a bare date ends, such as Europe/Vienna" envDefault:"UTC"`
 
 	LogLevel slog.Level `env:"LOG_LEVEL" doc:"DEBUG, INFO, WARN or ERROR" envDefault:"INFO"`
