@@ -32,6 +32,14 @@ func TestRolesOnRoutes(t *testing.T) {
 		{"waive", "PATCH", "/fees/{own}", `{"status":"waived"}`, roles(no, ok, ok, no, no, no)},
 		{"cancel", "PATCH", "/fees/{own}", `{"status":"canceled"}`, roles(no, no, ok, no, no, no)},
 		{"settle", "PATCH", "/fees/{own}", `{"status":"paid"}`, roles(no, ok, ok, no, no, no)},
+		{"who am I", "GET", "/currentuser", "", roles(ok, ok, ok, ok, ok, ok)},
+		{"permissions", "GET", "/permissions", "", roles(ok, ok, ok, ok, ok, ok)},
+		{"a permission", "GET", "/permissions/fee.waive", "", roles(ok, ok, ok, ok, ok, ok)},
+		{"pay by card", "PATCH", "/startcheckout/fee/{own}", `{}`, checkouts()},
+		{"pay by card", "PATCH", "/completecheckout/fee/{own}", `{"paymentUserParams":{"storeCard":true}}`, checkouts()},
+		{"pay by card", "PATCH", "/refreshcheckout/fee/{own}", "", checkouts()},
+		{"store a card", "POST", "/add-payment-method", `{"paymentMethodId":"pm_1"}`, methods()},
+		{"forget a card", "DELETE", "/delete-payment-method/pm_1", "", methods()},
 		{"readiness", "GET", "/admin/health", "", roles(no, no, no, no, no, ok)},
 		{"pay", "POST", "/payments", `{"userId":"` + memberID + `","tender":"pos","amount":1}`, roles(no, ok, ok, no, no, no)},
 	}
@@ -60,11 +68,63 @@ func roles(member, staff, supervisor, finance, service, auditor int) map[string]
 	}
 }
 
+// checkouts is what each role gets that wants to pay the member's fee by card: the subject is the member's in all cases.
+func checkouts() map[string]int {
+	all := roles(503, 503, 503, 503, 403, 503)
+	all["admin"] = 503
+	return all
+}
+
+// methods is what each role gets that wants to store or forget a card.
+func methods() map[string]int {
+	all := roles(503, 403, 403, 403, 403, 403)
+	all["admin"] = 503
+	return all
+}
+
+// Only the owner pays by card; who may see the fee is told so. Without a gateway the owner is told that.
+func TestCheckoutIsTheOwners(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	id := w.assess("5")
+	for _, path := range []string{"/startcheckout/fee/", "/completecheckout/fee/", "/refreshcheckout/fee/"} {
+		before := w.counts()
+		w.do("PATCH", path+id, w.member(), `{}`).refused(503, "GatewayNotConfigured", "errMsg_gatewayNotConfigured")
+		w.do("PATCH", path+id, w.staff(), `{}`).refused(403, "NotTheOwner", "errMsg_feeCanBeAccessedByOwner")
+		w.do("PATCH", path+id, w.token(otherID, "member"), `{}`).refused(404, "RecordNotFound", "errMsg_RecordNotFound")
+		require.Equal(t, before, w.counts())
+	}
+	r := w.do("POST", "/checkout-webhook/fee", "", `{"type":"payment_intent.succeeded"}`, "Stripe-Signature", "t=1,v1=00")
+	r.refused(503, "GatewayNotConfigured", "errMsg_gatewayNotConfigured")
+	require.Equal(t, "1", r.header.Get("Retry-After"))
+}
+
+func TestSession(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	require.JSONEq(t, `{"userId":"`+memberID+`","sessionId":"session-of-`+memberID+`","tenant":"`+tenant+`","roles":["member"]}`,
+		string(w.do("GET", "/currentuser", w.member(), "").wants(200).body))
+	require.JSONEq(t, `[{"permissionName":"session.read","canDo":true},{"permissionName":"rows.readOwn","canDo":true},
+		{"permissionName":"fee.checkout","canDo":true},{"permissionName":"paymentMethod.manage","canDo":true}]`,
+		string(w.do("GET", "/permissions", w.member(), "").wants(200).body))
+	require.JSONEq(t, `{"permissionName":"fee.waive","canDo":false}`, string(w.do("GET", "/permissions/fee.waive", w.member(), "").wants(200).body))
+	require.JSONEq(t, `{"permissionName":"fee.waive","canDo":true}`, string(w.do("GET", "/permissions/fee.waive", w.staff(), "").wants(200).body))
+	w.do("GET", "/permissions/fee.burn", w.staff(), "").refused(404, "RecordNotFound", "errMsg_RecordNotFound")
+	require.Equal(t, string(w.do("GET", "/openapi.yaml", "", "").wants(200).body), string(w.do("GET", "/swagger", "", "").wants(200).body))
+	require.Contains(t, string(w.do("GET", "/schemas/events/fee.assessed.v1.json", "", "").wants(200).body), "fee.assessed, version 1")
+	for _, path := range []string{"/schemas/fee.xml", "/schemas/", "/schemas/events"} {
+		require.NotEqual(t, 200, w.do("GET", path, "", "").status, path)
+	}
+}
+
 // Every route asks for a login first, whatever else is wrong with the request.
 func TestLoginIsRequired(t *testing.T) {
 	t.Parallel()
 	w := setup(t)
 	for _, route := range httpapi.Routes() {
+		if route.Public {
+			continue
+		}
 		method, path, _ := strings.Cut(route.Pattern, " ")
 		path = strings.NewReplacer("{", "", "}", "").Replace(path) + "?unknown=1&unknown=2"
 		for name, token := range map[string]string{"none": "", "rubbish": "rubbish", "unsigned": unsigned(t)} {

@@ -147,6 +147,9 @@ func TestBadInput(t *testing.T) {
 	w := setup(t)
 	rows := 0
 	for _, rt := range httpapi.Routes() {
+		if rt.Public { // signatures are its own matter
+			continue
+		}
 		values := w.placesOf(rt, memberID)
 		path := at(rt, values)
 		before := w.counts()

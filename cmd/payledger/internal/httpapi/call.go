@@ -35,6 +35,7 @@ type call struct {
 	tenant    string
 	query     *input.Values
 	rawBody   []byte
+	key       string // idempotency key, empty for none
 
 	allow string // methods, for 405
 }
@@ -71,6 +72,11 @@ func (c *call) begin(ctx context.Context) error {
 	c.query.Ignore(commonParams[:]...)
 	if c.route.needs == nil {
 		return nil
+	}
+	if c.route.writes() {
+		if err := c.readKey(); err != nil {
+			return err
+		}
 	}
 	if err := c.query.Take(c.route.query...); err != nil {
 		return err

@@ -60,17 +60,13 @@ func (c *call) refused(res eventstore.Result, err error) (*answer, error) {
 }
 
 func (c *call) commandRequest(effectiveAt time.Time) (commands.Request, error) {
-	claim, err := c.claim()
-	if err != nil {
-		return commands.Request{}, err
-	}
 	id, err := c.api.newID()
 	if err != nil {
 		return commands.Request{}, err
 	}
 	return commands.Request{
 		Tenant: c.tenant, Actor: c.actor(), CommandID: id, At: c.arrived.UTC().Truncate(time.Millisecond), EffectiveAt: effectiveAt,
-		RequestID: c.requestID, TraceParent: c.traceParent(), Channel: "api", Claim: claim, IfMatch: c.ifMatch(),
+		RequestID: c.requestID, TraceParent: c.traceParent(), Channel: "api", Claim: c.claim(), IfMatch: c.ifMatch(),
 	}, nil
 }
 
@@ -88,19 +84,28 @@ const (
 	maxIdempotencyKey    = 255
 )
 
-// claim returns the idempotency key of the request, nil without one. The key may stand in quotes, as the draft standard has it.
-func (c *call) claim() (*eventstore.Claim, error) {
+// readKey reads the idempotency key. It may stand in quotes, as the draft standard has it.
+func (c *call) readKey() error {
 	key := c.request.Header.Get(headerIdempotencyKey)
 	if key == "" {
-		return nil, nil //nolint:nilnil // the key is optional
+		return nil
 	}
 	if unquoted, ok := strings.CutPrefix(key, `"`); ok {
 		key = strings.TrimSuffix(unquoted, `"`)
 	}
 	if key == "" || len(key) > maxIdempotencyKey || strings.ContainsFunc(key, func(r rune) bool { return r < ' ' || r > '~' }) {
-		return nil, &input.Error{Param: headerIdempotencyKey, Rule: input.ValidString, Detail: "1 to 255 printable ASCII characters"}
+		return &input.Error{Param: headerIdempotencyKey, Rule: input.ValidString, Detail: "1 to 255 printable ASCII characters"}
 	}
-	return &eventstore.Claim{Tenant: c.tenant, Subject: c.subject(), Key: key, Fingerprint: c.fingerprint()}, nil
+	c.key = key
+	return nil
+}
+
+// claim returns the claim on the idempotency key, nil without one.
+func (c *call) claim() *eventstore.Claim {
+	if c.key == "" {
+		return nil
+	}
+	return &eventstore.Claim{Tenant: c.tenant, Subject: c.subject(), Key: c.key, Fingerprint: c.fingerprint()}
 }
 
 // traceParent returns the caller's trace context if it is well-formed, else nothing.
@@ -125,14 +130,31 @@ func (c *call) render(req commands.Request, r row) (eventstore.Answer, *eventsto
 	if c.route.topic == "" {
 		return ans, nil, nil
 	}
-	return ans, c.routeEvent(req, ans.Body), nil
+	return ans, c.routeEvent(req.TraceParent, ans.Body), nil
 }
 
 // routeEvent is the message that says to Kafka what the client was told. The publisher adds what it knows of topic and commit.
-func (c *call) routeEvent(req commands.Request, body []byte) *eventstore.RouteEvent {
+func (c *call) routeEvent(traceParent string, body []byte) *eventstore.RouteEvent {
 	headers := map[string]string{"ledger-tenant": c.tenant}
-	if req.TraceParent != "" {
-		headers["traceparent"] = req.TraceParent
+	if traceParent != "" {
+		headers["traceparent"] = traceParent
 	}
 	return &eventstore.RouteEvent{Topic: c.api.service + "-" + c.route.topic, Key: c.requestID, Headers: headers, Body: body}
+}
+
+// tell hands the answer of a reading route with a topic to the writer: a commit without events, which takes a number among the
+// route events. The answer goes out once that is durable.
+func (c *call) tell(ctx context.Context, ans *answer) (*answer, error) {
+	id, err := c.api.newID()
+	if err != nil {
+		return nil, err
+	}
+	event := c.routeEvent(c.traceParent(), ans.body)
+	_, err = c.api.commands.Store.Commit(ctx, eventstore.Commit{ID: id, Decide: func(eventstore.View) (eventstore.Decision, error) {
+		return eventstore.Decision{Route: event}, nil
+	}})
+	if err != nil {
+		return nil, err
+	}
+	return ans, nil
 }

@@ -38,6 +38,8 @@ var (
 	errNotYetVisible = errors.New("not yet visible")
 	errNewFeeStatus  = errors.New("a new fee is unpaid")
 	errOtherActor    = errors.New("the body names another actor than the token")
+	errNotTheOwner   = errors.New("only the owner of the fee may pay it by card")
+	errNoGateway     = errors.New("gateway not configured")
 	errCrossOrigin   = errors.New("cookie sent by a page of another site")
 	errPanic         = errors.New("panic")
 )
@@ -71,6 +73,7 @@ var rules = [...]rule{
 	later(auth.ErrKeysUnavailable, "IssuerUnavailable", "issuerIsNotAvailable"),
 	answers(auth.ErrTenant, http.StatusNotFound, "TenantNotFound", "TenantNotFound"),
 	answers(auth.ErrForbidden, http.StatusForbidden, "Forbidden", "userHasNoPermission"),
+	answers(errNotTheOwner, http.StatusForbidden, "NotTheOwner", "feeCanBeAccessedByOwner"),
 	answers(errCrossOrigin, http.StatusForbidden, "CrossOrigin", "requestComesFromAnotherSite"),
 
 	// The form of the request.
@@ -149,6 +152,7 @@ var rules = [...]rule{
 	later(eventstore.ErrBusy, codeBusy, messageBusy),
 	later(eventstore.ErrClosed, codeBusy, messageBusy),
 	later(context.DeadlineExceeded, codeBusy, messageBusy),
+	later(errNoGateway, "GatewayNotConfigured", "gatewayNotConfigured"),
 	later(search.ErrUnavailable, "SearchUnavailable", "searchIsNotAvailable"),
 	answers(context.Canceled, statusClientGone, "ClientGone", "clientIsGone"),
 

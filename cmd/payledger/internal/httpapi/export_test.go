@@ -13,7 +13,7 @@ type RouteInfo struct {
 	Pattern, Method, Path, Name, DataName, Action, Topic, Answers string
 	Placeholders, Texts                                           []string
 	Query, Body                                                   []input.Field
-	Write, Raw, Versioned, Plain                                  bool
+	Write, Raw, Versioned, Plain, Public                          bool
 	Needs                                                         []auth.Permission
 }
 
@@ -24,7 +24,7 @@ func Routes() []RouteInfo {
 		list = append(list, RouteInfo{
 			Pattern: r.method + " " + r.path, Method: r.method, Path: r.path, Name: r.name, DataName: r.dataName, Action: r.action, Topic: r.topic,
 			Answers: r.answers, Placeholders: r.placeholders(), Texts: r.texts, Query: r.query, Body: r.body, Write: r.writes(), Raw: r.raw,
-			Versioned: r.versioned, Plain: r.plain, Needs: r.needs,
+			Versioned: r.versioned, Plain: r.plain, Public: r.public, Needs: r.needs,
 		})
 	}
 	return list

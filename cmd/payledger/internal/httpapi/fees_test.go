@@ -45,7 +45,7 @@ func TestAssessThenRead(t *testing.T) {
 	require.Equal(t, "["+string(r.raw("fee"))+"]", string(list.raw("fees")))
 	require.Equal(t, `{"pageNumber":1,"pageRowCount":25,"totalRowCount":1,"pageCount":1}`, string(list.raw("paging")))
 	require.Equal(t, `["userId","status"]`, string(list.raw("filters")))
-	require.Equal(t, `["rows.readOwn"]`, string(list.raw("uiPermissions")))
+	require.Equal(t, `["session.read","rows.readOwn","fee.checkout","paymentMethod.manage"]`, string(list.raw("uiPermissions")))
 	require.Equal(t, []string{"fees", "paging", "filters", "uiPermissions"}, list.keys()[14:])
 	require.Equal(t, list.str("cacheKey"), w.do("GET", "/fees?status=0&requestId=x&userId="+memberID, w.member(), "").str("cacheKey"),
 		"the order of parameters and the request's id make no other key")

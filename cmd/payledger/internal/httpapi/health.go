@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"path"
 
-	"payledger/cmd/payledger/internal/httpapi/auth"
 	"payledger/cmd/payledger/internal/httpapi/envelope"
 	"payledger/docs"
 )
@@ -30,17 +29,6 @@ func (a *API) readiness(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", envelope.TypeJSON)
 	w.WriteHeader(status)
 	_, _ = w.Write([]byte(body))
-}
-
-// sessionRoutes are the routes about the service and the caller.
-func sessionRoutes() []route {
-	return []route{
-		{
-			method: http.MethodGet, path: "/admin/health", name: "getAdminHealth", plain: true, answers: "health.json",
-			summary: "Whether the process should get requests", doc: "Auditor and admin. On the private listener the same needs no login.",
-			needs: []auth.Permission{auth.ReadHealth}, serve: adminHealth,
-		},
-	}
 }
 
 // adminHealth is GET /admin/health: the same for those who may know it, on the public listener.

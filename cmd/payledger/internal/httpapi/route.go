@@ -27,7 +27,8 @@ type route struct {
 	// topic is the last part of the route event's topic; empty when the route has none.
 	topic string
 	// needs lists permissions of which the caller must have at least one; serve may ask for more.
-	needs []auth.Permission
+	needs  []auth.Permission
+	public bool // needs no login
 
 	query []input.Field
 	body  []input.Field // of commands; actorUserId and handledByUserId may stand in each
@@ -43,7 +44,7 @@ type route struct {
 
 // routes returns the route table of the library API.
 func routes() []route {
-	return slices.Concat(feeRoutes(), paymentRoutes(), searchRoutes(), sessionRoutes())
+	return slices.Concat(feeRoutes(), paymentRoutes(), checkoutRoutes(), searchRoutes(), sessionRoutes())
 }
 
 // writes tells whether the route is a command.

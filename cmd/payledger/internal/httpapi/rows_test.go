@@ -21,6 +21,10 @@ func (w *world) placesOf(rt httpapi.RouteInfo, person string) map[string]string 
 	values := map[string]string{}
 	for _, name := range rt.Placeholders {
 		switch name {
+		case "name":
+			values[name] = "fee.assess"
+		case "paymentMethodId":
+			values[name] = "pm_1"
 		case "feeId":
 			values[name] = w.assessFor(person, "5")
 		default:

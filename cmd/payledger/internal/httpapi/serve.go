@@ -74,7 +74,11 @@ func (c *call) run(ctx context.Context) (ans *answer, err error) {
 	if err := c.begin(ctx); err != nil {
 		return nil, err
 	}
-	return c.route.serve(c)
+	ans, err = c.route.serve(c)
+	if err == nil && c.route.topic != "" && c.request.Method == http.MethodGet && ans.status == http.StatusOK {
+		return c.tell(ctx, ans)
+	}
+	return ans, err
 }
 
 // refusal prints an error and sets the headers that belong to it; partial, if not nil, says at which position it was decided.

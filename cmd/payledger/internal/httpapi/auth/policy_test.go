@@ -12,22 +12,28 @@ import (
 // The table of the contract, row by row, written down a second time and the other way round.
 func TestRolesMay(t *testing.T) {
 	t.Parallel()
+	staff := []auth.Permission{
+		auth.ReadSession, auth.ReadOwn, auth.ReadAll, auth.AssessFee, auth.AnnotateFee, auth.WaiveFee, auth.RecordPayment, auth.RecordGatewayPayment, auth.ApplyCredit,
+	}
 	rows := map[auth.Role][]auth.Permission{
-		auth.Member:     {auth.ReadOwn},
-		auth.Staff:      {auth.ReadOwn, auth.ReadAll, auth.AssessFee, auth.AnnotateFee, auth.WaiveFee, auth.RecordPayment},
-		auth.Supervisor: {auth.ReadOwn, auth.ReadAll, auth.AssessFee, auth.AnnotateFee, auth.WaiveFee, auth.CancelFee, auth.RecordPayment},
-		auth.Finance:    {auth.ReadOwn, auth.ReadAll},
-		auth.Service:    {auth.AssessFee},
-		auth.Auditor:    {auth.ReadOwn, auth.ReadAll, auth.ReadHealth},
-		auth.Admin: {
-			auth.ReadOwn, auth.ReadAll, auth.AssessFee, auth.AnnotateFee, auth.WaiveFee, auth.CancelFee, auth.RecordPayment, auth.ReadHealth,
-		},
+		auth.Member: {auth.ReadSession, auth.ReadOwn, auth.Checkout, auth.ManageMethods},
+		auth.Staff:  staff,
+		auth.Supervisor: append([]auth.Permission{
+			auth.AdjustFee, auth.CancelFee, auth.ReverseReduction, auth.VoidPayment, auth.ReallocatePayment, auth.DeleteGatewayPayment,
+		}, staff...),
+		auth.Finance: {auth.ReadSession, auth.ReadOwn, auth.ReadAll, auth.WriteOffFee, auth.GrantCredit},
+		auth.Service: {auth.ReadSession, auth.AssessFee, auth.ExtendDocument},
+		auth.Auditor: {auth.ReadSession, auth.ReadOwn, auth.ReadAll, auth.ReadHealth},
+		auth.Admin: append([]auth.Permission{
+			auth.AdjustFee, auth.CancelFee, auth.ReverseReduction, auth.VoidPayment, auth.ReallocatePayment, auth.DeleteGatewayPayment,
+			auth.WriteOffFee, auth.GrantCredit, auth.Checkout, auth.ManageMethods, auth.SetReasons, auth.ExtendDocument, auth.ReadHealth,
+		}, staff...),
 		"ADMIN":     nil,
 		"librarian": nil,
 		"":          nil,
 	}
 	for role, want := range rows {
-		require.Equal(t, want, identity(role).Permissions(), role)
+		require.ElementsMatch(t, want, identity(role).Permissions(), role)
 	}
 	require.Empty(t, identity().Permissions(), "no role, no permission")
 	require.False(t, identity(auth.Admin).MayAny(), "a route that needs nothing is open to nobody")
@@ -36,7 +42,7 @@ func TestRolesMay(t *testing.T) {
 func TestRolesAddUp(t *testing.T) {
 	t.Parallel()
 	id := identity(auth.Member, auth.Service)
-	require.Equal(t, []auth.Permission{auth.ReadOwn, auth.AssessFee}, id.Permissions())
+	require.Equal(t, []auth.Permission{auth.ReadSession, auth.ReadOwn, auth.AssessFee, auth.Checkout, auth.ManageMethods, auth.ExtendDocument}, id.Permissions())
 	require.False(t, id.May(auth.ReadAll))
 }
 
