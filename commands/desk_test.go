@@ -166,16 +166,16 @@ func (d *desk) types(after int64) []string {
 // row returns a fee as the log tells it.
 func (d *desk) row(feeID string) *readmodels.Fee {
 	d.t.Helper()
-	var row *readmodels.Fee
+	var rows *readmodels.FeeState
 	for _, ev := range d.events() {
 		if ev.Stream.Name == fee.Stream(feeID) {
-			next, _, err := readmodels.FoldFee(row, ev)
+			next, _, err := readmodels.FoldFee(rows, ev)
 			require.NoError(d.t, err)
-			row = next
+			rows = next
 		}
 	}
-	require.NotNil(d.t, row)
-	return row
+	require.NotNil(d.t, rows)
+	return rows.Fee
 }
 
 // paymentAnswer is the answer of RecordPayment.

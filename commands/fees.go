@@ -136,6 +136,9 @@ func owing(feeID string, s fee.State) error {
 }
 
 func feeRow(f folded[fee.State]) *readmodels.Fee {
-	row, _ := f.row.(*readmodels.Fee)
-	return row
+	rows, _ := f.row.(*readmodels.FeeState)
+	if rows == nil {
+		return nil
+	}
+	return rows.Fee
 }

@@ -22,7 +22,7 @@ var _ eventstore.Folder = Folder{}
 // folded is the state of a stream: what its decider knows and what its rows show, of the same version.
 type folded[S any] struct {
 	state S
-	row   any // *readmodels.Fee, *readmodels.Payment or nil, as readmodels.Fold made it
+	row   any // *readmodels.FeeState, *readmodels.Payment and so on, or nil, as readmodels.Fold made it
 }
 
 // Fold returns the state of a stream after events. The errors are those of decoding, and of a log that holds what no decision made.

@@ -3,28 +3,95 @@ package readmodels
 import (
 	"slices"
 	"strconv"
+
+	"payledger/domain/extension"
+	"payledger/internal/jsontext"
 )
 
-// Document is what search holds and index messages carry for a fee: its row, and as extends what belongs to it. It is
-// folded from the row changes that name the fee as their root, in order of position. Values are never changed in place.
-type Document struct {
-	Fee      *Fee          // nil before the fee's own first event
-	Payments []*FeePayment // those shown, in order of their creation
+// Ref is the identity of a document within its tenant.
+type Ref struct {
+	Object Object
+	ID     string
 }
 
-// FoldDocument returns the document after a row change; d is nil before the first. A deleted row leaves the document, but
-// a deleted root stays, with isActive false: the tombstone.
-func FoldDocument(d *Document, c Change) *Document {
-	next := Document{}
-	if d != nil {
-		next = *d
+// Documents returns the documents that show the changed row: its own, and that of the fee to which it belongs.
+func (c Change) Documents() []Ref {
+	refs := append(make([]Ref, 0, 2), Ref{c.Object, c.New.Key()})
+	if parent := c.New.Parent(); parent != "" {
+		refs = append(refs, Ref{ObjectFee, parent})
+	}
+	return refs
+}
+
+// ExtendedBy returns the document to which another service puts elements.
+func ExtendedBy(put extension.Put) Ref { return Ref{Object(put.Object), put.ID} }
+
+// Document is what search holds and index messages carry for a row: the row, and as extends what belongs to it. It is
+// folded from the changes and extensions that name it, in order of position. Values are never changed in place.
+type Document struct {
+	Row        Row           // nil before its own first event
+	Payments   []*FeePayment // of a fee, in order of their creation
+	Events     []*FeeEvent   // of a fee, in order of their creation
+	Extensions []Extension   // of other services, in order of their first element
+}
+
+// Extension is a list that another service has added to a document.
+type Extension struct {
+	Name     string
+	Elements []extension.Element // in order of their first coming
+}
+
+// Fold returns the document ref after a row change that names it; d is nil before the first. A deleted row leaves the
+// document of its fee, but its own document stays, with isActive false: the tombstone.
+func (d *Document) Fold(ref Ref, c Change) *Document {
+	next := d.copied()
+	if ref.Object == c.Object {
+		next.Row = c.New
+		return next
 	}
 	switch row := c.New.(type) {
-	case *Fee:
-		next.Fee = row
 	case *FeePayment:
 		next.Payments = foldChildren(next.Payments, row, c.Action)
+	case *FeeEvent:
+		next.Events = foldChildren(next.Events, row, c.Action)
 	}
+	return next
+}
+
+// With returns the document with another row: that of a fee knows its place in the stream, also after events that don't change it.
+func (d *Document) With(row Row) *Document {
+	next := d.copied()
+	next.Row = row
+	return next
+}
+
+// Extend returns the document after another service has put elements to it, and those of them that are new there.
+func (d *Document) Extend(put extension.Put) (next *Document, added []extension.Element) {
+	next = d.copied()
+	next.Extensions = slices.Clone(next.Extensions)
+	i := slices.IndexFunc(next.Extensions, func(e Extension) bool { return e.Name == put.Name })
+	if i < 0 {
+		i = len(next.Extensions)
+		next.Extensions = append(next.Extensions, Extension{Name: put.Name})
+	}
+	elements := slices.Clone(next.Extensions[i].Elements)
+	for _, element := range put.Elements {
+		at := slices.IndexFunc(elements, func(e extension.Element) bool { return e.ID == element.ID })
+		if at >= 0 {
+			elements[at] = element
+			continue
+		}
+		elements, added = append(elements, element), append(added, element)
+	}
+	next.Extensions[i].Elements = elements
+	return next, added
+}
+
+func (d *Document) copied() *Document {
+	if d == nil {
+		return &Document{}
+	}
+	next := *d
 	return &next
 }
 
@@ -44,31 +111,61 @@ func foldChildren[R Row](rows []R, row R, action Action) []R {
 	return rows
 }
 
-// AppendJSON appends the fee's row with the guide's keys, and extends unless it is empty. Fee must not be nil.
+// AppendJSON appends the row with the guide's keys, and extends unless it is empty. Row must not be nil.
 func (d *Document) AppendJSON(dst []byte) []byte {
-	dst = d.Fee.AppendJSON(dst, false)
-	if len(d.Payments) == 0 {
-		return dst
+	dst = d.Row.AppendJSON(dst, false)
+	row := len(dst) - 1
+	dst = d.appendExtends(append(dst[:row], `,"extends":`...), *d)
+	if dst[len(dst)-1] == ':' {
+		dst = dst[:row]
 	}
-	dst = append(dst[:len(dst)-1], `,"extends":`...)
-	return append(appendFeePayments(dst, d.Payments, len(d.Payments)), '}')
+	return append(dst, '}')
 }
 
-// AppendExtended appends the payload of an extended message: the new payments, and how many the document has by now.
-func (d *Document) AppendExtended(dst []byte, added []*FeePayment) []byte {
-	dst = appendID(append(dst, '{'), "id", added[0].Root())
-	dst = append(dst, `,"extends":`...)
-	return append(appendFeePayments(dst, added, len(d.Payments)), '}')
+// AppendExtended appends the payload of an extended message: what is new in a document, as the lists of added, and how much
+// of each the document has by now.
+func (d *Document) AppendExtended(dst []byte, id string, added Document) []byte {
+	dst = appendText(append(dst, '{'), "id", id)
+	return append(d.appendExtends(append(dst, `,"extends":`...), added), '}')
 }
 
-func appendFeePayments(dst []byte, rows []*FeePayment, count int) []byte {
-	dst = append(dst, `{"feePayments":[`...)
-	for i, row := range rows {
-		if i > 0 {
-			dst = append(dst, ',')
+// appendExtends appends the lists of shown that aren't empty, each with the document's count, as one object; nothing at all
+// when all are empty.
+func (d *Document) appendExtends(dst []byte, shown Document) []byte {
+	lead := byte('{')
+	list := func(name string, n, count int, element func([]byte, int) []byte) {
+		if n == 0 {
+			return
 		}
-		dst = row.AppendJSON(dst, false)
+		dst = jsontext.AppendString(append(dst, lead), name)
+		dst = append(dst, ':', '[')
+		for i := range n {
+			if i > 0 {
+				dst = append(dst, ',')
+			}
+			dst = element(dst, i)
+		}
+		dst = jsontext.AppendString(append(dst, ']', ','), name+"_count")
+		dst = strconv.AppendInt(append(dst, ':'), int64(count), 10)
+		lead = ','
 	}
-	dst = append(dst, `],"feePayments_count":`...)
-	return append(strconv.AppendInt(dst, int64(count), 10), '}')
+	list("feePayments", len(shown.Payments), len(d.Payments), func(dst []byte, i int) []byte { return shown.Payments[i].AppendJSON(dst, false) })
+	list("feeEvents", len(shown.Events), len(d.Events), func(dst []byte, i int) []byte { return shown.Events[i].AppendJSON(dst, false) })
+	for _, e := range shown.Extensions {
+		list(e.Name, len(e.Elements), d.count(e.Name), func(dst []byte, i int) []byte { return append(dst, e.Elements[i].Value...) })
+	}
+	if lead == ',' {
+		dst = append(dst, '}')
+	}
+	return dst
+}
+
+// count returns how many elements another service's list has.
+func (d *Document) count(name string) int {
+	for _, e := range d.Extensions {
+		if e.Name == name {
+			return len(e.Elements)
+		}
+	}
+	return 0
 }

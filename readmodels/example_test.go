@@ -32,11 +32,15 @@ func ExampleFold() {
 			fmt.Println(err)
 			return
 		}
-		fmt.Println(changes[0].Object, changes[0].Action)
+		for _, c := range changes {
+			fmt.Println(c.Object, c.Action)
+		}
 	}
-	os.Stdout.Write(state.(*readmodels.Fee).AppendJSON(nil, false))
+	os.Stdout.Write(state.(*readmodels.FeeState).Fee.AppendJSON(nil, false))
 	// Output:
 	// fee created
+	// feeEvent created
 	// fee updated
+	// feeEvent created
 	// {"id":"5f43a1b2c3d4e5f6a7b8c9d0","_owner":"5f43a1b2c3d4e5f6a7b8c9d1","userId":"5f43a1b2c3d4e5f6a7b8c9d1","loanId":null,"amount":12.5,"currency":"USD","status":"paid","status_":"paid","statusUpdateDate":"2026-03-04T05:06:07.000Z","reason":null,"note":null,"isActive":true,"recordVersion":1,"createdAt":"2026-03-04T05:06:07.000Z","updatedAt":"2026-03-04T05:06:07.000Z"}
 }

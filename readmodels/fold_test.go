@@ -1,6 +1,7 @@
 package readmodels_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -9,10 +10,15 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
+	"payledger/domain/claim"
 	"payledger/domain/credit"
+	"payledger/domain/customer"
+	"payledger/domain/extension"
 	"payledger/domain/fee"
+	"payledger/domain/gateway"
 	"payledger/domain/money"
 	"payledger/domain/payment"
+	"payledger/domain/policy"
 	"payledger/eventstore"
 	"payledger/eventstore/catalog"
 	"payledger/readmodels"
@@ -43,19 +49,24 @@ func recorded(stream string, n int64, data any) catalog.Event {
 	at := start().Add(time.Duration(n) * time.Minute)
 	return catalog.Event{
 		ID: uuid.UUID{15: byte(n)}, Stream: eventstore.StreamID{Tenant: "main", Name: stream}, Version: n, Position: 100 + n, Epoch: 1,
-		EffectiveAt: at.Add(-time.Second), RecordedAt: at.Add(time.Hour), Meta: catalog.Meta{At: at}, Data: data,
+		EffectiveAt: at.Add(-time.Second), RecordedAt: at.Add(time.Hour), Meta: catalog.Meta{At: at, Actor: catalog.Actor{Kind: "staff", ID: deskID}}, Data: data,
 	}
 }
 
-func foldFee(t require.TestingT, data ...any) (*readmodels.Fee, []readmodels.Change) {
-	var row *readmodels.Fee
+func foldFee(t require.TestingT, data ...any) (*readmodels.FeeState, []readmodels.Change) {
+	var state *readmodels.FeeState
 	var all []readmodels.Change
 	for i, d := range data {
-		next, changes, err := readmodels.FoldFee(row, recorded(fee.Stream(feeID), int64(i+1), d))
+		next, changes, err := readmodels.FoldFee(state, recorded(fee.Stream(feeID), int64(i+1), d))
 		require.NoError(t, err)
-		row, all = next, append(all, changes...)
+		state, all = next, append(all, changes...)
 	}
-	return row, all
+	return state, all
+}
+
+// of returns the changes of one object.
+func of(object readmodels.Object, changes []readmodels.Change) []readmodels.Change {
+	return slices.DeleteFunc(slices.Clone(changes), func(c readmodels.Change) bool { return c.Object != object })
 }
 
 func assessed(t require.TestingT) fee.Assessed {
@@ -66,16 +77,23 @@ func assessed(t require.TestingT) fee.Assessed {
 
 func TestFeeRowOfAFirstEvent(t *testing.T) {
 	t.Parallel()
-	row, changes := foldFee(t, assessed(t))
+	state, changes := foldFee(t, assessed(t))
 	at := start().Add(time.Minute)
 	zero := amount(t, "0", "USD")
 	want := &readmodels.Fee{
 		Tenant: "main", ID: feeID, UserID: userID, LoanID: loanID, Amount: amount(t, "12.50", "USD"), Status: readmodels.FeeUnpaid,
 		StatusUpdateDate: at.Add(-time.Second), Reason: "overdue", Note: "3 weeks", IsActive: true, RecordVersion: 0,
-		CreatedAt: at, UpdatedAt: at, Paid: zero, Reduced: zero, Position: 101,
+		CreatedAt: at, UpdatedAt: at, Paid: zero, Reduced: zero, Reserved: zero, StreamVersion: 1, Position: 101,
 	}
-	require.Empty(t, cmp.Diff(want, row))
-	require.Empty(t, cmp.Diff([]readmodels.Change{{Object: readmodels.ObjectFee, Action: readmodels.ActionCreated, New: want}}, changes))
+	happened := &readmodels.FeeEvent{
+		Tenant: "main", ID: uuid.UUID{15: 1}.String(), FeeID: feeID, UserID: userID, EventType: readmodels.EventAssessed,
+		EventDate: at.Add(-time.Second), ActorUserID: deskID, Note: "3 weeks", IsActive: true, CreatedAt: at, UpdatedAt: at, Position: 101,
+	}
+	require.Empty(t, cmp.Diff(&readmodels.FeeState{Fee: want}, state))
+	require.Empty(t, cmp.Diff([]readmodels.Change{
+		{Object: readmodels.ObjectFee, Action: readmodels.ActionCreated, New: want},
+		{Object: readmodels.ObjectFeeEvent, Action: readmodels.ActionCreated, New: happened},
+	}, changes))
 }
 
 func TestFeeRowThroughItsLife(t *testing.T) {
@@ -98,11 +116,28 @@ func TestFeeRowThroughItsLife(t *testing.T) {
 		{"waived, then cancelled", []any{
 			fee.Waived{Amount: usd("12.5")}, fee.ReductionReleased{Amount: usd("12.5")}, fee.Cancelled{Amount: usd("12.5"), Note: "wrong patron"},
 		}, readmodels.FeeCanceled, "0", "wrong patron", 4},
+		{"charged more", []any{fee.Adjusted{Direction: fee.DirectionIncrease, Amount: usd("2"), Note: "also the bag"}}, readmodels.FeeUnpaid, "14.5", "also the bag", 1},
+		{"charged less", []any{fee.Adjusted{Direction: fee.DirectionDecrease, Amount: usd("2")}}, readmodels.FeeUnpaid, "10.5", "3 weeks", 1},
+		{"charged nothing", []any{fee.Adjusted{Direction: fee.DirectionDecrease, Amount: usd("12.5")}}, readmodels.FeeCanceled, "0", "3 weeks", 2},
+		{"written off", []any{fee.WrittenOff{Amount: usd("12.5"), Note: "moved away"}}, readmodels.FeeWaived, "12.5", "moved away", 2},
+		{"waived, then owed again", []any{fee.Waived{Amount: usd("12.5")}, fee.ReductionReversed{Amount: usd("12.5"), Note: "wrong fee"}}, readmodels.FeeUnpaid, "12.5", "wrong fee", 3},
+		{"being paid", []any{fee.PaymentReserved{Amount: usd("2.5")}}, readmodels.FeePaymentInProgress, "12.5", "3 weeks", 2},
+		{"not paid after all", []any{
+			fee.PaymentReserved{Amount: usd("2.5")}, fee.ReservationReleased{Amount: usd("2.5"), Cause: fee.ReleaseFailed},
+		}, readmodels.FeeUnpaid, "12.5", "3 weeks", 3},
+		{"one of two payments ends", []any{
+			fee.PaymentReserved{Amount: usd("2.5")}, fee.PaymentReserved{Amount: usd("1")}, fee.ReservationReleased{Amount: usd("1"), Cause: fee.ReleaseFailed},
+		}, readmodels.FeePaymentInProgress, "12.5", "3 weeks", 2},
+		{"waived while being paid", []any{fee.PaymentReserved{Amount: usd("2.5")}, fee.Waived{Amount: usd("12.5")}}, readmodels.FeeWaived, "12.5", "3 weeks", 3},
+		{"paid by a credit", []any{fee.CreditApplied{Amount: usd("12.5")}}, readmodels.FeePaid, "12.5", "3 weeks", 2},
+		{"credit taken off", []any{fee.CreditApplied{Amount: usd("12.5")}, fee.CreditUnapplied{Amount: usd("0.5")}}, readmodels.FeeUnpaid, "12.5", "3 weeks", 3},
+		{"payment taken off", []any{fee.PaymentApplied{Amount: usd("12.5")}, fee.PaymentUnapplied{Amount: usd("12.5")}}, readmodels.FeeUnpaid, "12.5", "3 weeks", 3},
 		{"annotated", []any{fee.Annotated{Note: "spoke"}}, readmodels.FeeUnpaid, "12.5", "spoke", 1},
 		{"annotation removed", []any{fee.Annotated{}}, readmodels.FeeUnpaid, "12.5", "", 1},
 	}
 	for _, c := range cases {
-		row, changes := foldFee(t, append([]any{assessed(t)}, c.then...)...)
+		state, all := foldFee(t, append([]any{assessed(t)}, c.then...)...)
+		row, changes := state.Fee, of(readmodels.ObjectFee, all)
 		require.Equal(t, c.status, row.Status, c.name)
 		require.Equal(t, c.amount, row.Amount.Number(), c.name)
 		require.Equal(t, c.note, row.Note, c.name)
@@ -135,7 +170,7 @@ func TestPaymentRows(t *testing.T) {
 	at := start().Add(time.Minute)
 	row := readmodels.FeePayment{
 		Tenant: "main", ID: allocA, PaymentID: payID, FeeID: feeID, AmountPaid: amount(t, "12.50", "USD"), UserID: userID,
-		PaymentMethod: readmodels.PaymentMethodCash, PaymentStatus: readmodels.PaymentComplete, PaymentDate: at.Add(-time.Second),
+		PaymentMethod: readmodels.PaidByCash, PaymentStatus: readmodels.PaymentComplete, PaymentDate: at.Add(-time.Second),
 		HandledByUserID: deskID, Note: "in coins", IsActive: true, CreatedAt: at, UpdatedAt: at, Position: 101,
 	}
 	other := row
@@ -146,7 +181,7 @@ func TestPaymentRows(t *testing.T) {
 		{Object: readmodels.ObjectFeePayment, Action: readmodels.ActionCreated, New: &other},
 	}, changes))
 	require.Equal(t, "2.5", p.Credit.Number())
-	require.Equal(t, feeID, row.Root())
+	require.Equal(t, feeID, row.Parent())
 }
 
 func TestTendersAsPaymentMethods(t *testing.T) {
@@ -165,21 +200,26 @@ func TestFoldGoesByTheStream(t *testing.T) {
 	t.Parallel()
 	state, changes, err := readmodels.Fold(nil, recorded(fee.Stream(feeID), 1, assessed(t)))
 	require.NoError(t, err)
-	require.IsType(t, (*readmodels.Fee)(nil), state)
-	require.Len(t, changes, 1)
+	require.IsType(t, (*readmodels.FeeState)(nil), state)
+	require.Len(t, changes, 2)
 	state, _, err = readmodels.Fold(state, recorded(fee.Stream(feeID), 2, fee.Annotated{Note: "x"}))
 	require.NoError(t, err)
-	require.Equal(t, "x", state.(*readmodels.Fee).Note)
+	require.Equal(t, "x", state.(*readmodels.FeeState).Fee.Note)
 
 	state, changes, err = readmodels.Fold(nil, recorded(payment.Stream(payID), 1, captured(t, payment.TenderCash)))
 	require.NoError(t, err)
 	require.IsType(t, (*readmodels.Payment)(nil), state)
 	require.Len(t, changes, 2)
 
-	state, changes, err = readmodels.Fold(nil, recorded(credit.Stream(userID), 1, credit.Granted{}))
-	require.NoError(t, err)
-	require.Nil(t, state)
-	require.Empty(t, changes)
+	for _, ev := range []catalog.Event{
+		recorded(policy.Stream, 1, policy.ReasonsSet{}), recorded(extension.Stream("fee", feeID), 1, extension.Put{}),
+		recorded(claim.Stream("fee", feeID), 1, claim.Claimed{}),
+	} {
+		state, changes, err = readmodels.Fold(nil, ev)
+		require.NoError(t, err)
+		require.Nil(t, state)
+		require.Empty(t, changes)
+	}
 }
 
 func TestFoldHaltsOnDamage(t *testing.T) {
@@ -202,6 +242,28 @@ func TestFoldHaltsOnDamage(t *testing.T) {
 		"captured twice":        {paid, "payment-1", captured(t, payment.TenderCash), readmodels.ErrUnexpectedEvent},
 		"fee on a payment":      {nil, "payment-1", assessed(t), readmodels.ErrUnexpectedEvent},
 		"fee on a credit":       {nil, "credit-1", assessed(t), readmodels.ErrUnexpectedEvent},
+		"fee on a customer":     {nil, "customer-1", assessed(t), readmodels.ErrUnexpectedEvent},
+		"fee on a gateway's":    {nil, "gatewaypayment-1", assessed(t), readmodels.ErrUnexpectedEvent},
+		"fee on a policy":       {nil, policy.Stream, assessed(t), readmodels.ErrUnexpectedEvent},
+		"fee on an extension":   {nil, "extends-fee-1", assessed(t), readmodels.ErrUnexpectedEvent},
+		"fee on a claim":        {nil, "id-fee-1", assessed(t), readmodels.ErrUnexpectedEvent},
+		"note that isn't there": {row, "fee-1", fee.NoteChanged{NoteID: "n"}, readmodels.ErrUnexpectedEvent},
+		"note to be hidden":     {row, "fee-1", fee.NoteHidden{NoteID: "n"}, readmodels.ErrUnexpectedEvent},
+		"started twice":         {paid, "payment-1", payment.Started{}, readmodels.ErrUnexpectedEvent},
+		"ended after capture":   {paid, "payment-1", payment.Failed{}, readmodels.ErrUnexpectedEvent},
+		"cancelled after that":  {paid, "payment-1", payment.Cancelled{}, readmodels.ErrUnexpectedEvent},
+		"void of nothing":       {nil, "payment-1", payment.Voided{}, readmodels.ErrUnexpectedEvent},
+		"no such allocation":    {paid, "payment-1", payment.Annotated{AllocationID: "x"}, readmodels.ErrUnexpectedEvent},
+		"taken from nowhere":    {paid, "payment-1", payment.Reallocated{Taken: []payment.Taken{{AllocationID: "x"}}}, readmodels.ErrUnexpectedEvent},
+		"taken too much": {paid, "payment-1", payment.Reallocated{Taken: []payment.Taken{{
+			AllocationID: allocA, Amount: amount(t, "13", "USD"),
+		}}}, readmodels.ErrUnexpectedEvent},
+		"nothing taken":        {paid, "payment-1", payment.Reallocated{}, readmodels.ErrUnexpectedEvent},
+		"no such credit":       {nil, "credit-1", credit.Spent{CreditID: "x"}, readmodels.ErrUnexpectedEvent},
+		"no such card":         {nil, "customer-1", customer.MethodDetached{ID: "x"}, readmodels.ErrUnexpectedEvent},
+		"no such gateway's":    {nil, "gatewaypayment-1", gateway.Updated{}, readmodels.ErrUnexpectedEvent},
+		"recorded twice":       {&readmodels.GatewayPayment{IsActive: true}, "gatewaypayment-1", gateway.Recorded{}, readmodels.ErrUnexpectedEvent},
+		"updated once deleted": {&readmodels.GatewayPayment{}, "gatewaypayment-1", gateway.Updated{}, readmodels.ErrUnexpectedEvent},
 	}
 	for name, c := range cases {
 		_, _, err := readmodels.Fold(c.state, recorded(c.stream, 2, c.data))
@@ -215,9 +277,9 @@ func TestFeeRowAgreesWithTheDecider(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		state, n := fee.Decider.Initial(), int64(0)
-		var row *readmodels.Fee
+		var rows *readmodels.FeeState
 		var events []any
-		var rows []*readmodels.Fee
+		var states []*readmodels.FeeState
 		var copies []readmodels.Fee
 		for _, c := range drawCommands(t) {
 			decided, err := fee.Decider.Decide(state, c)
@@ -227,21 +289,25 @@ func TestFeeRowAgreesWithTheDecider(t *testing.T) {
 			for _, e := range decided {
 				n++
 				state = fee.Decider.Evolve(state, e)
-				next, changes, err := readmodels.FoldFee(row, recorded(fee.Stream(feeID), n, e))
+				next, changes, err := readmodels.FoldFee(rows, recorded(fee.Stream(feeID), n, e))
 				require.NoError(t, err)
-				require.Len(t, changes, 1)
-				require.Equal(t, string(state.Status()), next.Status.String())
-				require.Equal(t, state.Outstanding(), next.Outstanding())
-				require.Equal(t, state.Note, next.Note)
-				require.Equal(t, n-1, next.RecordVersion)
-				row = next
-				events, rows, copies = append(events, e), append(rows, next), append(copies, *next)
+				require.Equal(t, string(state.Status()), next.Fee.Status.String())
+				require.Equal(t, state.Outstanding(), next.Fee.Outstanding())
+				require.Equal(t, state.Note, next.Fee.Note)
+				require.Equal(t, n, next.Fee.StreamVersion)
+				if of := of(readmodels.ObjectFee, changes); len(of) > 0 && of[0].Old != nil {
+					require.Equal(t, of[0].Old.Version()+1, next.Fee.RecordVersion)
+				} else if len(of) == 0 {
+					require.Equal(t, rows.Fee.RecordVersion, next.Fee.RecordVersion)
+				}
+				rows = next
+				events, states, copies = append(events, e), append(states, next), append(copies, *next.Fee)
 			}
 		}
 		again, _ := foldFee(t, events...)
-		require.Empty(t, cmp.Diff(row, again))
-		for i := range rows {
-			require.Empty(t, cmp.Diff(copies[i], *rows[i]))
+		require.Empty(t, cmp.Diff(rows, again))
+		for i := range states {
+			require.Empty(t, cmp.Diff(copies[i], *states[i].Fee))
 		}
 	})
 }

@@ -12,6 +12,9 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
+	"payledger/domain/customer"
+	"payledger/domain/fee"
+	"payledger/domain/gateway"
 	"payledger/domain/money"
 	"payledger/domain/payment"
 	"payledger/readmodels"
@@ -19,7 +22,40 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files")
 
-func goldenFee(t require.TestingT) *readmodels.Fee { row, _ := foldFee(t, assessed(t)); return row }
+func goldenFee(t require.TestingT) *readmodels.Fee {
+	state, _ := foldFee(t, assessed(t))
+	return state.Fee
+}
+
+func goldenFeeEvent(t require.TestingT) *readmodels.FeeEvent {
+	state, _ := foldFee(t, assessed(t), fee.NoteAdded{NoteID: allocB, Visibility: fee.VisibilityPatron, Note: "asked for a receipt"})
+	return state.Notes[0]
+}
+
+func goldenGatewayPayment(t require.TestingT) *readmodels.GatewayPayment {
+	state, _, err := readmodels.Fold(nil, recorded(gateway.Stream(payID), 1, gateway.Recorded{
+		ID: payID, OwnerID: userID, OrderID: feeID, PaymentID: "pi_1", PaymentStatus: "requires_action", StatusLiteral: "started",
+		RedirectURL: "https://pay.example/1",
+	}))
+	require.NoError(t, err)
+	return state.(*readmodels.GatewayPayment)
+}
+
+func goldenCustomer(t require.TestingT) *readmodels.CustomerState {
+	var state any
+	for i, data := range []any{
+		customer.Linked{ID: allocA, UserID: userID, CustomerID: "cus_1", Platform: "stripe"},
+		customer.MethodAttached{
+			ID: allocB, UserID: userID, PaymentMethodID: "pm_1", CustomerID: "cus_1", CardHolderName: "Zoë Ω", CardHolderZip: "8000", Platform: "stripe",
+			Card: customer.Card{Brand: "visa", Last4: "4242", ExpMonth: 4, ExpYear: 2031},
+		},
+	} {
+		var err error
+		state, _, err = readmodels.Fold(state, recorded(customer.Stream(userID), int64(i+1), data))
+		require.NoError(t, err)
+	}
+	return state.(*readmodels.CustomerState)
+}
 
 func goldenPayment(t require.TestingT) *readmodels.Payment {
 	p, _, err := readmodels.FoldPayment(nil, recorded(payment.Stream(payID), 1, captured(t, payment.TenderPOS)))
@@ -31,23 +67,31 @@ func goldenPayment(t require.TestingT) *readmodels.Payment {
 func bare(t require.TestingT) *readmodels.Fee {
 	e := assessed(t)
 	e.LoanID, e.Reason, e.Note, e.Amount = "", "", "", amount(t, "500", "JPY")
-	row, _ := foldFee(t, e)
-	return row
+	state, _ := foldFee(t, e)
+	return state.Fee
 }
 
 // The goldens stand indented, to be read; what is printed has no white space.
 func TestPrintedForms(t *testing.T) {
 	t.Parallel()
-	fee, pay := goldenFee(t), goldenPayment(t)
+	fee, pay, event, cust := goldenFee(t), goldenPayment(t), goldenFeeEvent(t), goldenCustomer(t)
 	for name, printed := range map[string][]byte{
-		"fee":               fee.AppendJSON(nil, false),
-		"fee.rest":          fee.AppendJSON(nil, true),
-		"fee.bare":          bare(t).AppendJSON(nil, false),
-		"feepayment":        pay.Rows[0].AppendJSON(nil, false),
-		"feepayment.rest":   pay.Rows[0].AppendJSON(nil, true),
-		"feepayment.bare":   (&readmodels.FeePayment{AmountPaid: amount(t, "1.5", "KWD")}).AppendJSON(nil, true),
-		"payment":           pay.AppendJSON(nil),
-		"payment.no-shares": (&readmodels.Payment{ID: payID, UserID: userID, Tender: "cash", Amount: amount(t, "9.9", "USD"), Credit: amount(t, "9.9", "USD")}).AppendJSON(nil),
+		"fee":                     fee.AppendJSON(nil, false),
+		"fee.rest":                fee.AppendJSON(nil, true),
+		"fee.bare":                bare(t).AppendJSON(nil, false),
+		"feepayment":              pay.Rows[0].AppendJSON(nil, false),
+		"feepayment.rest":         pay.Rows[0].AppendJSON(nil, true),
+		"feepayment.bare":         (&readmodels.FeePayment{AmountPaid: amount(t, "1.5", "KWD")}).AppendJSON(nil, true),
+		"feeevent":                event.AppendJSON(nil, false),
+		"feeevent.rest":           event.AppendJSON(nil, true),
+		"feeevent.bare":           (&readmodels.FeeEvent{}).AppendJSON(nil, false),
+		"feepayment.gateway":      goldenGatewayPayment(t).AppendJSON(nil, true),
+		"feepayment.gateway.bare": (&readmodels.GatewayPayment{}).AppendJSON(nil, false),
+		"paymentcustomer":         cust.Customers[0].AppendJSON(nil, true),
+		"paymentmethod":           cust.Methods[0].AppendJSON(nil, true),
+		"paymentmethod.bare":      (&readmodels.PaymentMethod{}).AppendJSON(nil, false),
+		"payment":                 pay.AppendJSON(nil),
+		"payment.no-shares":       (&readmodels.Payment{ID: payID, UserID: userID, Tender: "cash", Amount: amount(t, "9.9", "USD"), Credit: amount(t, "9.9", "USD")}).AppendJSON(nil),
 	} {
 		var indented, compact bytes.Buffer
 		require.NoError(t, json.Indent(&indented, printed, "", "  "), name)
@@ -76,6 +120,17 @@ func TestKeysAreTheGuides(t *testing.T) {
 	require.Equal(t, fee, keysInOrder(t, bare(t).AppendJSON(nil, false)))
 	require.Equal(t, pay, keysInOrder(t, goldenPayment(t).Rows[0].AppendJSON(nil, false)))
 	require.Equal(t, pay, keysInOrder(t, (&readmodels.FeePayment{}).AppendJSON(nil, false)))
+	event := append([]string{"id", "_owner", "feeId", "eventType", "eventType_", "eventDate", "actorUserId", "note"}, common...)
+	require.Equal(t, event, keysInOrder(t, goldenFeeEvent(t).AppendJSON(nil, false)))
+	gateway := append([]string{"id", "_owner", "ownerId", "orderId", "paymentId", "paymentStatus", "statusLiteral", "redirectUrl"}, common...)
+	require.Equal(t, gateway, keysInOrder(t, goldenGatewayPayment(t).AppendJSON(nil, false)))
+	require.Equal(t, append([]string{"id", "_owner", "userId", "customerId", "platform"}, common...),
+		keysInOrder(t, goldenCustomer(t).Customers[0].AppendJSON(nil, false)))
+	method := append([]string{
+		"id", "_owner", "paymentMethodId", "userId", "customerId", "cardHolderName", "cardHolderZip", "platform", "cardInfo",
+	}, common...)
+	require.Equal(t, method, keysInOrder(t, goldenCustomer(t).Methods[0].AppendJSON(nil, false)))
+	require.Equal(t, method, keysInOrder(t, (&readmodels.PaymentMethod{}).AppendJSON(nil, false)))
 }
 
 func keysInOrder(t *testing.T, object []byte) []string {
@@ -88,8 +143,8 @@ func keysInOrder(t *testing.T, object []byte) []string {
 		key, err := dec.Token()
 		require.NoError(t, err)
 		keys = append(keys, key.(string))
-		_, err = dec.Token()
-		require.NoError(t, err)
+		var value json.RawMessage
+		require.NoError(t, dec.Decode(&value))
 	}
 	return keys
 }
@@ -130,6 +185,14 @@ func TestEnumsHaveWords(t *testing.T) {
 	for n, word := range readmodels.FeeStatuses() {
 		require.Equal(t, word, readmodels.FeeStatus(n).String())
 	}
+	for n, word := range readmodels.PaymentMethods() {
+		require.Equal(t, word, readmodels.PaidBy(n).String())
+	}
+	for n, word := range readmodels.PaymentStatuses() {
+		require.Equal(t, word, readmodels.PaymentStatus(n).String())
+	}
+	require.Equal(t, []string{"assessed", "paymentAttempt", "paymentSuccess", "paymentFail", "waived", "canceled", "note"}, readmodels.FeeEventTypes())
+	require.Equal(t, "note", readmodels.EventNote.String())
 	require.Equal(t, "9", readmodels.FeeStatus(9).String())
 }
 

@@ -4,19 +4,36 @@
 package readmodels
 
 import (
+	"strings"
 	"time"
 
 	"payledger/domain/money"
 )
 
-// Object names a row type of the contract in camelCase, as it stands in payloads.
+// Object names a row type of the contract by its name in payloads and, where one name has two shapes, the shape: the
+// keys of read models and the header ledger-schema begin with it.
 type Object string
 
 // The objects of this version.
 const (
-	ObjectFee        Object = "fee"
-	ObjectFeePayment Object = "feePayment"
+	ObjectFee             Object = "fee"
+	ObjectFeePayment      Object = "feePayment" // ledger shape: one allocation of a payment
+	ObjectGatewayPayment  Object = "feePayment.gateway"
+	ObjectFeeEvent        Object = "feeEvent"
+	ObjectPaymentCustomer Object = "paymentCustomer"
+	ObjectPaymentMethod   Object = "paymentMethod"
 )
+
+// Objects returns all objects, each shape by itself.
+func Objects() []Object {
+	return []Object{ObjectFee, ObjectFeePayment, ObjectGatewayPayment, ObjectFeeEvent, ObjectPaymentCustomer, ObjectPaymentMethod}
+}
+
+// Name returns the object's name in payloads and topics, in camelCase: both shapes of feePayment have one.
+func (o Object) Name() string {
+	name, _, _ := strings.Cut(string(o), ".")
+	return name
+}
 
 // Action says what a change did to a row; the word stands in topic names.
 type Action string
@@ -30,19 +47,24 @@ const (
 
 // Row is a row of the contract, printable in the guide's order of keys, all keys always, null when empty.
 type Row interface {
-	// Key returns the row's identity within its tenant.
+	// Key returns the row's id, its identity among the rows of its object and tenant.
 	Key() string
-	// Root returns the id of the fee whose document shows this row.
-	Root() string
+	// Parent returns the id of the fee whose document shows this row as well, empty for none.
+	Parent() string
 	// Owner returns the id of the user whose row it is (_owner).
 	Owner() string
 	// Version returns the recordVersion.
 	Version() int64
+	// Active returns isActive.
+	Active() bool
 	// AppendJSON appends the row; withIndex adds the <enum>_idx keys that REST and route answers have.
 	AppendJSON(dst []byte, withIndex bool) []byte
+	// Deleted returns a copy with isActive false.
+	Deleted() Row
 }
 
-// Change is what one event did to one row. Old is nil for created. New is never nil: deleted carries the row with isActive false.
+// Change is what one event did to one row. Old is nil for created, else the row before. New is the row after; one that was
+// deleted has isActive false.
 type Change struct {
 	Object Object
 	Action Action
@@ -67,10 +89,47 @@ type Fee struct {
 	UpdatedAt        time.Time
 
 	// The sums behind the status, and the last event folded in. They are columns of the table, not keys of the payload.
-	Paid      money.Amount // net of allocations
-	Reduced   money.Amount // waived, written off, discounted
-	Cancelled bool
-	Position  int64
+	Paid          money.Amount // net of what payments and credits settled
+	Reduced       money.Amount // waived, written off
+	Reserved      money.Amount // for payments that are on their way
+	Cancelled     bool
+	StreamVersion int64 // of that event: notes of staff are events that don't change this row
+	Position      int64
+}
+
+// FeeState is what the stream of a fee is folded to: its row, and of its feeEvents those that may still change. Never
+// change one: values are shared.
+type FeeState struct {
+	Fee   *Fee
+	Notes []*FeeEvent // hidden ones too
+}
+
+// Note returns a note by its id, nil for none.
+func (s *FeeState) Note(id string) *FeeEvent {
+	for _, n := range s.Notes {
+		if n.ID == id {
+			return n
+		}
+	}
+	return nil
+}
+
+// FeeEvent is a row of the object feeEvent: an event of a fee's stream that matters to a reader.
+type FeeEvent struct {
+	Tenant        string
+	ID            string // of the event; a note's own
+	FeeID         string
+	UserID        string // of the fee
+	EventType     FeeEventType
+	EventDate     time.Time
+	ActorUserID   string // empty if no person did it
+	Note          string
+	StaffOnly     bool // a note that no member may see, nor the document of the fee show; no key of the payload
+	IsActive      bool
+	RecordVersion int64
+	CreatedAt     time.Time
+	UpdatedAt     time.Time
+	Position      int64
 }
 
 // FeePayment is a row of the object feePayment in its ledger shape: one allocation of a payment, folded from stream payment-<id>.
@@ -81,7 +140,7 @@ type FeePayment struct {
 	FeeID                 string
 	AmountPaid            money.Amount
 	UserID                string
-	PaymentMethod         PaymentMethod
+	PaymentMethod         PaidBy
 	PaymentStatus         PaymentStatus
 	PaymentDate           time.Time
 	StripePaymentIntentID string
@@ -103,40 +162,104 @@ type Payment struct {
 	Tender   string
 	Amount   money.Amount
 	Credit   money.Amount // the rest that became a credit, zero for none
-	Rows     []FeePayment // in the order of the payment's allocations
+	Rows     []FeePayment // in the order in which money was allocated, those that hold none any more too
 	Position int64
 }
 
-// FeeStatus is the contract's enum fee.status; its numbers are the wire's.
-type FeeStatus int
+// GatewayPayment is a row of the object feePayment in its gateway shape, folded from stream gatewaypayment-<id>. Never
+// change one: values are shared.
+type GatewayPayment struct {
+	Tenant        string
+	ID            string
+	OwnerID       string
+	OrderID       string // of the fee
+	PaymentID     string // the gateway's
+	PaymentStatus string // the gateway's word
+	StatusLiteral string // started, success, failed, canceled
+	RedirectURL   string
+	IsActive      bool
+	RecordVersion int64
+	CreatedAt     time.Time
+	UpdatedAt     time.Time
+	Position      int64
+}
 
-// The values of fee.status.
-const (
-	FeeUnpaid FeeStatus = iota
-	FeePaymentInProgress
-	FeePaid
-	FeeWaived
-	FeeCanceled
-)
+// PaymentCustomer is a row of the object paymentCustomer: who a person is to the gateway.
+type PaymentCustomer struct {
+	Tenant        string
+	ID            string
+	UserID        string
+	CustomerID    string // the gateway's
+	Platform      string
+	IsActive      bool
+	RecordVersion int64
+	CreatedAt     time.Time
+	UpdatedAt     time.Time
+	Position      int64
+}
 
-// PaymentMethod is the contract's enum feePayment.paymentMethod.
-type PaymentMethod int
+// PaymentMethod is a row of the object paymentMethod: a card that a person left with the gateway.
+type PaymentMethod struct {
+	Tenant          string
+	ID              string
+	PaymentMethodID string // the gateway's
+	UserID          string
+	CustomerID      string // the gateway's
+	CardHolderName  string
+	CardHolderZip   string
+	Platform        string
+	Card            Card
+	IsActive        bool
+	RecordVersion   int64
+	CreatedAt       time.Time
+	UpdatedAt       time.Time
+	Position        int64
+}
 
-// The values of feePayment.paymentMethod. Tenders without a word of their own are PaymentMethodOther.
-const (
-	PaymentMethodStripe PaymentMethod = iota
-	PaymentMethodCash
-	PaymentMethodPOS
-	PaymentMethodOther
-)
+// Card is all that is known of a card (cardInfo).
+type Card struct {
+	Brand    string `json:"brand"`
+	Last4    string `json:"last4"`
+	ExpMonth int    `json:"expMonth"`
+	ExpYear  int    `json:"expYear"`
+}
 
-// PaymentStatus is the contract's enum feePayment.paymentStatus.
-type PaymentStatus int
+// CustomerState is what the stream customer-<userId> is folded to. Never change one: values are shared.
+type CustomerState struct {
+	Customers []*PaymentCustomer // one for each of the ids that the events give
+	Methods   []*PaymentMethod   // detached ones too
+}
 
-// The values of feePayment.paymentStatus.
-const (
-	PaymentPending PaymentStatus = iota
-	PaymentComplete
-	PaymentFailed
-	PaymentCanceled
-)
+// Credits are the credits of a person, folded from stream credit-<userId>. They are no row of the contract. Never change
+// one: values are shared.
+type Credits struct {
+	Lots []CreditLot // in the order of their granting, spent ones too
+}
+
+// Lot returns a lot by its id, nil for none.
+func (c *Credits) Lot(id string) *CreditLot {
+	if c == nil {
+		return nil
+	}
+	for i := range c.Lots {
+		if c.Lots[i].ID == id {
+			return &c.Lots[i]
+		}
+	}
+	return nil
+}
+
+// CreditLot is one credit, and what is left of it.
+type CreditLot struct {
+	Tenant    string
+	ID        string
+	UserID    string
+	Source    string
+	PaymentID string // empty for none
+	Granted   money.Amount
+	Remaining money.Amount
+	GrantedAt time.Time
+	CreatedAt time.Time
+	UpdatedAt time.Time
+	Position  int64
+}

@@ -10,6 +10,7 @@ type Event interface{ isExtensionEvent() }
 type Put struct {
 	Object   string    `json:"object"` // of the document, such as fee
 	ID       string    `json:"id"`     // of the document
+	Stream   string    `json:"stream"` // that the document's row is folded from
 	Name     string    `json:"name"`   // of the list
 	Elements []Element `json:"elements"`
 }

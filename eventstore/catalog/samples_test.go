@@ -81,7 +81,8 @@ func samples() map[string]any {
 		"customer.method_detached": customer.MethodDetached{ID: sampleOther, Cause: "user"},
 		"policy.reasons_set":       policy.ReasonsSet{Kind: policy.KindWaive, Codes: []string{"goodwill", "hardship"}},
 		"extends.put": extension.Put{
-			Object: "fee", ID: sampleFee, Name: "reminders", Elements: []extension.Element{{ID: "r1", Value: `{"id": "r1", "sent": [1, null]}`}},
+			Object: "fee", ID: sampleFee, Stream: fee.Stream(sampleFee), Name: "reminders",
+			Elements: []extension.Element{{ID: "r1", Value: `{"id": "r1", "sent": [1, null]}`}},
 		},
 		"id.claimed": claim.Claimed{Object: "feeEvent", ID: sampleOther, Stream: fee.Stream(sampleFee)},
 	}

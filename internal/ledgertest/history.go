@@ -1,6 +1,7 @@
 package ledgertest
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -39,7 +40,7 @@ func (l *Log) command(t testing.TB) {
 	id := l.Fees[l.random.IntN(len(l.Fees))]
 	state := l.fees[id]
 	owed := state.Outstanding()
-	switch l.random.IntN(6) {
+	switch l.random.IntN(9) {
 	case 0:
 		l.Change(t, id, fee.Annotate{Note: l.text(), At: l.now})
 	case 1:
@@ -49,6 +50,8 @@ func (l *Log) command(t testing.TB) {
 			part := money.New(1+l.random.Int64N(owed.Minor()), owed.Currency())
 			l.Change(t, id, fee.Waive{ReductionID: l.id(), Amount: part, Reason: "goodwill", Note: l.text(), At: l.now})
 		}
+	case 3, 4, 5:
+		l.live(t, id)
 	default:
 		l.Pay(t, state.UserID, int64(1+l.random.IntN(8000)))
 	}
@@ -118,10 +121,10 @@ func (l *Log) Pay(t testing.TB, user string, cents int64) string {
 	}
 	for _, id := range l.Fees {
 		state := l.fees[id]
-		if state.UserID != user || !state.Outstanding().IsPositive() || !p.Credit.IsPositive() {
+		if state.UserID != user || !state.Free().IsPositive() || !p.Credit.IsPositive() {
 			continue
 		}
-		share := money.Min(p.Credit, state.Outstanding())
+		share := money.Min(p.Credit, state.Free())
 		var err error
 		p.Credit, err = p.Credit.Sub(share)
 		require.NoError(t, err)
@@ -130,11 +133,15 @@ func (l *Log) Pay(t testing.TB, user string, cents int64) string {
 	if p.Credit.IsPositive() {
 		p.CreditID = l.id()
 	}
+	made := &taken{id: p.PaymentID, user: user, shares: slices.Clone(p.Allocations)}
+	l.payments = append(l.payments, made)
 	l.Queue(t, payment.Stream(p.PaymentID), user, p)
 	for _, a := range p.Allocations {
 		l.decide(t, a.FeeID, fee.ApplyPayment{PaymentID: p.PaymentID, AllocationID: a.ID, Amount: a.Amount, At: l.now})
 	}
 	if p.CreditID != "" {
+		made.credit = &lot{id: p.CreditID, user: user, granted: p.Credit, left: p.Credit}
+		l.lots = append(l.lots, made.credit)
 		l.Queue(t, credit.Stream(user), user, credit.Granted{
 			CreditID: p.CreditID, UserID: user, Amount: p.Credit, Source: credit.SourceOverpayment, PaymentID: p.PaymentID, GrantedAt: l.now,
 		})

@@ -34,6 +34,7 @@ type Log struct {
 	Fees    []string // ids, in the order in which they were assessed
 	Users   []string
 
+	life
 	now    time.Time
 	random *rand.Rand
 	fees   map[string]fee.State
@@ -91,7 +92,7 @@ func (l *Log) id() string {
 func (l *Log) Queue(t testing.TB, stream, user string, data any) {
 	t.Helper()
 	key, ok := l.keys[user]
-	if !ok {
+	if !ok && user != "" {
 		var err error
 		key, err = l.Keys.Ensure(t.Context(), Tenant, user)
 		require.NoError(t, err)

@@ -1,15 +1,13 @@
-// Package documents is the projection that keeps one document for each fee, found by search.
+// Package documents is the projection that keeps one document for each row, found by search.
 package documents
 
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 	"github.com/jackc/pgx/v5"
 
-	"payledger/domain/fee"
 	"payledger/eventstore/catalog"
 	"payledger/readmodels"
 	"payledger/readmodels/documents"
@@ -20,7 +18,7 @@ const cachedDocuments = 20_000
 
 // Projector folds events into documents. It belongs to one runner.
 type Projector struct {
-	// known are documents as they stand in the table. Reset drops them.
+	// known are documents of fees as they stand in the table. Reset drops them.
 	known *simplelru.LRU[documents.Key, *readmodels.Document]
 }
 
@@ -42,22 +40,18 @@ func (p *Projector) Version() int { return documents.ProjectionVersion }
 // Handles lists the events that change documents.
 func (p *Projector) Handles() []string {
 	return []string{
-		"fee.assessed", "fee.waived", "fee.reduction_released", "fee.cancelled", "fee.payment_applied", "fee.annotated",
-		"payment.captured",
+		"fee.assessed", "fee.waived", "fee.reduction_released", "fee.cancelled", "fee.payment_applied", "fee.annotated", "fee.adjusted",
+		"fee.written_off", "fee.reduction_reversed", "fee.note_added", "fee.note_changed", "fee.note_hidden", "fee.payment_reserved",
+		"fee.reservation_released", "fee.payment_unapplied", "fee.credit_applied", "fee.credit_unapplied",
+		"payment.captured", "payment.started", "payment.failed", "payment.cancelled", "payment.voided", "payment.reallocated", "payment.annotated",
+		"gateway_payment.recorded", "gateway_payment.updated", "gateway_payment.deleted",
+		"customer.linked", "customer.method_attached", "customer.method_detached", "extends.put",
 	}
 }
 
 // Ignores lists the events that change none.
 func (p *Projector) Ignores() []string {
-	return []string{
-		"fee.adjusted", "fee.written_off", "fee.reduction_reversed", "fee.payment_reserved", "fee.reservation_released",
-		"fee.payment_unapplied", "fee.credit_applied", "fee.credit_unapplied", "fee.note_added", "fee.note_changed", "fee.note_hidden",
-		"payment.started", "payment.failed", "payment.cancelled", "payment.voided", "payment.reallocated", "payment.annotated",
-		"credit.granted", "credit.spent", "credit.returned", "credit.reversed",
-		"gateway_payment.recorded", "gateway_payment.updated", "gateway_payment.deleted",
-		"customer.linked", "customer.method_attached", "customer.method_detached",
-		"policy.reasons_set", "extends.put", "id.claimed",
-	}
+	return []string{"credit.granted", "credit.spent", "credit.returned", "credit.reversed", "policy.reasons_set", "id.claimed"}
 }
 
 // Tables names the table of documents.
@@ -71,135 +65,30 @@ func (p *Projector) EnsureSchema(ctx context.Context, tx pgx.Tx) (bool, error) {
 // Reset forgets the documents.
 func (p *Projector) Reset() { p.known.Purge() }
 
-// Apply loads the documents that the events change, folds, and writes each changed document once.
+// Apply folds the events on the states of their streams, which the documents hold, loads the other documents that change by
+// it, and writes each changed document once.
 func (p *Projector) Apply(ctx context.Context, tx pgx.Tx, events []catalog.Event) error {
 	b := newBatch(len(events))
-	if err := b.prepare(events); err != nil {
+	if err := p.loadStates(ctx, tx, b, events); err != nil {
 		return err
 	}
-	if err := p.load(ctx, tx, b); err != nil {
+	if err := b.foldStreams(events); err != nil {
 		return err
 	}
-	if err := b.fold(events); err != nil {
+	if err := p.loadDocuments(ctx, tx, b); err != nil {
 		return err
 	}
-	entries := b.entries()
+	entries, err := b.foldDocuments(events)
+	if err != nil {
+		return err
+	}
 	if err := documents.Write(ctx, tx, entries); err != nil {
 		return err
 	}
 	for i := range entries {
-		p.known.Add(entries[i].Key, entries[i].Document)
-	}
-	return nil
-}
-
-// load finds the documents as they are before the batch. A new fee is looked for as well: a payment may have come first.
-func (p *Projector) load(ctx context.Context, tx pgx.Tx, b *batch) error {
-	var missing []documents.Key
-	for _, e := range b.order {
-		if d, ok := p.known.Get(e.Key); ok {
-			e.Document = d
-		} else {
-			missing = append(missing, e.Key)
-		}
-	}
-	if len(missing) == 0 {
-		return nil
-	}
-	loaded, err := documents.Load(ctx, tx, missing)
-	for i := range loaded {
-		b.roots[loaded[i].Key].Document = loaded[i].Document
-	}
-	return err
-}
-
-// batch is the documents of the events of one transaction.
-type batch struct {
-	roots    map[documents.Key]*documents.Entry
-	order    []*documents.Entry          // as they were named first
-	payments map[int][]readmodels.Change // row changes of payment events, by their index in the batch
-}
-
-func newBatch(n int) *batch {
-	return &batch{roots: make(map[documents.Key]*documents.Entry, n), payments: make(map[int][]readmodels.Change)}
-}
-
-// prepare finds out which documents the events change. A fee's events name it by their stream, a payment's by its rows.
-func (b *batch) prepare(events []catalog.Event) error {
-	for i := range events {
-		ev := &events[i]
-		if id, isFee := strings.CutPrefix(ev.Stream.Name, fee.Stream("")); isFee {
-			b.root(documents.Key{Tenant: ev.Stream.Tenant, FeeID: id})
-			continue
-		}
-		if ev.Version != 1 { // a payment has but one event
-			return fmt.Errorf("%w: version %d of %s", readmodels.ErrUnexpectedEvent, ev.Version, ev.Stream)
-		}
-		_, changes, err := readmodels.Fold(nil, *ev)
-		if err != nil {
-			return err
-		}
-		for _, c := range changes {
-			b.root(documents.Key{Tenant: ev.Stream.Tenant, FeeID: c.New.Root()})
-		}
-		b.payments[i] = changes
-	}
-	return nil
-}
-
-// root returns the entry of a document, a new one if need be.
-func (b *batch) root(key documents.Key) *documents.Entry {
-	e, ok := b.roots[key]
-	if !ok {
-		e = &documents.Entry{Key: key}
-		b.roots[key] = e
-		b.order = append(b.order, e)
-	}
-	return e
-}
-
-// fold applies the events in order.
-func (b *batch) fold(events []catalog.Event) error {
-	for i := range events {
-		ev := &events[i]
-		changes, isPayment := b.payments[i]
-		if !isPayment {
-			var err error
-			if changes, err = b.foldFee(ev); err != nil {
-				return err
-			}
-		}
-		for _, c := range changes {
-			e := b.root(documents.Key{Tenant: ev.Stream.Tenant, FeeID: c.New.Root()})
-			e.Document = readmodels.FoldDocument(e.Document, c)
-			e.Position, e.Epoch = ev.Position, ev.Epoch
+		if entries[i].Object == readmodels.ObjectFee { // others hardly ever change
+			p.known.Add(entries[i].Key, entries[i].Document)
 		}
 	}
 	return nil
-}
-
-// foldFee applies an event of a fee to the row in its document.
-func (b *batch) foldFee(ev *catalog.Event) ([]readmodels.Change, error) {
-	e := b.root(documents.Key{Tenant: ev.Stream.Tenant, FeeID: strings.TrimPrefix(ev.Stream.Name, fee.Stream(""))})
-	var row *readmodels.Fee
-	version := int64(0)
-	if e.Document != nil && e.Document.Fee != nil {
-		row = e.Document.Fee
-		version = row.RecordVersion + 1
-	}
-	// Each event is one version of the row; anything else means that document and log are out of step.
-	if ev.Version != version+1 {
-		return nil, fmt.Errorf("%w: version %d of %s on the row of version %d", readmodels.ErrUnexpectedEvent, ev.Version, ev.Stream, version)
-	}
-	_, changes, err := readmodels.FoldFee(row, *ev)
-	return changes, err
-}
-
-// entries returns the documents in the order in which they were named first.
-func (b *batch) entries() []documents.Entry {
-	entries := make([]documents.Entry, len(b.order))
-	for i, e := range b.order {
-		entries[i] = *e
-	}
-	return entries
 }

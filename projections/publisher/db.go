@@ -65,16 +65,20 @@ func (s *session) dbMessages(f *folded) []outgoing {
 // bodySize is room for the usual row twice.
 const bodySize = 1200
 
-// rowBody prints a row change: the row, for updated the row before as well.
+// rowBody prints a row change: the row as created; the row before and after; of a deleted one the last live row, inactive.
 func rowBody(c readmodels.Change) []byte {
 	body := make([]byte, 0, bodySize)
-	if c.Action != readmodels.ActionUpdated {
-		return c.New.AppendJSON(body, false)
+	switch c.Action {
+	case readmodels.ActionDeleted:
+		return c.Old.Deleted().AppendJSON(body, false)
+	case readmodels.ActionUpdated:
+		body = append(append(append(body, `{"old_`...), c.Object.Name()...), `":`...)
+		body = c.Old.AppendJSON(body, false)
+		body = append(append(append(body, `,"`...), c.Object.Name()...), `":`...)
+		return append(c.New.AppendJSON(body, false), '}')
+	case readmodels.ActionCreated:
 	}
-	body = append(append(append(body, `{"old_`...), c.Object...), `":`...)
-	body = c.Old.AppendJSON(body, false)
-	body = append(append(append(body, `,"`...), c.Object...), `":`...)
-	return append(c.New.AppendJSON(body, false), '}')
+	return c.New.AppendJSON(body, false)
 }
 
 func markOf(rec *eventstore.Recorded) mark {

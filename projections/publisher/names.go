@@ -5,8 +5,8 @@ import "payledger/readmodels"
 // topicNames are the topics of a session, worked out once.
 type topicNames struct {
 	rows      map[rowChange]string
-	documents map[string]string // by action, of the fee
-	routes    map[string]Topic  // by topic
+	documents map[readmodels.Object]map[string]string // by object and action
+	routes    map[string]Topic                        // by topic
 	journal   string
 }
 
@@ -16,18 +16,20 @@ type rowChange struct {
 }
 
 func newTopicNames(cfg TopicConfig) topicNames {
-	n := topicNames{rows: make(map[rowChange]string), documents: make(map[string]string), routes: make(map[string]Topic)}
-	for _, topic := range Topics(cfg) {
-		switch topic.Kind {
-		case KindDB:
-			n.rows[rowChange{readmodels.Object(topic.Object), readmodels.Action(topic.Action)}] = topic.Topic
-		case KindIndex:
-			n.documents[topic.Action] = topic.Topic
-		case KindRoute:
-			n.routes[topic.Topic] = topic
-		case KindJournal:
-			n.journal = topic.Topic
+	n := topicNames{
+		rows: make(map[rowChange]string), documents: make(map[readmodels.Object]map[string]string), routes: make(map[string]Topic), journal: cfg.Journal(),
+	}
+	for _, object := range readmodels.Objects() {
+		for _, action := range rowActions() {
+			n.rows[rowChange{object, action}] = cfg.DB(object.Name(), string(action))
 		}
+		n.documents[object] = make(map[string]string)
+		for _, action := range documentActions() {
+			n.documents[object][action] = cfg.Index(object.Name(), action)
+		}
+	}
+	for _, topic := range routes(cfg.withDefaults()) {
+		n.routes[topic.Topic] = topic
 	}
 	return n
 }

@@ -3,19 +3,19 @@ package documents
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"payledger/domain/fee"
+	"payledger/domain/extension"
+	"payledger/eventstore"
 	"payledger/eventstore/catalog"
 	"payledger/readmodels"
 	"payledger/readmodels/checkpoints"
 	"payledger/readmodels/digest"
 )
 
-const sqlAll = `SELECT tenant, id, position, body FROM documents_v1.documents`
+const sqlAll = `SELECT tenant, object, id, position, body FROM documents_v1.documents`
 
 // Digest sums up all documents and reads the checkpoint in one snapshot. checkpoints.ErrNotBuilt: there are no documents yet.
 func Digest(ctx context.Context, pool *pgxpool.Pool) (digest.Stored, error) {
@@ -30,13 +30,13 @@ func Digest(ctx context.Context, pool *pgxpool.Pool) (digest.Stored, error) {
 			return err
 		}
 		var (
-			row        digest.Row
-			tenant, id string
-			position   int64
-			body       []byte
+			row      digest.Row
+			key      Key
+			position int64
+			body     []byte
 		)
-		_, err = pgx.ForEachRow(rows, []any{&tenant, &id, &position, &body}, func() error {
-			row = canonical(row[:0], tenant, id, position, body)
+		_, err = pgx.ForEachRow(rows, []any{&key.Tenant, &key.Object, &key.ID, &position, &body}, func() error {
+			row = canonical(row[:0], key, position, body)
 			stored.Sum.Add(row)
 			return nil
 		})
@@ -50,35 +50,47 @@ func Digest(ctx context.Context, pool *pgxpool.Pool) (digest.Stored, error) {
 
 // Replay folds a log in memory into what the table should hold. The zero value is at the beginning.
 type Replay struct {
+	states  map[eventstore.StreamID]any
 	entries map[Key]*Entry
 }
 
 // Apply folds the next event.
 func (r *Replay) Apply(ev catalog.Event) error {
-	if r.entries == nil {
-		r.entries = make(map[Key]*Entry)
+	if r.states == nil {
+		r.states, r.entries = make(map[eventstore.StreamID]any), make(map[Key]*Entry)
 	}
-	var state any
-	if id, isFee := strings.CutPrefix(ev.Stream.Name, fee.Stream("")); isFee {
-		if e := r.entries[Key{Tenant: ev.Stream.Tenant, FeeID: id}]; e != nil && e.Document.Fee != nil {
-			state = e.Document.Fee
-		}
-	}
-	_, changes, err := readmodels.Fold(state, ev)
+	state, changes, err := readmodels.Fold(r.states[ev.Stream], ev)
 	if err != nil {
 		return err
 	}
-	for _, c := range changes {
-		key := Key{Tenant: ev.Stream.Tenant, FeeID: c.New.Root()}
-		e := r.entries[key]
-		if e == nil {
-			e = &Entry{Key: key}
-			r.entries[key] = e
+	r.states[ev.Stream] = state
+	for _, change := range changes {
+		for _, ref := range change.Documents() {
+			e := r.entry(ev, ref)
+			e.Document = e.Document.Fold(ref, change)
 		}
-		e.Document = readmodels.FoldDocument(e.Document, c)
-		e.Position, e.Epoch = ev.Position, ev.Epoch
+	}
+	if s, ok := state.(*readmodels.FeeState); ok {
+		e := r.entry(ev, readmodels.Ref{Object: readmodels.ObjectFee, ID: s.Fee.ID})
+		e.Document = e.Document.With(s.Fee)
+	}
+	if put, ok := ev.Data.(extension.Put); ok {
+		e := r.entry(ev, readmodels.ExtendedBy(put))
+		e.Document, _ = e.Document.Extend(put)
 	}
 	return nil
+}
+
+// entry returns the document that an event changes.
+func (r *Replay) entry(ev catalog.Event, ref readmodels.Ref) *Entry {
+	key := Key{ev.Stream.Tenant, ref}
+	e := r.entries[key]
+	if e == nil {
+		e = &Entry{Key: key}
+		r.entries[key] = e
+	}
+	e.Position, e.Epoch = ev.Position, ev.Epoch
+	return e
 }
 
 // Sum returns the digest of the documents so far.
@@ -86,7 +98,7 @@ func (r *Replay) Sum() digest.Sum {
 	var sum digest.Sum
 	var row digest.Row
 	for _, e := range r.entries {
-		row = canonical(row[:0], e.Tenant, e.FeeID, e.Position, e.Indexed().Body)
+		row = canonical(row[:0], e.Key, e.Position, e.Indexed().Body)
 		sum.Add(row)
 	}
 	return sum

@@ -1,5 +1,5 @@
-// Package documents holds one document for each fee, with what belongs to it as extends: the embedded default of search,
-// and what Elasticsearch mirrors. The projection "documents" alone writes here.
+// Package documents holds one document for each row of every object, with what belongs to it as extends: the embedded default
+// of search, and what Elasticsearch mirrors. The projection "documents" alone writes here.
 package documents
 
 import (
@@ -8,6 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"payledger/eventstore"
 	"payledger/readmodels"
 	"payledger/readmodels/checkpoints"
 )
@@ -26,7 +27,7 @@ func Projection() checkpoints.Projection {
 // Words are made by our own code (search.Index) and stored as they are: Postgres analyses no text. Filters stand among them
 // and need no index of their own; those on created_at, updated_at and amount are the orders. The index on position
 // is the feed of the mirror: what changed after a checkpoint, each document once. state is what the document is folded
-// from; body is what is shown. The key is made last: while the table is empty all its indexes seem equally good, and the
+// from; body is what is shown. stream is that of rows which have it in common with others, and whose ids don't tell it. The key is made last: while the table is empty all its indexes seem equally good, and the
 // planner takes the newest.
 const sqlCreateSchema = `
 CREATE SCHEMA documents_v1;
@@ -48,12 +49,14 @@ CREATE TABLE documents_v1.documents (
     position   bigint      NOT NULL,             -- of the newest event folded in
     epoch      bigint      NOT NULL,             -- of that event
     body       json        NOT NULL,
-    state      json        NOT NULL
+    state      json        NOT NULL,
+    stream     text        COLLATE "C"           -- null where it isn't asked for
 );
 CREATE INDEX documents_created_idx ON documents_v1.documents (tenant, object, created_at, id);
 CREATE INDEX documents_owner_idx ON documents_v1.documents (tenant, object, owner, created_at, id);
 CREATE INDEX documents_updated_idx ON documents_v1.documents (tenant, object, updated_at, id);
 CREATE INDEX documents_amount_idx ON documents_v1.documents (tenant, object, amount, id);
+CREATE INDEX documents_stream_idx ON documents_v1.documents (tenant, stream) WHERE stream IS NOT NULL;
 CREATE INDEX documents_position_idx ON documents_v1.documents (position);
 -- New words wait in a list that the writer sorts in when it is full. With 4 MB, the default, that takes a second.
 CREATE INDEX documents_words_idx ON documents_v1.documents USING gin (words) WITH (gin_pending_list_limit = 64); -- kB
@@ -75,10 +78,10 @@ func EnsureSchema(ctx context.Context, tx pgx.Tx) (created bool, err error) {
 	return true, nil
 }
 
-// Key identifies a fee's document.
+// Key identifies a document.
 type Key struct {
 	Tenant string
-	FeeID  string
+	readmodels.Ref
 }
 
 // Entry is a document with its place in the log.
@@ -94,26 +97,56 @@ type Querier interface {
 	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
 }
 
-// OFFSET 0 keeps the planner from turning the join round: one look-up by key for each wanted document, however many there are.
-const sqlLoad = `
-SELECT found.* FROM unnest($1::text[], $2::text[]) AS wanted (tenant, id) CROSS JOIN LATERAL (
-    SELECT tenant, id, position, epoch, state FROM documents_v1.documents AS d
-    WHERE d.tenant = wanted.tenant AND d.object = 'fee' AND d.id = wanted.id OFFSET 0) AS found`
+// OFFSET 0 keeps the planner from turning the joins round: one look-up by an index for each wanted key, however many there are.
+const (
+	sqlLoad = `
+SELECT found.* FROM unnest($1::text[], $2::text[], $3::text[]) AS wanted (tenant, object, id) CROSS JOIN LATERAL (
+    SELECT tenant, object, id, position, epoch, state FROM documents_v1.documents AS d
+    WHERE d.tenant = wanted.tenant AND d.object = wanted.object AND d.id = wanted.id OFFSET 0) AS found`
+
+	sqlLoadOfStreams = `
+SELECT found.* FROM unnest($1::text[], $2::text[]) AS wanted (tenant, stream) CROSS JOIN LATERAL (
+    SELECT tenant, object, id, position, epoch, state, created_at FROM documents_v1.documents AS d
+    WHERE d.tenant = wanted.tenant AND d.stream = wanted.stream OFFSET 0) AS found ORDER BY created_at, id`
+)
 
 // Load returns the documents that are there.
 func Load(ctx context.Context, db Querier, keys []Key) ([]Entry, error) {
-	tenants, ids := make([]string, len(keys)), make([]string, len(keys))
-	for i, k := range keys {
-		tenants[i], ids[i] = k.Tenant, k.FeeID
+	if len(keys) == 0 {
+		return nil, nil
 	}
-	rows, err := db.Query(ctx, sqlLoad, tenants, ids)
+	tenants, objects, ids := make([]string, len(keys)), make([]string, len(keys)), make([]string, len(keys))
+	for i, k := range keys {
+		tenants[i], objects[i], ids[i] = k.Tenant, string(k.Object), k.ID
+	}
+	rows, err := db.Query(ctx, sqlLoad, tenants, objects, ids)
+	return collect(rows, err)
+}
+
+// LoadOfStreams returns the documents whose rows are folded from streams that tell of several: of payments and of customers. They
+// come in the order in which the rows were made.
+func LoadOfStreams(ctx context.Context, db Querier, streams []eventstore.StreamID) ([]Entry, error) {
+	if len(streams) == 0 {
+		return nil, nil
+	}
+	tenants, names := make([]string, len(streams)), make([]string, len(streams))
+	for i, id := range streams {
+		tenants[i], names[i] = id.Tenant, id.Name
+	}
+	rows, err := db.Query(ctx, sqlLoadOfStreams, tenants, names)
+	return collect(rows, err)
+}
+
+func collect(rows pgx.Rows, err error) ([]Entry, error) {
 	if err != nil {
 		return nil, fmt.Errorf("load documents: %w", err)
 	}
 	entries, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (Entry, error) {
 		var e Entry
 		var state []byte
-		if err := row.Scan(&e.Tenant, &e.FeeID, &e.Position, &e.Epoch, &state); err != nil {
+		targets := make([]any, len(row.FieldDescriptions()))
+		copy(targets, []any{&e.Tenant, &e.Object, &e.ID, &e.Position, &e.Epoch, &state})
+		if err := row.Scan(targets...); err != nil {
 			return e, err
 		}
 		var err error
@@ -128,16 +161,16 @@ func Load(ctx context.Context, db Querier, keys []Key) ([]Entry, error) {
 
 const sqlUpsert = `
 INSERT INTO documents_v1.documents (tenant, object, id, owner, status, reason, amount, currency, created_at, updated_at, words, deleted,
-    position, epoch, body, state)
-SELECT tenant, 'fee', id, owner, status, reason, amount, currency, created_at, updated_at, words::tsvector, deleted, position, epoch,
-    body::json, state::json
-FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::text[], $8::timestamptz[], $9::timestamptz[],
-    $10::text[], $11::boolean[], $12::bigint[], $13::bigint[], $14::text[], $15::text[])
-    AS d (tenant, id, owner, status, reason, amount, currency, created_at, updated_at, words, deleted, position, epoch, body, state)
+    position, epoch, body, state, stream)
+SELECT tenant, object, id, owner, status, reason, amount, currency, created_at, updated_at, words::tsvector, deleted, position, epoch,
+    body::json, state::json, nullif(stream, '')
+FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::text[], $9::timestamptz[],
+    $10::timestamptz[], $11::text[], $12::boolean[], $13::bigint[], $14::bigint[], $15::text[], $16::text[], $17::text[])
+    AS d (tenant, object, id, owner, status, reason, amount, currency, created_at, updated_at, words, deleted, position, epoch, body, state, stream)
 ON CONFLICT (tenant, object, id) DO UPDATE SET
     owner = excluded.owner, status = excluded.status, reason = excluded.reason, amount = excluded.amount, currency = excluded.currency,
     created_at = excluded.created_at, updated_at = excluded.updated_at, words = excluded.words, deleted = excluded.deleted,
-    position = excluded.position, epoch = excluded.epoch, body = excluded.body, state = excluded.state`
+    position = excluded.position, epoch = excluded.epoch, body = excluded.body, state = excluded.state, stream = excluded.stream`
 
 // Write inserts or replaces documents, in one round trip; each key stands in entries once.
 func Write(ctx context.Context, tx pgx.Tx, entries []Entry) error {
@@ -150,8 +183,8 @@ func Write(ctx context.Context, tx pgx.Tx, entries []Entry) error {
 			return err
 		}
 	}
-	if _, err := tx.Exec(ctx, sqlUpsert, c.tenant, c.id, c.owner, c.status, c.reason, c.amount, c.currency, c.createdAt, c.updatedAt,
-		c.words, c.deleted, c.position, c.epoch, c.body, c.state); err != nil {
+	if _, err := tx.Exec(ctx, sqlUpsert, c.tenant, c.object, c.id, c.owner, c.status, c.reason, c.amount, c.currency, c.createdAt, c.updatedAt,
+		c.words, c.deleted, c.position, c.epoch, c.body, c.state, c.stream); err != nil {
 		return fmt.Errorf("write documents: %w", err)
 	}
 	return nil

@@ -3,14 +3,17 @@ package documents_test
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"testing"
 
 	gocmp "github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
+	"payledger/domain/extension"
 	"payledger/domain/fee"
 	"payledger/domain/money"
+	"payledger/eventstore"
 	"payledger/internal/ledgertest"
 	"payledger/readmodels"
 	"payledger/readmodels/documents"
@@ -31,21 +34,20 @@ func setup(t *testing.T) *bundle {
 	l.Change(t, b.fee, fee.Annotate{Note: "Übergröße, naïve CAFÉ", At: l.Now()})
 	l.Pay(t, l.Users[0], 250)
 	b.head = l.Flush(t)
-	var row *readmodels.Fee
+	ref := readmodels.Ref{Object: readmodels.ObjectFee, ID: b.fee}
+	states := make(map[eventstore.StreamID]any)
 	for _, ev := range b.Events(t, 0, 100) {
-		var changes []readmodels.Change
-		var err error
-		if _, ok := ev.Data.(fee.Event); ok {
-			row, changes, err = readmodels.FoldFee(row, ev)
-		} else {
-			_, changes, err = readmodels.Fold(nil, ev)
-		}
+		state, changes, err := readmodels.Fold(states[ev.Stream], ev)
 		require.NoError(t, err)
+		states[ev.Stream] = state
 		for _, c := range changes {
-			b.document = readmodels.FoldDocument(b.document, c)
+			if slices.Contains(c.Documents(), ref) {
+				b.document = b.document.Fold(ref, c)
+			}
 		}
 	}
-	entry := documents.Entry{Key: documents.Key{Tenant: ledgertest.Tenant, FeeID: b.fee}, Document: b.document, Position: b.head, Epoch: 1}
+	b.document, _ = b.document.Extend(extension.Put{Name: "reminders", Elements: []extension.Element{{ID: "1", Value: `{"id": "1"}`}}})
+	entry := documents.Entry{Key: documents.Key{Tenant: ledgertest.Tenant, Ref: ref}, Document: b.document, Position: b.head, Epoch: 1}
 	require.NoError(t, pgx.BeginFunc(t.Context(), l.DB.ProjectorPool(t), func(tx pgx.Tx) error {
 		if _, err := documents.EnsureSchema(t.Context(), tx); err != nil {
 			return err
@@ -79,6 +81,8 @@ func TestDocumentIsRowAndExtends(t *testing.T) {
 				AmountPaid json.Number `json:"amountPaid"`
 			} `json:"feePayments"`
 			FeePaymentsNumber int `json:"feePayments_count"`
+			FeeEventsNumber   int `json:"feeEvents_count"`
+			RemindersNumber   int `json:"reminders_count"`
 		} `json:"extends"`
 	}
 	require.NoError(t, json.Unmarshal([]byte(body), &doc))
@@ -87,13 +91,19 @@ func TestDocumentIsRowAndExtends(t *testing.T) {
 	require.Equal(t, int64(2), doc.RecordVersion)
 	require.Equal(t, 1, doc.Extends.FeePaymentsNumber)
 	require.Equal(t, json.Number("2.5"), doc.Extends.FeePayments[0].AmountPaid)
+	require.Equal(t, 2, doc.Extends.FeeEventsNumber, "assessed, paymentSuccess")
+	require.Equal(t, 1, doc.Extends.RemindersNumber)
+}
+
+func key(tenant, feeID string) documents.Key {
+	return documents.Key{Tenant: tenant, Ref: readmodels.Ref{Object: readmodels.ObjectFee, ID: feeID}}
 }
 
 func TestStoredStateIsTheDocument(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	entries, err := documents.Load(t.Context(), b.DB.ProjectorPool(t), []documents.Key{
-		{Tenant: ledgertest.Tenant, FeeID: b.fee}, {Tenant: "other", FeeID: b.fee}, {Tenant: ledgertest.Tenant, FeeID: "missing"},
+		key(ledgertest.Tenant, b.fee), key("other", b.fee), key(ledgertest.Tenant, "missing"),
 	})
 	require.NoError(t, err)
 	require.Len(t, entries, 1)

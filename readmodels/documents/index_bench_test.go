@@ -16,17 +16,17 @@ func BenchmarkAdd(b *testing.B) {
 	require.NoError(b, err)
 	at := time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC)
 	doc := &readmodels.Document{
-		Fee: &readmodels.Fee{
+		Row: &readmodels.Fee{
 			Tenant: "main", ID: "01937b2a-0000-7000-8000-000000000001", UserID: "01937b2a-0000-7000-8000-000000000002",
 			LoanID: "01937b2a-0000-7000-8000-000000000003", Amount: money.New(1250, usd), Reason: "overdue", Note: "3 weeks, naïve",
-			StatusUpdateDate: at, CreatedAt: at, UpdatedAt: at, IsActive: true, Paid: money.New(250, usd), Reduced: money.Zero(usd),
+			StatusUpdateDate: at, CreatedAt: at, UpdatedAt: at, IsActive: true, Paid: money.New(250, usd), Reduced: money.Zero(usd), Reserved: money.Zero(usd),
 		},
 		Payments: []*readmodels.FeePayment{{
 			Tenant: "main", ID: "01937b2a-0000-7000-8000-000000000004", FeeID: "01937b2a-0000-7000-8000-000000000001",
 			AmountPaid: money.New(250, usd), PaymentDate: at, CreatedAt: at, UpdatedAt: at, Note: "in coins", IsActive: true,
 		}},
 	}
-	entry := Entry{Key: Key{Tenant: "main", FeeID: doc.Fee.ID}, Document: doc, Position: 7, Epoch: 1}
+	entry := Entry{Key: Key{Tenant: "main", Ref: readmodels.Ref{Object: readmodels.ObjectFee, ID: doc.Row.Key()}}, Document: doc, Position: 7, Epoch: 1}
 	b.ReportAllocs()
 	for b.Loop() {
 		var c columns

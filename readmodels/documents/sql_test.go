@@ -20,6 +20,6 @@ func TestStatementsFitTheSchema(t *testing.T) {
 		return err
 	}))
 	sqltest.Prepare(t, ".", db.ProjectorURL, map[string]string{
-		"sqlSchemaExists": sqlSchemaExists, "sqlLoad": sqlLoad, "sqlUpsert": sqlUpsert, "sqlAll": sqlAll,
+		"sqlSchemaExists": sqlSchemaExists, "sqlLoad": sqlLoad, "sqlLoadOfStreams": sqlLoadOfStreams, "sqlUpsert": sqlUpsert, "sqlAll": sqlAll,
 	}, "sqlCreateSchema")
 }

@@ -1,10 +1,13 @@
 package history
 
 import (
+	"cmp"
 	"strconv"
 
 	"payledger/domain/credit"
+	"payledger/domain/customer"
 	"payledger/domain/fee"
+	"payledger/domain/gateway"
 	"payledger/domain/money"
 	"payledger/domain/payment"
 	"payledger/eventstore/catalog"
@@ -18,24 +21,102 @@ func entryOf(ev catalog.Event) Entry {
 		EventID: ev.ID, RequestID: ev.Meta.RequestID, PaymentID: paymentOf(ev),
 	}
 	switch d := ev.Data.(type) {
+	case fee.Event:
+		e.ofFee(d)
+	case payment.Event:
+		e.ofPayment(d)
+	case credit.Event:
+		e.ofCredit(d)
+	case gateway.Recorded:
+		e.FeeID, e.Reason = d.OrderID, d.StatusLiteral
+	case gateway.Updated:
+		e.Reason = d.StatusLiteral
+	case customer.MethodDetached:
+		e.Reason = d.Cause
+	}
+	return e
+}
+
+func (e *Entry) ofFee(event fee.Event) {
+	switch d := event.(type) {
 	case fee.Assessed:
+		e.Amount, e.Reason, e.Note = &d.Amount, d.Reason, d.Note
+	case fee.Adjusted:
+		if d.Direction == fee.DirectionDecrease {
+			d.Amount = money.New(-d.Amount.Minor(), d.Amount.Currency())
+		}
 		e.Amount, e.Reason, e.Note = &d.Amount, d.Reason, d.Note
 	case fee.Waived:
 		e.Amount, e.Reason, e.Note = &d.Amount, d.Reason, d.Note
+	case fee.WrittenOff:
+		e.Amount, e.Reason, e.Note = &d.Amount, d.Reason, d.Note
 	case fee.ReductionReleased:
 		e.Amount = &d.Amount
+	case fee.ReductionReversed:
+		e.Amount, e.Reason, e.Note = &d.Amount, d.Reason, d.Note
 	case fee.Cancelled:
 		e.Amount, e.Reason, e.Note = &d.Amount, string(d.Cause), d.Note
+	case fee.PaymentReserved:
+		e.Amount = &d.Amount
+	case fee.ReservationReleased:
+		e.Amount, e.Reason = &d.Amount, string(d.Cause)
 	case fee.PaymentApplied:
 		e.Amount = &d.Amount
+	case fee.PaymentUnapplied:
+		e.Amount, e.Reason = &d.Amount, string(d.Cause)
+	case fee.CreditApplied:
+		e.Amount = &d.Amount
+	case fee.CreditUnapplied:
+		e.Amount, e.Reason = &d.Amount, string(d.Cause)
 	case fee.Annotated:
 		e.Note = d.Note
+	case fee.NoteAdded:
+		e.Reason, e.Note = string(d.Visibility), d.Note
+	case fee.NoteChanged:
+		e.Note = d.Note
+	case fee.NoteHidden:
+	}
+}
+
+func (e *Entry) ofPayment(event payment.Event) {
+	switch d := event.(type) {
+	case payment.Started:
+		e.Amount, e.Tender, e.Note = &d.Amount, string(d.Tender), d.Note
 	case payment.Captured:
 		e.Amount, e.Tender, e.Note = &d.Amount, string(d.Tender), d.Note
-	case credit.Granted:
-		e.Amount = &d.Amount
+	case payment.Failed:
+		e.Reason, e.Note = d.Reason, d.Note
+	case payment.Cancelled:
+		e.Reason, e.Note = d.Reason, d.Note
+	case payment.Voided:
+		e.Amount, e.Reason, e.Note = &d.Amount, d.Reason, d.Note
+	case payment.Reallocated:
+		e.Amount, e.Reason, e.Note = moved(d), cmp.Or(d.Reason, string(d.Cause)), d.Note
+	case payment.Annotated:
+		e.Note = d.Note
 	}
-	return e
+}
+
+// moved returns all that a reallocation takes.
+func moved(d payment.Reallocated) *money.Amount {
+	sum := d.Credit
+	for _, a := range d.Given {
+		sum = money.New(sum.Minor()+a.Amount.Minor(), a.Amount.Currency())
+	}
+	return &sum
+}
+
+func (e *Entry) ofCredit(event credit.Event) {
+	switch d := event.(type) {
+	case credit.Granted:
+		e.Amount, e.Reason, e.Note = &d.Amount, d.Reason, d.Note
+	case credit.Spent:
+		e.Amount, e.FeeID = &d.Amount, d.FeeID
+	case credit.Returned:
+		e.Amount = &d.Amount
+	case credit.Reversed:
+		e.Amount, e.Reason = &d.Amount, string(d.Cause)
+	}
 }
 
 // AppendJSON appends the entry as one JSON object: all keys always, null when empty. Amounts are exact numbers of the currency's major unit.

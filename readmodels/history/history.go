@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -51,7 +52,7 @@ type Entry struct {
 	EffectiveAt time.Time
 	Type        string // wire name
 	Actor       catalog.Actor
-	// Amount is what the event moved: assessed, waived, cancelled, paid.
+	// Amount is what the event moved: assessed, adjusted (less than zero for a decrease), waived, cancelled, reserved, paid.
 	Amount *money.Amount
 	// Outstanding is what is owed on the fee after the event; events of fees only.
 	Outstanding *money.Amount
@@ -73,8 +74,8 @@ func (r Reader) Fee(ctx context.Context, tenant, feeID string, o Options) (Histo
 		}
 		streams := []string{fee.Stream(feeID)}
 		for _, ev := range events {
-			if applied, ok := ev.Data.(fee.PaymentApplied); ok {
-				streams = append(streams, payment.Stream(applied.PaymentID))
+			if id := paymentOf(ev); id != "" {
+				streams = append(streams, payment.Stream(id))
 			}
 		}
 		if len(streams) == 1 {
@@ -86,19 +87,34 @@ func (r Reader) Fee(ctx context.Context, tenant, feeID string, o Options) (Histo
 
 // Payment returns the history of a payment: its own events, and what it did to fees and credits. Errors: ErrNotFound.
 func (r Reader) Payment(ctx context.Context, tenant, paymentID string, o Options) (History, error) {
+	credits := make(map[string]bool)
 	return r.tell(ctx, o, "payment "+paymentID, func(upTo int64) ([]catalog.Event, error) {
 		events, err := r.read(ctx, tenant, upTo, payment.Stream(paymentID))
 		if err != nil {
 			return nil, err
 		}
 		streams := []string{payment.Stream(paymentID)}
+		userID := ""
 		for _, ev := range events {
-			if captured, ok := ev.Data.(payment.Captured); ok {
-				streams = append(streams, targets(captured)...)
+			switch e := ev.Data.(type) {
+			case payment.Started:
+				streams, userID = append(streams, feesOf(e.Allocations)...), e.UserID
+			case payment.Captured:
+				streams, userID = append(streams, feesOf(e.Allocations)...), e.UserID
+				credits[e.CreditID] = true
+			case payment.Reallocated:
+				streams = append(streams, feesOf(e.Given)...)
+				credits[e.CreditID] = true
 			}
 		}
+		if delete(credits, ""); len(credits) > 0 {
+			streams = append(streams, credit.Stream(userID))
+		}
 		return r.read(ctx, tenant, upTo, streams...)
-	}, func(ev catalog.Event) bool { return paymentOf(ev) == paymentID })
+	}, func(ev catalog.Event) bool {
+		reversed, ok := ev.Data.(credit.Reversed)
+		return paymentOf(ev) == paymentID || ok && credits[reversed.CreditID]
+	})
 }
 
 // Member returns the history of a person: all events of all streams about them. Errors: ErrNotFound.
@@ -116,24 +132,28 @@ func (r Reader) Member(ctx context.Context, tenant, userID string, o Options) (H
 	}, func(catalog.Event) bool { return true })
 }
 
-// targets are the streams that the money of a payment went to.
-func targets(p payment.Captured) []string {
-	var streams []string
-	for _, a := range p.Allocations {
-		streams = append(streams, fee.Stream(a.FeeID))
-	}
-	if p.CreditID != "" {
-		streams = append(streams, credit.Stream(p.UserID))
+// feesOf are the streams of the fees that money of a payment goes to.
+func feesOf(allocations []payment.Allocation) []string {
+	streams := make([]string, len(allocations))
+	for i, a := range allocations {
+		streams[i] = fee.Stream(a.FeeID)
 	}
 	return streams
 }
 
 // paymentOf returns the payment that an event is about, empty for none.
 func paymentOf(ev catalog.Event) string {
+	if id, ok := strings.CutPrefix(ev.Stream.Name, payment.Stream("")); ok {
+		return id
+	}
 	switch e := ev.Data.(type) {
-	case payment.Captured:
+	case fee.PaymentReserved:
+		return e.PaymentID
+	case fee.ReservationReleased:
 		return e.PaymentID
 	case fee.PaymentApplied:
+		return e.PaymentID
+	case fee.PaymentUnapplied:
 		return e.PaymentID
 	case credit.Granted:
 		return e.PaymentID
@@ -161,20 +181,20 @@ func (r Reader) tell(
 	if len(events) == 0 {
 		return h, fmt.Errorf("history of %s: %w", about, ErrNotFound)
 	}
-	fees := make(map[string]*readmodels.Fee)
+	fees := make(map[string]*readmodels.FeeState)
 	for _, ev := range events {
 		if o.AsOf != nil && ev.EffectiveAt.After(*o.AsOf) {
 			continue
 		}
 		entry := entryOf(ev)
 		if _, ok := ev.Data.(fee.Event); ok {
-			row, _, err := readmodels.FoldFee(fees[ev.Stream.Name], ev)
+			state, _, err := readmodels.FoldFee(fees[ev.Stream.Name], ev)
 			if err != nil {
 				return h, fmt.Errorf("history of %s: %w", about, err)
 			}
-			fees[ev.Stream.Name] = row
-			entry.FeeID = row.ID
-			entry.Outstanding = outstanding(row)
+			fees[ev.Stream.Name] = state
+			entry.FeeID = state.Fee.ID
+			entry.Outstanding = outstanding(state.Fee)
 		}
 		if keep(ev) {
 			h.Entries = append(h.Entries, entry)

@@ -3,21 +3,15 @@ package tables
 import (
 	"context"
 	"fmt"
-	"maps"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"payledger/eventstore"
 	"payledger/eventstore/catalog"
-	"payledger/readmodels"
 	"payledger/readmodels/checkpoints"
 	"payledger/readmodels/digest"
-)
-
-const (
-	sqlAllFees        = `SELECT ` + feeColumns + ` FROM tables_v1.fees`
-	sqlAllFeePayments = `SELECT ` + feePaymentColumns + ` FROM tables_v1.fee_payments`
 )
 
 // Digest sums up all rows and reads the checkpoint in one snapshot. checkpoints.ErrNotBuilt: there are no tables yet.
@@ -28,17 +22,14 @@ func Digest(ctx context.Context, pool *pgxpool.Pool) (digest.Stored, error) {
 		if stored.Position, err = checkpoints.Read(ctx, tx, Projection()); err != nil {
 			return err
 		}
-		var row digest.Row
-		if err := each(ctx, tx, sqlAllFees, scanFee, func(fee *readmodels.Fee) {
-			row = appendFee(row[:0], fee)
-			stored.Sum.Add(row)
-		}); err != nil {
-			return err
+		for _, add := range []func(context.Context, pgx.Tx, *digest.Sum) error{
+			fees.addAll, feePayments.addAll, feeEvents.addAll, gatewayPayments.addAll, paymentCustomers.addAll, paymentMethods.addAll, credits.addAll,
+		} {
+			if err := add(ctx, tx, &stored.Sum); err != nil {
+				return err
+			}
 		}
-		return each(ctx, tx, sqlAllFeePayments, scanFeePayment, func(payment readmodels.FeePayment) {
-			row = appendFeePayment(row[:0], &payment)
-			stored.Sum.Add(row)
-		})
+		return nil
 	})
 	if err != nil {
 		return digest.Stored{}, fmt.Errorf("digest of the tables: %w", checkpoints.NotBuilt(err))
@@ -46,76 +37,85 @@ func Digest(ctx context.Context, pool *pgxpool.Pool) (digest.Stored, error) {
 	return stored, nil
 }
 
-// each calls fn with every row of a query, without holding them all.
-func each[T any](ctx context.Context, db Querier, sql string, scan func(pgx.CollectableRow) (T, error), fn func(T)) error {
-	rows, err := db.Query(ctx, sql)
+// addAll adds every row of a table to a sum, without holding them all.
+func (t table[R]) addAll(ctx context.Context, tx pgx.Tx, sum *digest.Sum) error {
+	rows, err := tx.Query(ctx, t.all)
 	if err != nil {
 		return err
 	}
 	defer rows.Close()
+	var form digest.Row
 	for rows.Next() {
-		value, err := scan(rows)
+		row, err := t.scan(rows)
 		if err != nil {
 			return err
 		}
-		fn(value)
+		form = t.canonical(form[:0], row)
+		sum.Add(form)
 	}
 	return rows.Err()
 }
 
+// canonical appends the form of a row that digests are made of.
+func (t table[R]) canonical(form digest.Row, row R) digest.Row {
+	form = form.Text(t.name)
+	for _, value := range t.values(row) {
+		switch v := value.(type) {
+		case string:
+			form = form.Text(v)
+		case bool:
+			form = form.Bool(v)
+		case int16:
+			form = form.Int(int64(v))
+		case int64:
+			form = form.Int(v)
+		case time.Time:
+			form = form.Time(v)
+		default:
+			panic(fmt.Sprintf("tables: a column of %s has type %T", t.name, v))
+		}
+	}
+	return form
+}
+
+// apply puts changed rows in the place of what they were.
+func (t table[R]) apply(sum *digest.Sum, changes []Change[R]) {
+	for _, c := range changes {
+		if !c.IsNew {
+			sum.Remove(t.canonical(nil, c.Old))
+		}
+		sum.Add(t.canonical(nil, c.New))
+	}
+}
+
 // Replay folds a log in memory into what the tables should hold. The zero value is at the beginning.
 type Replay struct {
-	fees map[eventstore.StreamID]*readmodels.Fee
-	sum  digest.Sum // of the payments' rows, which don't change
+	states  map[eventstore.StreamID]any
+	changes Changes
+	sum     digest.Sum
 }
 
 // Apply folds the next event.
 func (r *Replay) Apply(ev catalog.Event) error {
-	if r.fees == nil {
-		r.fees = make(map[eventstore.StreamID]*readmodels.Fee)
+	if r.states == nil {
+		r.states = make(map[eventstore.StreamID]any)
 	}
-	var state any
-	if row, ok := r.fees[ev.Stream]; ok {
-		state = row
-	}
-	next, changes, err := readmodels.Fold(state, ev)
-	if err != nil {
+	c := &r.changes
+	c.Reset()
+	next, err := c.Fold(r.states[ev.Stream], ev)
+	if err != nil || next == nil {
 		return err
 	}
-	if row, ok := next.(*readmodels.Fee); ok {
-		r.fees[ev.Stream] = row
-	}
-	for _, c := range changes {
-		if payment, ok := c.New.(*readmodels.FeePayment); ok {
-			r.sum.Add(appendFeePayment(nil, payment))
-		}
-	}
+	r.states[ev.Stream] = next
+	fees.apply(&r.sum, c.Fees)
+	feePayments.apply(&r.sum, c.FeePayments)
+	feeEvents.apply(&r.sum, c.FeeEvents)
+	gatewayPayments.apply(&r.sum, c.GatewayPayments)
+	paymentCustomers.apply(&r.sum, c.PaymentCustomers)
+	paymentMethods.apply(&r.sum, c.PaymentMethods)
+	credits.apply(&r.sum, c.Credits)
 	return nil
 }
 
 // Sum returns the digest of the rows so far.
-func (r *Replay) Sum() digest.Sum {
-	sum := r.sum
-	var row digest.Row
-	for fee := range maps.Values(r.fees) {
-		row = appendFee(row[:0], fee)
-		sum.Add(row)
-	}
-	return sum
-}
-
-// appendFee appends the canonical form of a row.
-func appendFee(row digest.Row, r *readmodels.Fee) digest.Row {
-	return row.Text(r.Tenant).Text(string(readmodels.ObjectFee)).Text(r.ID).Text(r.UserID).Text(r.LoanID).
-		Int(r.Amount.Minor()).Text(r.Amount.Currency().Code()).Int(int64(r.Status)).Time(r.StatusUpdateDate).Text(r.Reason).
-		Text(r.Note).Bool(r.IsActive).Int(r.RecordVersion).Time(r.CreatedAt).Time(r.UpdatedAt).
-		Int(r.Paid.Minor()).Int(r.Reduced.Minor()).Bool(r.Cancelled).Int(r.Position)
-}
-
-// appendFeePayment appends the canonical form of a row.
-func appendFeePayment(row digest.Row, r *readmodels.FeePayment) digest.Row {
-	return row.Text(r.Tenant).Text(string(readmodels.ObjectFeePayment)).Text(r.ID).Text(r.PaymentID).Text(r.FeeID).
-		Int(r.AmountPaid.Minor()).Text(r.AmountPaid.Currency().Code()).Text(r.UserID).Int(int64(r.PaymentMethod)).
-		Int(int64(r.PaymentStatus)).Time(r.PaymentDate).Text(r.StripePaymentIntentID).Text(r.HandledByUserID).Text(r.Note).
-		Bool(r.IsActive).Int(r.RecordVersion).Time(r.CreatedAt).Time(r.UpdatedAt).Int(r.Position)
-}
+func (r *Replay) Sum() digest.Sum { return r.sum }

@@ -9,7 +9,6 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"payledger/domain/fee"
 	"payledger/readmodels"
 	"payledger/readmodels/checkpoints"
 )
@@ -18,38 +17,6 @@ import (
 type Queries struct {
 	Pool    *pgxpool.Pool // connections of the app role
 	Watcher *checkpoints.Watcher
-}
-
-// FeeResult is a fee and what is needed to judge how fresh it is, all of one snapshot.
-type FeeResult struct {
-	Row            *readmodels.Fee // nil if the table has no such fee
-	StreamExists   bool
-	StreamPosition int64 // of the stream's last event; beyond Checkpoint means that the row is old
-	Checkpoint     int64 // of the projection
-	Head           int64 // of the log
-}
-
-const sqlFee = `
-SELECT head.position, coalesce(served.position, 0), coalesce(streams.position, 0), f.*
-FROM ledger.head
-LEFT JOIN ledger.checkpoints AS served ON served.projection = $4 AND served.version = $5
-LEFT JOIN ledger.streams ON streams.tenant = $1 AND streams.stream = $3
-LEFT JOIN (SELECT ` + feeColumns + ` FROM tables_v1.fees WHERE tenant = $1 AND id = $2) AS f ON true`
-
-// Fee returns a fee by id. An unknown id is a result without row and stream. checkpoints.ErrNotBuilt: there are no tables yet.
-func (q Queries) Fee(ctx context.Context, tenant, id string) (FeeResult, error) {
-	var res FeeResult
-	var row feeRow
-	targets := append([]any{&res.Head, &res.Checkpoint, &res.StreamPosition}, row.targets()...)
-	err := q.Pool.QueryRow(ctx, sqlFee, tenant, id, fee.Stream(id), ProjectionName, ProjectionVersion).Scan(targets...)
-	if err == nil {
-		res.Row, err = row.fee()
-	}
-	if err != nil {
-		return FeeResult{}, fmt.Errorf("read fee %s: %w", id, checkpoints.NotBuilt(err))
-	}
-	res.StreamExists = res.StreamPosition > 0
-	return res, nil
 }
 
 // FeesResult is a page of a list.
@@ -73,11 +40,7 @@ func (q Queries) Fees(ctx context.Context, f FeeFilter) (FeesResult, error) {
 	}
 	var res FeesResult
 	res.Rows, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (*readmodels.Fee, error) {
-		var r feeRow
-		if err := row.Scan(append([]any{&res.Checkpoint, &res.Total}, r.targets()...)...); err != nil {
-			return nil, err
-		}
-		return r.fee()
+		return scanOuter(row, scanFee, &res.Checkpoint, &res.Total)
 	})
 	if err != nil {
 		return FeesResult{}, fmt.Errorf("list fees: %w", checkpoints.NotBuilt(err))
@@ -123,22 +86,6 @@ func (q Queries) OpenFees(ctx context.Context, tenant, userID string) (feeIDs []
 		return nil, 0, fmt.Errorf("read open fees: %w", err)
 	}
 	return feeIDs, checkpoint, nil
-}
-
-const sqlFeePayments = `
-SELECT ` + feePaymentColumns + ` FROM tables_v1.fee_payments WHERE tenant = $1 AND fee_id = $2 ORDER BY created_at, id`
-
-// FeePayments returns the payments of a fee, the oldest first.
-func (q Queries) FeePayments(ctx context.Context, tenant, feeID string) ([]readmodels.FeePayment, error) {
-	rows, err := q.Pool.Query(ctx, sqlFeePayments, tenant, feeID)
-	if err != nil {
-		return nil, fmt.Errorf("read payments of fee %s: %w", feeID, checkpoints.NotBuilt(err))
-	}
-	payments, err := pgx.CollectRows(rows, scanFeePayment)
-	if err != nil {
-		return nil, fmt.Errorf("read payments of fee %s: %w", feeID, checkpoints.NotBuilt(err))
-	}
-	return payments, nil
 }
 
 // WaitFor returns the checkpoint of a projection once it has reached position, or as it is after timeout: the caller compares.

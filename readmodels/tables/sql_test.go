@@ -20,8 +20,18 @@ func TestStatementsFitTheSchema(t *testing.T) {
 		return err
 	}))
 	sqltest.Prepare(t, ".", db.ProjectorURL, map[string]string{
-		"sqlSchemaExists": sqlSchemaExists, "sqlUpdateFees": sqlUpdateFees,
-		"sqlLoadFees": sqlLoadFees, "sqlFee": sqlFee, "sqlOpenFees": sqlOpenFees, "sqlFeePayments": sqlFeePayments,
-		"sqlAllFees": sqlAllFees, "sqlAllFeePayments": sqlAllFeePayments,
+		"sqlSchemaExists": sqlSchemaExists, "sqlUpdateFees": sqlUpdateFees, "sqlOpenFees": sqlOpenFees,
+		"sqlAllFees": sqlAllFees, "sqlAllFeePayments": sqlAllFeePayments, "sqlAllFeeEvents": sqlAllFeeEvents,
+		"sqlAllGatewayPayments": sqlAllGatewayPayments, "sqlAllPaymentCustomers": sqlAllPaymentCustomers,
+		"sqlAllPaymentMethods": sqlAllPaymentMethods, "sqlAllCredits": sqlAllCredits,
+		"sqlRemoveFeePayments": sqlRemoveFeePayments, "sqlRemoveFeeEvents": sqlRemoveFeeEvents,
+		"sqlRemoveGatewayPayments": sqlRemoveGatewayPayments, "sqlRemovePaymentCustomers": sqlRemovePaymentCustomers,
+		"sqlRemovePaymentMethods": sqlRemovePaymentMethods, "sqlRemoveCredits": sqlRemoveCredits,
+		"sqlLoadFees": sqlLoadFees, "sqlLoadFeeEvents": sqlLoadFeeEvents, "sqlLoadGatewayPayments": sqlLoadGatewayPayments,
+		"sqlLoadFeePayments": sqlLoadFeePayments, "sqlLoadPaymentCustomers": sqlLoadPaymentCustomers,
+		"sqlLoadPaymentMethods": sqlLoadPaymentMethods, "sqlLoadCredits": sqlLoadCredits,
+		"sqlFee": sqlFee, "sqlFeePayment": sqlFeePayment, "sqlFeeEvent": sqlFeeEvent, "sqlGatewayPayment": sqlGatewayPayment,
+		"sqlGatewayByOrder": sqlGatewayByOrder, "sqlGatewayByPayment": sqlGatewayByPayment, "sqlCustomerOfUser": sqlCustomerOfUser,
+		"sqlAccountFees": sqlAccountFees, "sqlAccountCredits": sqlAccountCredits, "sqlAccountTotals": sqlAccountTotals,
 	}, "sqlCreateSchema")
 }

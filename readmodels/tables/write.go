@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -21,9 +22,19 @@ type Key struct {
 
 // Rows are rows to be written; each key stands in them once.
 type Rows struct {
-	NewFees        []*readmodels.Fee
-	ChangedFees    []*readmodels.Fee
-	NewFeePayments []readmodels.FeePayment
+	Fees             Set[*readmodels.Fee]
+	FeePayments      Set[*readmodels.FeePayment]
+	FeeEvents        Set[*readmodels.FeeEvent]
+	GatewayPayments  Set[*readmodels.GatewayPayment]
+	PaymentCustomers Set[*readmodels.PaymentCustomer]
+	PaymentMethods   Set[*readmodels.PaymentMethod]
+	Credits          Set[*readmodels.CreditLot]
+}
+
+// Set is rows of one table: those that it has none of yet, and those that stand in it as they were.
+type Set[R any] struct {
+	New     []R
+	Changed []R
 }
 
 // ErrOutOfStep says that a row that was to be changed isn't there: what the projector knew about the table is wrong.
@@ -33,63 +44,87 @@ var ErrOutOfStep = errors.New("table is out of step with the log")
 const sqlUpdateFees = `
 UPDATE tables_v1.fees AS f SET
     amount = u.amount, status = u.status, status_update_date = u.status_update_date, note = u.note, is_active = u.is_active,
-    record_version = u.record_version, updated_at = u.updated_at, paid = u.paid, reduced = u.reduced, cancelled = u.cancelled,
-    position = u.position
+    record_version = u.record_version, updated_at = u.updated_at, paid = u.paid, reduced = u.reduced, reserved = u.reserved,
+    cancelled = u.cancelled, stream_version = u.stream_version, position = u.position
 FROM unnest($1::text[], $2::text[], $3::bigint[], $4::smallint[], $5::timestamptz[], $6::text[], $7::boolean[], $8::bigint[],
-        $9::timestamptz[], $10::bigint[], $11::bigint[], $12::boolean[], $13::bigint[])
-    AS u (tenant, id, amount, status, status_update_date, note, is_active, record_version, updated_at, paid, reduced, cancelled, position)
+        $9::timestamptz[], $10::bigint[], $11::bigint[], $12::bigint[], $13::boolean[], $14::bigint[], $15::bigint[])
+    AS u (tenant, id, amount, status, status_update_date, note, is_active, record_version, updated_at, paid, reduced, reserved, cancelled,
+        stream_version, position)
 WHERE f.tenant = u.tenant AND f.id = u.id`
 
 // Write stores rows. ErrOutOfStep or a unique violation: the table isn't what the caller thinks it is.
 func Write(ctx context.Context, tx pgx.Tx, rows Rows) error {
-	if err := insert(ctx, tx, "fees", feeColumns, rows.NewFees, feeValues); err != nil {
+	if err := writeFees(ctx, tx, rows.Fees); err != nil {
 		return err
 	}
-	if n := len(rows.ChangedFees); n > 0 {
-		tag, err := tx.Exec(ctx, sqlUpdateFees, updateFeeArgs(rows.ChangedFees)...)
-		if err != nil {
-			return fmt.Errorf("change fees: %w", err)
-		}
-		if tag.RowsAffected() != int64(n) {
-			return fmt.Errorf("%w: changed %d of %d fees", ErrOutOfStep, tag.RowsAffected(), n)
-		}
+	if err := write(ctx, tx, feePayments, rows.FeePayments); err != nil {
+		return err
 	}
-	return insert(ctx, tx, "fee_payments", feePaymentColumns, rows.NewFeePayments, feePaymentValues)
+	if err := write(ctx, tx, feeEvents, rows.FeeEvents); err != nil {
+		return err
+	}
+	if err := write(ctx, tx, gatewayPayments, rows.GatewayPayments); err != nil {
+		return err
+	}
+	if err := write(ctx, tx, paymentCustomers, rows.PaymentCustomers); err != nil {
+		return err
+	}
+	if err := write(ctx, tx, paymentMethods, rows.PaymentMethods); err != nil {
+		return err
+	}
+	return write(ctx, tx, credits, rows.Credits)
 }
 
-// insert adds new rows by COPY. A row that is there already is an error: table and log are out of step, and that must not be
-// papered over.
-func insert[R any](ctx context.Context, tx pgx.Tx, table, columns string, rows []R, values func(R) []any) error {
-	if len(rows) == 0 {
+// writeFees changes fees in place: most see one or two changes.
+func writeFees(ctx context.Context, tx pgx.Tx, set Set[*readmodels.Fee]) error {
+	if err := insert(ctx, tx, fees, set.New); err != nil {
+		return err
+	}
+	n := len(set.Changed)
+	if n == 0 {
 		return nil
 	}
-	source := pgx.CopyFromSlice(len(rows), func(i int) ([]any, error) { return values(rows[i]), nil })
-	names := strings.FieldsFunc(columns, func(r rune) bool { return r == ',' || unicode.IsSpace(r) })
-	if _, err := tx.CopyFrom(ctx, pgx.Identifier{"tables_v1", table}, names, source); err != nil {
-		return fmt.Errorf("insert into %s: %w", table, err)
+	tag, err := tx.Exec(ctx, sqlUpdateFees, updateFeeArgs(set.Changed)...)
+	if err != nil {
+		return fmt.Errorf("change fees: %w", err)
+	}
+	return inStep(fees.name, tag.RowsAffected(), n)
+}
+
+// write changes rows by taking them out and putting them in again with the new ones: they rarely change.
+func write[R any](ctx context.Context, tx pgx.Tx, t table[R], set Set[R]) error {
+	if n := len(set.Changed); n > 0 {
+		keys := column(set.Changed, t.key)
+		tag, err := tx.Exec(ctx, t.remove, tenantsOf(keys), idsOf(keys))
+		if err != nil {
+			return fmt.Errorf("change %s: %w", t.name, err)
+		}
+		if err := inStep(t.name, tag.RowsAffected(), n); err != nil {
+			return err
+		}
+	}
+	return insert(ctx, tx, t, slices.Concat(set.New, set.Changed))
+}
+
+func inStep(table string, changed int64, wanted int) error {
+	if changed != int64(wanted) {
+		return fmt.Errorf("%w: changed %d of %d %s", ErrOutOfStep, changed, wanted, table)
 	}
 	return nil
 }
 
-// column makes an array of one field of all rows.
-func column[R, T any](rows []R, field func(R) T) []T {
-	values := make([]T, len(rows))
-	for i, row := range rows {
-		values[i] = field(row)
+// insert adds new rows by COPY. A row that is there already is an error: table and log are out of step, and that must not be
+// papered over.
+func insert[R any](ctx context.Context, tx pgx.Tx, t table[R], rows []R) error {
+	if len(rows) == 0 {
+		return nil
 	}
-	return values
-}
-
-// enum is how a value of one of the contract's enums is stored.
-func enum[E ~int](value E) int16 { return int16(value) }
-
-// feeValues are the values of a row, in the order of feeColumns.
-func feeValues(r *readmodels.Fee) []any {
-	return []any{
-		r.Tenant, r.ID, r.UserID, r.LoanID, r.Amount.Minor(), r.Amount.Currency().Code(),
-		enum(r.Status), r.StatusUpdateDate, r.Reason, r.Note, r.IsActive, r.RecordVersion,
-		r.CreatedAt, r.UpdatedAt, r.Paid.Minor(), r.Reduced.Minor(), r.Cancelled, r.Position,
+	source := pgx.CopyFromSlice(len(rows), func(i int) ([]any, error) { return t.values(rows[i]), nil })
+	names := strings.FieldsFunc(t.columns, func(r rune) bool { return r == ',' || unicode.IsSpace(r) })
+	if _, err := tx.CopyFrom(ctx, pgx.Identifier{"tables_v1", t.name}, names, source); err != nil {
+		return fmt.Errorf("insert into %s: %w", t.name, err)
 	}
+	return nil
 }
 
 // updateFeeArgs are the arguments of sqlUpdateFees.
@@ -107,16 +142,9 @@ func updateFeeArgs(rows []*readmodels.Fee) []any {
 		column(rows, func(r row) time.Time { return r.UpdatedAt }),
 		column(rows, func(r row) int64 { return r.Paid.Minor() }),
 		column(rows, func(r row) int64 { return r.Reduced.Minor() }),
+		column(rows, func(r row) int64 { return r.Reserved.Minor() }),
 		column(rows, func(r row) bool { return r.Cancelled }),
+		column(rows, func(r row) int64 { return r.StreamVersion }),
 		column(rows, func(r row) int64 { return r.Position }),
-	}
-}
-
-// feePaymentValues are the values of a row, in the order of feePaymentColumns.
-func feePaymentValues(r readmodels.FeePayment) []any {
-	return []any{
-		r.Tenant, r.ID, r.PaymentID, r.FeeID, r.AmountPaid.Minor(), r.AmountPaid.Currency().Code(),
-		r.UserID, enum(r.PaymentMethod), enum(r.PaymentStatus), r.PaymentDate, r.StripePaymentIntentID, r.HandledByUserID,
-		r.Note, r.IsActive, r.RecordVersion, r.CreatedAt, r.UpdatedAt, r.Position,
 	}
 }

@@ -20,14 +20,19 @@ func TestWriteNoticesThatTheTableIsOutOfStep(t *testing.T) {
 	write := func(rows tables.Rows) error {
 		return pgx.BeginFunc(t.Context(), pool, func(tx pgx.Tx) error { return tables.Write(t.Context(), tx, rows) })
 	}
+	fees := func(fresh []*readmodels.Fee, changed ...*readmodels.Fee) tables.Rows {
+		return tables.Rows{Fees: tables.Set[*readmodels.Fee]{New: fresh, Changed: changed}}
+	}
 	there := l.fees[l.Fees[0]]
 	missing := *there
 	missing.ID = "missing"
 	require.NoError(t, write(tables.Rows{}))
-	require.NoError(t, write(tables.Rows{ChangedFees: []*readmodels.Fee{there}}))
-	require.ErrorIs(t, write(tables.Rows{ChangedFees: []*readmodels.Fee{there, &missing}}), tables.ErrOutOfStep)
+	require.NoError(t, write(fees(nil, there)))
+	require.ErrorIs(t, write(fees(nil, there, &missing)), tables.ErrOutOfStep)
+	gone := &readmodels.FeeEvent{Tenant: ledgertest.Tenant, ID: "missing"}
+	require.ErrorIs(t, write(tables.Rows{FeeEvents: tables.Set[*readmodels.FeeEvent]{Changed: []*readmodels.FeeEvent{gone}}}), tables.ErrOutOfStep)
 	var pgErr *pgconn.PgError
-	require.ErrorAs(t, write(tables.Rows{NewFees: []*readmodels.Fee{&missing, there}}), &pgErr)
+	require.ErrorAs(t, write(fees([]*readmodels.Fee{&missing, there})), &pgErr)
 	require.Equal(t, "fees_pkey", pgErr.ConstraintName)
 	res, err := l.queries.Fee(t.Context(), ledgertest.Tenant, missing.ID)
 	require.NoError(t, err)

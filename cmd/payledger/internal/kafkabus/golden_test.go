@@ -2,6 +2,7 @@ package kafkabus_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"flag"
 	"os"
@@ -17,6 +18,14 @@ import (
 
 	"payledger/cmd/payledger/internal/kafkabus"
 	"payledger/commands"
+	"payledger/domain/customer"
+	"payledger/domain/extension"
+	"payledger/domain/fee"
+	"payledger/domain/gateway"
+	"payledger/domain/payment"
+	"payledger/eventstore"
+	"payledger/eventstore/catalog"
+	"payledger/eventstore/storetest"
 	"payledger/internal/schematest"
 	"payledger/projections/publisher"
 	"payledger/readmodels"
@@ -31,23 +40,28 @@ type golden struct {
 	Value   json.RawMessage   `json:"value"`
 }
 
-// The messages of a fee that is assessed, partly paid, and waived: body and headers of every topic that has any.
+// The messages of a fee that is assessed, partly paid, and waived, and of whatever else may happen: body and headers of every
+// topic that has any.
 func TestGoldenMessages(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, plain(t))
 	w.foundAll(t)
 	stop := w.publish(t)
 	w.goldenCommands(t)
+	w.goldenEvents(t)
 	w.published(t)
 	require.NoError(t, stop())
 	all := w.messages(t)
 	slices.SortStableFunc(all, func(a, b kafkabus.Message) int { return int(positionOf(t, a) - positionOf(t, b)) })
 
-	var files []string
+	var files, silent []string
 	for _, topic := range publisher.Topics(w.names) {
 		some := where(all, topic.Topic)
+		if len(some) == 0 && topic.Kind == publisher.KindRoute {
+			continue // sent by the API as it answers
+		}
 		if len(some) == 0 {
-			require.True(t, topic.Action == "deleted" || topic.Object == "feePayment", "no command of this version causes %s", topic.Topic)
+			silent = append(silent, w.plainName(topic.Topic))
 			continue
 		}
 		list := make([]golden, len(some))
@@ -66,6 +80,11 @@ func TestGoldenMessages(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, string(want), string(printed)+"\n", name)
 	}
+	require.Equal(t, []string{
+		"librarymanagementsystem-payment-service-dbevent-paymentcustomer-deleted",
+		"librarymanagementsystem-payment-service-dbevent-paymentmethod-updated",
+		"elastic-index-librarymanagementsystem_paymentcustomer-deleted",
+	}, silent, "nothing causes these in this version")
 	entries, err := os.ReadDir(filepath.Join("testdata", "messages"))
 	require.NoError(t, err)
 	require.Len(t, entries, len(files), "a golden file without its topic")
@@ -93,6 +112,96 @@ func (w *world) goldenCommands(t testing.TB) {
 	require.NoError(t, err)
 }
 
+// goldenEvents are what happens to rows that the commands above don't touch.
+func (w *world) goldenEvents(t testing.TB) {
+	t.Helper()
+	const (
+		feeID, noteID, paymentID, shareID = "01937b2a-0000-7000-8000-0000000000cd", "01937b2a-0000-7000-8000-0000000000ce", "01937b2a-0000-7000-8000-0000000000cf", "01937b2a-0000-7000-8000-0000000000d0"
+		gatewayID, customerID, methodID   = "01937b2a-0000-7000-8000-0000000000d1", "01937b2a-0000-7000-8000-0000000000d2", "01937b2a-0000-7000-8000-0000000000d3"
+	)
+	put := func(object readmodels.Object, id, stream, value string) appended {
+		return appended{extension.Stream(string(object), id), extension.Put{
+			Object: string(object), ID: id, Stream: stream, Name: "reminders", Elements: []extension.Element{{ID: "1", Value: extension.Value(value)}},
+		}}
+	}
+	of, money := fee.Stream(feeID), payment.Stream(paymentID)
+	w.append(t,
+		appended{of, fee.Assessed{FeeID: feeID, UserID: userID, Amount: usd(500), Reason: "damage", AssessedAt: goldenStart()}},
+		appended{of, fee.NoteAdded{NoteID: noteID, Visibility: fee.VisibilityPatron, Note: "asked for time"}},
+		appended{of, fee.NoteChanged{NoteID: noteID, Note: "asked for a month"}},
+		put(readmodels.ObjectFeeEvent, noteID, of, `{"id":"1","sent":true}`),
+		appended{of, fee.NoteHidden{NoteID: noteID}},
+		appended{money, payment.Started{
+			PaymentID: paymentID, UserID: userID, Tender: payment.TenderPOS, Amount: usd(500), HandledBy: staffID,
+			Allocations: []payment.Allocation{{ID: shareID, FeeID: feeID, Amount: usd(500)}},
+		}},
+		appended{of, fee.PaymentReserved{PaymentID: paymentID, AllocationID: shareID, Amount: usd(500)}},
+		appended{money, payment.Annotated{AllocationID: shareID, Note: "the terminal is slow"}},
+		put(readmodels.ObjectFeePayment, shareID, money, `{"id":"1"}`),
+		put(readmodels.ObjectFee, feeID, of, `{"id":"1"}`),
+		put(readmodels.ObjectFee, feeID, of, `{"id":"1","again":true}`),
+		appended{money, payment.Cancelled{PaymentID: paymentID, Hidden: true}},
+		appended{of, fee.ReservationReleased{PaymentID: paymentID, AllocationID: shareID, Amount: usd(500), Cause: fee.ReleaseCanceled}},
+		appended{of, fee.Cancelled{Amount: usd(500), Cause: fee.CauseError, Hidden: true}},
+		appended{gateway.Stream(gatewayID), gateway.Recorded{
+			ID: gatewayID, OwnerID: userID, OrderID: feeID, PaymentID: "pi_1", PaymentStatus: "requires_action", StatusLiteral: "started",
+		}},
+		appended{gateway.Stream(gatewayID), gateway.Updated{PaymentID: "pi_1", PaymentStatus: "canceled", StatusLiteral: "canceled"}},
+		appended{gateway.Stream(gatewayID), gateway.Deleted{ID: gatewayID}},
+		appended{customer.Stream(userID), customer.Linked{ID: customerID, UserID: userID, CustomerID: "cus_1", Platform: "stripe"}},
+		appended{customer.Stream(userID), customer.Linked{ID: customerID, UserID: userID, CustomerID: "cus_2", Platform: "stripe"}},
+		put(readmodels.ObjectPaymentCustomer, customerID, customer.Stream(userID), `{"id":"1"}`),
+		appended{customer.Stream(userID), customer.MethodAttached{
+			ID: methodID, UserID: userID, PaymentMethodID: "pm_1", CustomerID: "cus_2", Platform: "stripe",
+			Card: customer.Card{Brand: "visa", Last4: "4242", ExpMonth: 4, ExpYear: 2031},
+		}},
+		put(readmodels.ObjectPaymentMethod, methodID, customer.Stream(userID), `{"id":"1"}`),
+		put(readmodels.ObjectPaymentMethod, methodID, customer.Stream(userID), `{"id":"1","again":true}`),
+		appended{customer.Stream(userID), customer.MethodDetached{ID: methodID, Cause: "user"}},
+	)
+}
+
+func goldenStart() time.Time { return time.Date(2026, 3, 4, 6, 0, 0, 0, time.UTC) }
+
+// appended is an event of userID's that no command of the test decides.
+type appended struct {
+	stream string
+	data   any
+}
+
+// append stores events with ids and times that are the same in every run.
+func (w *world) append(t testing.TB, events ...appended) {
+	t.Helper()
+	store := storetest.OpenOn(t, w.db, func(c *eventstore.Config) { c.Folder, c.Keys = noState{}, w.vault })
+	key, err := w.vault.Ensure(t.Context(), "main", userID)
+	require.NoError(t, err)
+	for i, e := range events {
+		id := uuid.MustParse("01937b2a-0000-7000-8000-00000000e000")
+		id[15] = byte(i)
+		at := goldenStart().Add(time.Duration(i) * time.Minute)
+		stream := eventstore.StreamID{Tenant: "main", Name: e.stream}
+		event, err := catalog.New().Encode(catalog.EncodeArgs{
+			Key: &key, Stream: stream, ID: id, Data: e.data, EffectiveAt: at,
+			Meta: catalog.Meta{Actor: catalog.Actor{Kind: "staff", ID: staffID, Roles: []string{"staff"}}, At: at, Channel: "api"},
+		})
+		require.NoError(t, err)
+		id[14]++
+		_, err = store.Commit(t.Context(), eventstore.Commit{
+			ID: id, Streams: []eventstore.StreamID{stream}, Decide: func(eventstore.View) (eventstore.Decision, error) {
+				return eventstore.Decision{Appends: []eventstore.Append{{Stream: stream, Subject: userID, Events: []eventstore.NewEvent{event}}}}, nil
+			},
+		})
+		require.NoError(t, err)
+	}
+}
+
+// noState is a folder for a store whose decisions look at nothing.
+type noState struct{}
+
+func (noState) Fold(context.Context, eventstore.Keys, eventstore.StreamID, any, []eventstore.Recorded) (any, error) {
+	return struct{}{}, nil
+}
+
 func (w *world) golden(t testing.TB, m kafkabus.Message) golden {
 	t.Helper()
 	var compact bytes.Buffer
@@ -111,6 +220,8 @@ func (w *world) golden(t testing.TB, m kafkabus.Message) golden {
 		g.Headers["ledger-hash"] = "HASH"
 		g.Headers["ledger-metadata"] = regexp.MustCompile(`"answerHash":"[0-9a-f]{64}"`).ReplaceAllString(g.Headers["ledger-metadata"], `"answerHash":"HASH"`)
 	}
+	// Sealed texts are other ones in every run.
+	g.Value = regexp.MustCompile(`"v1\.[0-9a-f-]{36}\.[^"]+"`).ReplaceAll(g.Value, []byte(`"SEALED"`))
 	return g
 }
 

@@ -28,7 +28,7 @@ func TestMetrics(t *testing.T) {
 	require.Eventually(t, func() bool { return gauge(t, registry, "publisher_lag_seconds", "index") > 0 }, patience, publishEvery)
 	require.Zero(t, gauge(t, registry, "publisher_lag_seconds", "db"))
 	w.foundAll(t)
-	require.Eventually(t, says(metricsText("3", "3", "0", "4")), patience, publishEvery)
+	require.Eventually(t, says(metricsText("3", "3", "0", "7")), patience, publishEvery)
 	require.Eventually(t, func() bool { return gauge(t, registry, "publisher_lag_seconds", "index") == 0 }, patience, publishEvery)
 	require.NoError(t, stop())
 	problems, err := testutil.GatherAndLint(registry)
@@ -53,7 +53,7 @@ publisher_lag_positions{cursor="index"} ` + lag + `
 publisher_lag_positions{cursor="route"} 0
 # HELP publisher_messages_total Messages acknowledged by Kafka.
 # TYPE publisher_messages_total counter
-publisher_messages_total{kind="db"} 3
+publisher_messages_total{kind="db"} 5
 `
 	if indexMessages != "0" {
 		text += `publisher_messages_total{kind="index"} ` + indexMessages + "\n"

@@ -25,6 +25,7 @@ import (
 	"payledger/eventstore/catalog"
 	"payledger/eventstore/pgtest"
 	"payledger/eventstore/storetest"
+	"payledger/internal/ledgertest"
 	"payledger/projections/publisher"
 	"payledger/readmodels"
 	"payledger/readmodels/checkpoints"
@@ -54,6 +55,14 @@ func newWorld(t testing.TB, cfg kafkabus.Config) *world {
 	w.service = &commands.Service{Store: store, Catalog: events, Vault: w.vault}
 	w.reader = eventstore.NewReader(w.projector)
 	return w
+}
+
+// worldOf is a world of a log that is written elsewhere.
+func worldOf(t testing.TB, cfg kafkabus.Config, l *ledgertest.Log) *world {
+	t.Helper()
+	cfg.Partitions = 4
+	projector := l.DB.ProjectorPool(t)
+	return &world{cfg: cfg, names: names(), db: l.DB, projector: projector, vault: l.Keys, reader: eventstore.NewReader(projector)}
 }
 
 func documents() checkpoints.Projection { return checkpoints.Projection{Name: "documents", Version: 1} }

@@ -1,0 +1,212 @@
+package readmodels
+
+import (
+	"slices"
+
+	"payledger/domain/fee"
+	"payledger/domain/money"
+	"payledger/eventstore/catalog"
+)
+
+// FoldFee returns what a fee's stream comes to after an event of it; s is nil before the first. Every event but those of
+// notes is one change of the fee's row; those that matter to a reader are a feeEvent as well.
+func FoldFee(s *FeeState, ev catalog.Event) (*FeeState, []Change, error) {
+	e, ok := ev.Data.(fee.Event)
+	if !ok {
+		return nil, nil, unexpected(ev)
+	}
+	if assessed, ok := e.(fee.Assessed); ok {
+		return assessFee(s, assessed, ev)
+	}
+	if s == nil || s.Fee == nil {
+		return nil, nil, unexpected(ev)
+	}
+	row := *s.Fee
+	row.StreamVersion, row.Position = ev.Version, ev.Position
+	next := &FeeState{Fee: &row, Notes: s.Notes}
+	if isNote, changes := next.note(e, ev); isNote {
+		if changes == nil {
+			return nil, nil, unexpected(ev)
+		}
+		return next, changes, nil
+	}
+	row.RecordVersion++
+	row.UpdatedAt = ev.Meta.At
+	if !row.apply(e) {
+		return nil, nil, unexpected(ev)
+	}
+	if row.Status = row.status(); row.Status != s.Fee.Status {
+		row.StatusUpdateDate = ev.EffectiveAt
+	}
+	changes := append(make([]Change, 0, 2), updated(ObjectFee, s.Fee, &row))
+	return next, append(changes, happened(&row, e, ev)...), nil
+}
+
+func assessFee(s *FeeState, e fee.Assessed, ev catalog.Event) (*FeeState, []Change, error) {
+	if s != nil || !e.Amount.IsPositive() {
+		return nil, nil, unexpected(ev)
+	}
+	none := money.Zero(e.Amount.Currency())
+	row := &Fee{
+		Tenant: ev.Stream.Tenant, ID: e.FeeID, UserID: e.UserID, LoanID: e.LoanID, Amount: e.Amount, Status: FeeUnpaid,
+		StatusUpdateDate: ev.EffectiveAt, Reason: e.Reason, Note: e.Note, IsActive: true,
+		CreatedAt: ev.Meta.At, UpdatedAt: ev.Meta.At, Paid: none, Reduced: none, Reserved: none, StreamVersion: ev.Version, Position: ev.Position,
+	}
+	changes := append(make([]Change, 0, 2), Change{Object: ObjectFee, Action: ActionCreated, New: row})
+	return &FeeState{Fee: row}, append(changes, happened(row, e, ev)...), nil
+}
+
+// apply changes the sums and texts of the row, which is a copy, by one event. It reports false for amounts in another
+// currency, or beyond any that was decided: the log is damaged then.
+func (r *Fee) apply(e fee.Event) bool {
+	var err error
+	switch e := e.(type) {
+	case fee.Assessed, fee.NoteAdded, fee.NoteChanged, fee.NoteHidden:
+		return false
+	case fee.Adjusted:
+		if e.Direction == fee.DirectionIncrease {
+			r.Amount, err = r.Amount.Add(e.Amount)
+		} else {
+			r.Amount, err = r.Amount.Sub(e.Amount)
+		}
+		r.annotate(e.Note)
+	case fee.Waived:
+		r.Reduced, err = r.Reduced.Add(e.Amount)
+		r.annotate(e.Note)
+	case fee.WrittenOff:
+		r.Reduced, err = r.Reduced.Add(e.Amount)
+		r.annotate(e.Note)
+	case fee.ReductionReleased:
+		r.Reduced, err = r.Reduced.Sub(e.Amount)
+	case fee.ReductionReversed:
+		r.Reduced, err = r.Reduced.Sub(e.Amount)
+		r.annotate(e.Note)
+	case fee.Cancelled:
+		r.Amount, err = r.Amount.Sub(e.Amount)
+		r.Cancelled, r.IsActive = true, !e.Hidden
+		r.annotate(e.Note)
+	case fee.PaymentReserved:
+		r.Reserved, err = r.Reserved.Add(e.Amount)
+	case fee.ReservationReleased:
+		r.Reserved, err = r.Reserved.Sub(e.Amount)
+	case fee.PaymentApplied:
+		r.Paid, err = r.Paid.Add(e.Amount)
+	case fee.PaymentUnapplied:
+		r.Paid, err = r.Paid.Sub(e.Amount)
+	case fee.CreditApplied:
+		r.Paid, err = r.Paid.Add(e.Amount)
+	case fee.CreditUnapplied:
+		r.Paid, err = r.Paid.Sub(e.Amount)
+	case fee.Annotated:
+		r.Note = e.Note
+	}
+	return err == nil
+}
+
+// annotate shows the note of a command, if it has one, as the fee's: the last that was said about it.
+func (r *Fee) annotate(note string) {
+	if note != "" {
+		r.Note = note
+	}
+}
+
+// Outstanding returns what is still owed.
+func (r *Fee) Outstanding() money.Amount {
+	return money.New(r.Amount.Minor()-r.Reduced.Minor()-r.Paid.Minor(), r.Amount.Currency())
+}
+
+// status derives the contract's word from the sums, as fee.State.Status does.
+func (r *Fee) status() FeeStatus {
+	switch {
+	case r.Cancelled, r.Amount.IsZero():
+		return FeeCanceled
+	case r.Outstanding().IsPositive() && r.Reserved.IsPositive():
+		return FeePaymentInProgress
+	case r.Outstanding().IsPositive():
+		return FeeUnpaid
+	case r.Paid.IsPositive():
+		return FeePaid
+	default:
+		return FeeWaived
+	}
+}
+
+// happened returns the feeEvent that an event of a fee is to a reader, none if it is only bookkeeping.
+func happened(row *Fee, e fee.Event, ev catalog.Event) []Change {
+	next := newFeeEvent(row, ev)
+	switch e := e.(type) {
+	case fee.Assessed:
+		next.EventType, next.Note = EventAssessed, e.Note
+	case fee.PaymentReserved:
+		next.EventType = EventPaymentAttempt
+	case fee.PaymentApplied, fee.CreditApplied:
+		next.EventType = EventPaymentSuccess
+	case fee.ReservationReleased:
+		if e.Cause != fee.ReleaseFailed {
+			return nil
+		}
+		next.EventType = EventPaymentFail
+	case fee.Waived:
+		next.EventType, next.Note = EventWaived, e.Note
+	case fee.WrittenOff:
+		next.EventType, next.Note = EventWaived, e.Note
+	case fee.Cancelled:
+		next.EventType, next.Note = EventCanceled, e.Note
+	case fee.Adjusted, fee.ReductionReleased, fee.ReductionReversed, fee.PaymentUnapplied, fee.CreditUnapplied, fee.Annotated,
+		fee.NoteAdded, fee.NoteChanged, fee.NoteHidden:
+		return nil
+	}
+	return []Change{{Object: ObjectFeeEvent, Action: ActionCreated, New: next}}
+}
+
+func newFeeEvent(row *Fee, ev catalog.Event) *FeeEvent {
+	return &FeeEvent{
+		Tenant: row.Tenant, ID: ev.ID.String(), FeeID: row.ID, UserID: row.UserID, EventDate: ev.EffectiveAt, ActorUserID: person(ev.Meta.Actor),
+		IsActive: true, CreatedAt: ev.Meta.At, UpdatedAt: ev.Meta.At, Position: ev.Position,
+	}
+}
+
+// person returns the id of who did it, empty for the system itself: its name is no id.
+func person(a catalog.Actor) string {
+	if a.Kind == "system" {
+		return ""
+	}
+	return a.ID
+}
+
+// note applies an event of a note, and reports whether it is one; without changes it doesn't fit.
+func (s *FeeState) note(e fee.Event, ev catalog.Event) (bool, []Change) {
+	switch e := e.(type) {
+	case fee.NoteAdded:
+		if s.Note(e.NoteID) != nil {
+			return true, nil
+		}
+		added := newFeeEvent(s.Fee, ev)
+		added.ID, added.EventType, added.Note, added.StaffOnly = e.NoteID, EventNote, e.Note, e.Visibility == fee.VisibilityStaff
+		s.Notes = append(slices.Clip(s.Notes), added)
+		return true, []Change{{Object: ObjectFeeEvent, Action: ActionCreated, New: added}}
+	case fee.NoteChanged:
+		return true, s.changeNote(e.NoteID, ev, func(n *FeeEvent) { n.Note = e.Note })
+	case fee.NoteHidden:
+		return true, s.changeNote(e.NoteID, ev, func(n *FeeEvent) { n.IsActive = false })
+	case fee.Assessed, fee.Adjusted, fee.Waived, fee.WrittenOff, fee.ReductionReleased, fee.ReductionReversed, fee.Cancelled,
+		fee.PaymentReserved, fee.ReservationReleased, fee.PaymentApplied, fee.PaymentUnapplied, fee.CreditApplied, fee.CreditUnapplied,
+		fee.Annotated:
+	}
+	return false, nil
+}
+
+// changeNote puts a changed copy of a note in its place; nil if there is no such note, or it is hidden.
+func (s *FeeState) changeNote(id string, ev catalog.Event, change func(*FeeEvent)) []Change {
+	i := slices.IndexFunc(s.Notes, func(n *FeeEvent) bool { return n.ID == id && n.IsActive })
+	if i < 0 {
+		return nil
+	}
+	old, next := s.Notes[i], *s.Notes[i]
+	next.RecordVersion++
+	next.UpdatedAt, next.Position = ev.Meta.At, ev.Position
+	change(&next)
+	s.Notes = slices.Clone(s.Notes)
+	s.Notes[i] = &next
+	return []Change{updated(ObjectFeeEvent, old, &next)}
+}

@@ -1,0 +1,146 @@
+package tables_test
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"testing"
+
+	gocmp "github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/stretchr/testify/require"
+
+	"payledger/domain/fee"
+	"payledger/domain/money"
+	"payledger/internal/ledgertest"
+	"payledger/readmodels"
+	"payledger/readmodels/tables"
+)
+
+func equalAmounts() gocmp.Option {
+	return gocmp.Comparer(func(a, b money.Amount) bool { return a == b })
+}
+
+// finds looks for every row of a table by its id, and for rows that aren't there.
+func finds[R readmodels.Row](
+	t *testing.T, l *library, rows tables.Set[R], stream func(R) int64, find func(context.Context, string, string) (tables.Found[R], error),
+) {
+	t.Helper()
+	require.NotEmpty(t, rows.New)
+	for _, row := range rows.New {
+		got, err := find(t.Context(), ledgertest.Tenant, row.Key())
+		require.NoError(t, err)
+		want := tables.Found[R]{Row: row, StreamExists: true, StreamPosition: stream(row), Checkpoint: l.head, Head: l.head}
+		require.Empty(t, gocmp.Diff(want, got, equalAmounts()))
+	}
+	var none R
+	for tenant, id := range map[string]string{ledgertest.Tenant: "nobody", "other": rows.New[0].Key()} {
+		got, err := find(t.Context(), tenant, id)
+		require.NoError(t, err)
+		require.Equal(t, tables.Found[R]{Row: none, Checkpoint: l.head, Head: l.head}, got)
+	}
+}
+
+// Every row is found by its id, with the end of the stream that it is folded from.
+func TestRowsById(t *testing.T) {
+	t.Parallel()
+	l := newLibrary(t, 19, 900)
+	ends := make(map[string]int64)
+	for _, ev := range l.Events(t, 0, 1_000_000) {
+		ends[ev.Stream.Name] = ev.Position
+	}
+	finds(t, l, l.rows.FeePayments, func(r *readmodels.FeePayment) int64 { return ends["payment-"+r.PaymentID] }, l.queries.FeePayment)
+	finds(t, l, l.rows.FeeEvents, func(r *readmodels.FeeEvent) int64 { return ends["fee-"+r.FeeID] }, l.queries.FeeEvent)
+	finds(t, l, l.rows.GatewayPayments, func(r *readmodels.GatewayPayment) int64 { return ends["gatewaypayment-"+r.ID] }, l.queries.GatewayPayment)
+
+	// An old row says that it is old.
+	note := l.rows.FeeEvents.New[0]
+	l.Change(t, note.FeeID, fee.Annotate{Note: "seen by nobody yet", At: l.Now()})
+	head := l.Flush(t)
+	got, err := l.queries.FeeEvent(t.Context(), ledgertest.Tenant, note.ID)
+	require.NoError(t, err)
+	require.Equal(t, head, got.StreamPosition)
+	require.Equal(t, l.head, got.Checkpoint)
+}
+
+func TestRowsByOtherIds(t *testing.T) {
+	t.Parallel()
+	l := newLibrary(t, 19, 900)
+	newest := func(found func(*readmodels.GatewayPayment) bool) *readmodels.GatewayPayment {
+		rows := slices.DeleteFunc(slices.Clone(l.rows.GatewayPayments.New), func(r *readmodels.GatewayPayment) bool { return !r.IsActive || !found(r) })
+		if len(rows) == 0 {
+			return nil
+		}
+		return slices.MaxFunc(rows, func(a, b *readmodels.GatewayPayment) int {
+			return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), cmp.Compare(a.ID, b.ID))
+		})
+	}
+	deleted := 0
+	for _, row := range l.rows.GatewayPayments.New {
+		byOrder, err := l.queries.GatewayPaymentByOrder(t.Context(), ledgertest.Tenant, row.OrderID)
+		require.NoError(t, err)
+		require.Empty(t, gocmp.Diff(newest(func(r *readmodels.GatewayPayment) bool { return r.OrderID == row.OrderID }), byOrder.Row))
+		byPayment, err := l.queries.GatewayPaymentByPaymentID(t.Context(), ledgertest.Tenant, row.PaymentID)
+		require.NoError(t, err)
+		require.Empty(t, gocmp.Diff(newest(func(r *readmodels.GatewayPayment) bool { return r.PaymentID == row.PaymentID }), byPayment.Row))
+		require.True(t, byPayment.StreamExists)
+		if !row.IsActive {
+			deleted++
+		}
+	}
+	require.Positive(t, deleted)
+	require.NotEmpty(t, l.rows.PaymentCustomers.New)
+	for _, row := range l.rows.PaymentCustomers.New {
+		got, err := l.queries.PaymentCustomer(t.Context(), ledgertest.Tenant, row.UserID)
+		require.NoError(t, err)
+		require.Empty(t, gocmp.Diff(row, got.Row))
+		require.True(t, got.StreamExists)
+	}
+	got, err := l.queries.PaymentCustomer(t.Context(), ledgertest.Tenant, "nobody")
+	require.NoError(t, err)
+	require.Equal(t, tables.Found[*readmodels.PaymentCustomer]{Checkpoint: l.head, Head: l.head}, got)
+}
+
+func TestAccount(t *testing.T) {
+	t.Parallel()
+	l := newLibrary(t, 20, 900)
+	credits := 0
+	for _, user := range append(l.Users, "nobody") {
+		var fees []*readmodels.Fee
+		var lots []*readmodels.CreditLot
+		total := tables.AccountTotal{Owed: ledgertest.USD(t, 0), Reserved: ledgertest.USD(t, 0), Credit: ledgertest.USD(t, 0)}
+		for _, row := range l.fees {
+			if row.UserID == user && row.Outstanding().IsPositive() && !row.Cancelled {
+				fees = append(fees, row)
+				total.Fees++
+				total.Owed, total.Reserved = plus(total.Owed, row.Outstanding()), plus(total.Reserved, row.Reserved)
+			}
+		}
+		for _, lot := range l.rows.Credits.New {
+			if lot.UserID == user && lot.Remaining.IsPositive() {
+				lots = append(lots, lot)
+				total.Credit = plus(total.Credit, lot.Remaining)
+			}
+		}
+		slices.SortFunc(fees, func(a, b *readmodels.Fee) int {
+			return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), cmp.Compare(a.ID, b.ID))
+		})
+		slices.SortFunc(lots, func(a, b *readmodels.CreditLot) int {
+			return cmp.Or(a.GrantedAt.Compare(b.GrantedAt), cmp.Compare(a.ID, b.ID))
+		})
+		want := tables.Account{Fees: fees, Credits: lots, Checkpoint: l.head}
+		if len(fees)+len(lots) > 0 {
+			want.Totals = []tables.AccountTotal{total}
+		}
+		got, err := l.queries.Account(t.Context(), ledgertest.Tenant, user)
+		require.NoError(t, err)
+		require.Empty(t, gocmp.Diff(want, got, equalAmounts(), cmpopts.EquateEmpty()))
+		credits += len(lots)
+	}
+	require.Positive(t, credits)
+	got, err := l.queries.Account(t.Context(), "other", l.Users[0])
+	require.NoError(t, err)
+	require.Empty(t, gocmp.Diff(tables.Account{Checkpoint: l.head}, got, cmpopts.EquateEmpty()))
+}
+
+func plus(a, b money.Amount) money.Amount { return money.New(a.Minor()+b.Minor(), a.Currency()) }
