@@ -293,7 +293,9 @@ func TestFeeRowAgreesWithTheDecider(t *testing.T) {
 				require.NoError(t, err)
 				require.Equal(t, string(state.Status()), next.Fee.Status.String())
 				require.Equal(t, state.Outstanding(), next.Fee.Outstanding())
+				require.Equal(t, state.Reserved(), next.Fee.Reserved)
 				require.Equal(t, state.Note, next.Fee.Note)
+				require.Equal(t, !state.Hidden, next.Fee.IsActive)
 				require.Equal(t, n, next.Fee.StreamVersion)
 				if of := of(readmodels.ObjectFee, changes); len(of) > 0 && of[0].Old != nil {
 					require.Equal(t, of[0].Old.Version()+1, next.Fee.RecordVersion)
@@ -320,7 +322,7 @@ func drawCommands(t *rapid.T) []fee.Command {
 	id := func() string { return rapid.StringMatching(`[a-f]`).Draw(t, "id") }
 	note := rapid.SampledFrom([]string{"", "a", "b"})
 	draw := rapid.Custom(func(t *rapid.T) fee.Command {
-		switch rapid.IntRange(0, 5).Draw(t, "command") {
+		switch rapid.IntRange(0, 16).Draw(t, "command") {
 		case 0:
 			return fee.Waive{ReductionID: id(), Amount: cents(), Note: note.Draw(t, "note"), At: at()}
 		case 1:
@@ -329,8 +331,30 @@ func drawCommands(t *rapid.T) []fee.Command {
 			return fee.ApplyPayment{PaymentID: id(), AllocationID: id(), Amount: cents(), At: at()}
 		case 4:
 			return fee.Annotate{Note: note.Draw(t, "note"), At: at()}
+		case 5, 6:
+			direction := rapid.SampledFrom([]fee.Direction{fee.DirectionIncrease, fee.DirectionDecrease}).Draw(t, "direction")
+			return fee.Adjust{AdjustmentID: id(), Direction: direction, Amount: cents(), Note: note.Draw(t, "note"), At: at()}
+		case 7:
+			return fee.WriteOff{ReductionID: id(), Amount: cents(), Note: note.Draw(t, "note"), At: at()}
+		case 8:
+			return fee.ReverseReduction{ReductionID: id(), Note: note.Draw(t, "note"), At: at()}
+		case 9:
+			return fee.Reserve{PaymentID: id(), AllocationID: id(), Amount: cents(), At: at()}
+		case 10:
+			cause := rapid.SampledFrom([]fee.ReleaseCause{fee.ReleaseCaptured, fee.ReleaseFailed, fee.ReleaseCanceled}).Draw(t, "cause")
+			return fee.Release{AllocationID: id(), Cause: cause, At: at()}
+		case 11:
+			return fee.UnapplyPayment{AllocationID: id(), Amount: cents(), Cause: fee.UnapplyVoid, At: at()}
+		case 12:
+			return fee.ApplyCredit{CreditID: id(), AllocationID: id(), Amount: cents(), At: at()}
+		case 13:
+			return fee.AddNote{NoteID: id(), Visibility: fee.VisibilityStaff, Note: note.Draw(t, "note"), At: at()}
+		case 14:
+			return fee.ChangeNote{NoteID: id(), Note: note.Draw(t, "note"), At: at()}
+		case 15:
+			return fee.HideNote{NoteID: id(), At: at()}
 		default:
-			return fee.Cancel{Cause: fee.CauseError, Note: note.Draw(t, "note"), At: at()}
+			return fee.Cancel{Cause: fee.CauseError, Hide: rapid.Bool().Draw(t, "hide"), Note: note.Draw(t, "note"), At: at()}
 		}
 	})
 	first := fee.Assess{FeeID: feeID, UserID: userID, Amount: amount(t, "10", "USD"), At: start()}

@@ -2,6 +2,7 @@ package tables
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
@@ -48,6 +49,8 @@ LEFT JOIN (SELECT `
 	sqlGatewayPayment   = freshness + gatewayPaymentColumns + ` FROM tables_v1.gateway_payments WHERE tenant = $1 AND id = $2` + hasStream
 	sqlGatewayByOrder   = freshness + gatewayPaymentColumns + ` FROM tables_v1.gateway_payments WHERE tenant = $1 AND order_id = $2` + newestLive + hasStream + namesIt + `r.id`
 	sqlGatewayByPayment = freshness + gatewayPaymentColumns + ` FROM tables_v1.gateway_payments WHERE tenant = $1 AND payment_id = $2` + newestLive + hasStream + namesIt + `r.id`
+	sqlPaymentCustomer  = freshness + paymentCustomerColumns + ` FROM tables_v1.payment_customers WHERE tenant = $1 AND id = $2` + hasStream + namesIt + `r.user_id`
+	sqlPaymentMethod    = freshness + paymentMethodColumns + ` FROM tables_v1.payment_methods WHERE tenant = $1 AND id = $2` + hasStream + namesIt + `r.user_id`
 	sqlCustomerOfUser   = freshness + paymentCustomerColumns + ` FROM tables_v1.payment_customers WHERE tenant = $1 AND user_id = $2` + newestLive + hasStream
 )
 
@@ -86,6 +89,44 @@ func (q Queries) GatewayPaymentByPaymentID(ctx context.Context, tenant, paymentI
 // PaymentCustomer returns the newest live customer of a person.
 func (q Queries) PaymentCustomer(ctx context.Context, tenant, userID string) (Found[*readmodels.PaymentCustomer], error) {
 	return find(ctx, q, scanPaymentCustomer, "customer of user", sqlCustomerOfUser, tenant, userID, customer.Stream(userID))
+}
+
+// ErrNoRows says that there are no rows of this object.
+var ErrNoRows = errors.New("no such object")
+
+// StreamOf returns, as Row, the name of the stream that a row is folded from, deleted ones included; empty for an id that the tables
+// don't know, which is final only at a checkpoint that isn't below the head. ErrNoRows: unknown object.
+func (q Queries) StreamOf(ctx context.Context, tenant string, object readmodels.Object, id string) (Found[string], error) {
+	switch object {
+	case readmodels.ObjectFee:
+		res, err := q.Fee(ctx, tenant, id)
+		return streamOf(res, func(r *readmodels.Fee) string { return fee.Stream(r.ID) }), err
+	case readmodels.ObjectFeePayment:
+		res, err := q.FeePayment(ctx, tenant, id)
+		return streamOf(res, func(r *readmodels.FeePayment) string { return payment.Stream(r.PaymentID) }), err
+	case readmodels.ObjectGatewayPayment:
+		res, err := q.GatewayPayment(ctx, tenant, id)
+		return streamOf(res, func(r *readmodels.GatewayPayment) string { return gateway.Stream(r.ID) }), err
+	case readmodels.ObjectFeeEvent:
+		res, err := q.FeeEvent(ctx, tenant, id)
+		return streamOf(res, func(r *readmodels.FeeEvent) string { return fee.Stream(r.FeeID) }), err
+	case readmodels.ObjectPaymentCustomer:
+		res, err := find(ctx, q, scanPaymentCustomer, "customer", sqlPaymentCustomer, tenant, id, customer.Stream(""))
+		return streamOf(res, func(r *readmodels.PaymentCustomer) string { return customer.Stream(r.UserID) }), err
+	case readmodels.ObjectPaymentMethod:
+		res, err := find(ctx, q, scanPaymentMethod, "payment method", sqlPaymentMethod, tenant, id, customer.Stream(""))
+		return streamOf(res, func(r *readmodels.PaymentMethod) string { return customer.Stream(r.UserID) }), err
+	}
+	return Found[string]{}, fmt.Errorf("%w: %q", ErrNoRows, object)
+}
+
+func streamOf[R comparable](found Found[R], name func(R) string) Found[string] {
+	res := Found[string]{StreamExists: found.StreamExists, StreamPosition: found.StreamPosition, Checkpoint: found.Checkpoint, Head: found.Head}
+	var none R
+	if found.Row != none {
+		res.Row = name(found.Row)
+	}
+	return res
 }
 
 func find[R any](

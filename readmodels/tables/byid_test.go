@@ -3,6 +3,7 @@ package tables_test
 import (
 	"cmp"
 	"context"
+	"maps"
 	"slices"
 	"testing"
 
@@ -61,6 +62,34 @@ func TestRowsById(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, head, got.StreamPosition)
 	require.Equal(t, l.head, got.Checkpoint)
+}
+
+// streams looks for the stream of every row of a table, and of none.
+func streams[R readmodels.Row](t *testing.T, l *library, object readmodels.Object, rows []R, name func(R) string) {
+	t.Helper()
+	require.NotEmpty(t, rows, object)
+	for _, row := range rows {
+		got, err := l.queries.StreamOf(t.Context(), ledgertest.Tenant, object, row.Key())
+		require.NoError(t, err)
+		require.Equal(t, name(row), got.Row)
+		require.True(t, got.StreamExists)
+	}
+	got, err := l.queries.StreamOf(t.Context(), "other", object, rows[0].Key())
+	require.NoError(t, err)
+	require.Equal(t, tables.Found[string]{Checkpoint: l.head, Head: l.head}, got)
+}
+
+func TestStreamsOfRows(t *testing.T) {
+	t.Parallel()
+	l := newLibrary(t, 19, 300)
+	streams(t, l, readmodels.ObjectFee, slices.Collect(maps.Values(l.fees)), func(r *readmodels.Fee) string { return "fee-" + r.ID })
+	streams(t, l, readmodels.ObjectFeePayment, l.rows.FeePayments.New, func(r *readmodels.FeePayment) string { return "payment-" + r.PaymentID })
+	streams(t, l, readmodels.ObjectGatewayPayment, l.rows.GatewayPayments.New, func(r *readmodels.GatewayPayment) string { return "gatewaypayment-" + r.ID })
+	streams(t, l, readmodels.ObjectFeeEvent, l.rows.FeeEvents.New, func(r *readmodels.FeeEvent) string { return "fee-" + r.FeeID })
+	streams(t, l, readmodels.ObjectPaymentCustomer, l.rows.PaymentCustomers.New, func(r *readmodels.PaymentCustomer) string { return "customer-" + r.UserID })
+	streams(t, l, readmodels.ObjectPaymentMethod, l.rows.PaymentMethods.New, func(r *readmodels.PaymentMethod) string { return "customer-" + r.UserID })
+	_, err := l.queries.StreamOf(t.Context(), ledgertest.Tenant, "loan", "x")
+	require.ErrorIs(t, err, tables.ErrNoRows)
 }
 
 func TestRowsByOtherIds(t *testing.T) {

@@ -31,7 +31,7 @@ func TestStatementsFitTheSchema(t *testing.T) {
 		"sqlLoadFeePayments": sqlLoadFeePayments, "sqlLoadPaymentCustomers": sqlLoadPaymentCustomers,
 		"sqlLoadPaymentMethods": sqlLoadPaymentMethods, "sqlLoadCredits": sqlLoadCredits,
 		"sqlFee": sqlFee, "sqlFeePayment": sqlFeePayment, "sqlFeeEvent": sqlFeeEvent, "sqlGatewayPayment": sqlGatewayPayment,
-		"sqlGatewayByOrder": sqlGatewayByOrder, "sqlGatewayByPayment": sqlGatewayByPayment, "sqlCustomerOfUser": sqlCustomerOfUser,
+		"sqlGatewayByOrder": sqlGatewayByOrder, "sqlGatewayByPayment": sqlGatewayByPayment, "sqlCustomerOfUser": sqlCustomerOfUser, "sqlPaymentCustomer": sqlPaymentCustomer, "sqlPaymentMethod": sqlPaymentMethod,
 		"sqlAccountFees": sqlAccountFees, "sqlAccountCredits": sqlAccountCredits, "sqlAccountTotals": sqlAccountTotals,
 	}, "sqlCreateSchema")
 }
