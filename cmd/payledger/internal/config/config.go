@@ -70,7 +70,7 @@ type Config struct {
 
 	TimeZone string `env:"TIME_ZONE" doc:"zone in which a bare date ends, such as Europe/Vienna" envDefault:"UTC"`
 
-	LogLevel slog.Level `env:"LOG_LEVEL" doc:"DEBUG, INFO, WARN or ERROR" envDefault:"INFO"`
+	LogLevel slog.Level `env:"LOG_LEVEL" doc:"DEBUG (each request), INFO (each that was refused), WARN or ERROR" envDefault:"INFO"`
 }
 
 // Parse reads the configuration from environment lines of the form NAME=value. An error names every variable that is malformed.

@@ -96,6 +96,8 @@ func TestLog(t *testing.T) {
 	require.Equal(t, "/fees/{feeId}", lines[1]["route"])
 	require.Equal(t, "r-2", lines[1]["request_id"])
 	require.EqualValues(t, 200, lines[1]["status"])
+	require.Equal(t, "DEBUG", lines[1]["level"])
+	require.Equal(t, "INFO", lines[2]["level"])
 	require.Equal(t, "BadRequest", lines[2]["error_code"])
 	for _, secret := range []string{"private", "secret", "nonsense", w.staff()[:30], memberID} {
 		require.NotContains(t, w.logs.String(), secret)

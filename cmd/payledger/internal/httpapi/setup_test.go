@@ -85,7 +85,7 @@ func setup(t testing.TB, options ...option) *world {
 	w := &world{t: t, db: pgtest.NewFrom(t, storetest.Template()), logs: &syncBuffer{}, search: &fixedSearch{}}
 	w.pool = w.db.AppPool(t)
 	w.reader = eventstore.NewReader(w.pool)
-	log := slog.New(slog.NewJSONHandler(w.logs, nil))
+	log := slog.New(slog.NewJSONHandler(w.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
 
 	w.catalog, w.vault = catalog.New(), eventstore.OpenVault(w.pool, [32]byte{1})
 	cat, vault := w.catalog, w.vault
