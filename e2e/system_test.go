@@ -185,14 +185,17 @@ func (s *system) end(t *testing.T, status string) string {
 func (s *system) readTopics(t *testing.T, feeID string, assessed answer) {
 	t.Helper()
 	want := map[string]int{
-		s.service + "-dbevent-fee-created":            1,
-		s.service + "-dbevent-fee-updated":            2, // two payments were applied
-		s.service + "-dbevent-feepayment-created":     2,
-		"elastic-index-" + s.prefix + "_fee-created":  3, // and the copies of the two updates
-		"elastic-index-" + s.prefix + "_fee-updated":  2,
-		"elastic-index-" + s.prefix + "_fee-extended": 2,
-		s.service + "-fee-created":                    1,
-		s.service + "-journal":                        5,
+		s.service + "-dbevent-fee-created":                  1,
+		s.service + "-dbevent-fee-updated":                  2, // two payments were applied
+		s.service + "-dbevent-feepayment-created":           2,
+		s.service + "-dbevent-feeevent-created":             3, // assessed, paymentSuccess twice
+		"elastic-index-" + s.prefix + "_fee-created":        3, // and the copies of the two updates
+		"elastic-index-" + s.prefix + "_fee-updated":        2,
+		"elastic-index-" + s.prefix + "_fee-extended":       2,
+		"elastic-index-" + s.prefix + "_feepayment-created": 2,
+		"elastic-index-" + s.prefix + "_feeevent-created":   3,
+		s.service + "-fee-created":                          1,
+		s.service + "-journal":                              5,
 	}
 	tail := start(t, s.env, "tail", "--from", "1", "--json")
 	got := map[string]int{}
