@@ -197,11 +197,12 @@ func (f *folded) before(at root) (old readmodels.Row, isNew bool) {
 func (d *documents) load(
 	ctx context.Context, docs map[root]*readmodels.Document, wanted map[root]bool, streams []eventstore.StreamID, after int64,
 ) error {
-	events, err := d.fold.all(ctx, distinct(streams))
+	streams = distinct(streams)
+	events, err := d.fold.all(ctx, streams)
 	if err != nil {
 		return err
 	}
-	paid, err := d.fold.all(ctx, paymentStreams(events))
+	paid, err := d.fold.all(ctx, slices.DeleteFunc(paymentStreams(events), func(id eventstore.StreamID) bool { return slices.Contains(streams, id) }))
 	if err != nil {
 		return err
 	}

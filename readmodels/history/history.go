@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -203,8 +204,10 @@ func (r Reader) tell(
 	return h, nil
 }
 
-// read returns the events of streams of a tenant up to a position, decoded.
+// read returns the events of streams of a tenant up to a position, decoded. A stream may be named more than once.
 func (r Reader) read(ctx context.Context, tenant string, upTo int64, streams ...string) ([]catalog.Event, error) {
+	slices.Sort(streams)
+	streams = slices.Compact(streams)
 	ids := make([]eventstore.StreamID, len(streams))
 	for i, name := range streams {
 		ids[i] = eventstore.StreamID{Tenant: tenant, Name: name}

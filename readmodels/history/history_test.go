@@ -7,8 +7,11 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"payledger/domain/credit"
 	"payledger/domain/fee"
+	"payledger/eventstore"
 	"payledger/internal/ledgertest"
+	"payledger/readmodels"
 	"payledger/readmodels/history"
 )
 
@@ -202,4 +205,78 @@ func TestJSON(t *testing.T) {
 	for i := range h.Entries {
 		require.True(t, json.Valid(h.Entries[i].AppendJSON(nil)))
 	}
+}
+
+// Whatever happens to fees, payments and members, their histories tell it: all of it, in order, with what is owed after it.
+func TestRandomHistories(t *testing.T) {
+	t.Parallel()
+	l := ledgertest.Open(t, 33)
+	head := l.Random(t, 600)
+	reader := history.Reader{Log: l.Reader, Catalog: l.Catalog, Keys: l.Keys}
+	states := make(map[eventstore.StreamID]any)
+	events := make(map[string][]string) // types, by stream
+	about := make(map[string]int)       // events about a payment
+	for _, ev := range l.Events(t, 0, int(head)) {
+		state, _, err := readmodels.Fold(states[ev.Stream], ev)
+		require.NoError(t, err)
+		states[ev.Stream] = state
+		events[ev.Stream.Name] = append(events[ev.Stream.Name], ev.Type)
+		for _, id := range paymentsIn(ev.Data) {
+			about[id]++
+		}
+	}
+	told := 0
+	for stream, state := range states {
+		switch s := state.(type) {
+		case *readmodels.FeeState:
+			h, err := reader.Fee(t.Context(), ledgertest.Tenant, s.Fee.ID, history.Options{})
+			require.NoError(t, err)
+			var own []string
+			owed := int64(-1)
+			for i, e := range h.Entries {
+				require.True(t, i == 0 || h.Entries[i-1].Position < e.Position)
+				require.True(t, json.Valid(e.AppendJSON(nil)))
+				if e.Outstanding != nil {
+					own, owed = append(own, e.Type), e.Outstanding.Minor()
+				}
+			}
+			require.Equal(t, events[stream.Name], own)
+			if !s.Fee.Cancelled {
+				require.Equal(t, s.Fee.Outstanding().Minor(), owed)
+			}
+		case *readmodels.Payment:
+			h, err := reader.Payment(t.Context(), ledgertest.Tenant, s.ID, history.Options{})
+			require.NoError(t, err)
+			n := 0
+			for _, e := range h.Entries {
+				if e.PaymentID == s.ID {
+					n++
+				}
+			}
+			require.Equal(t, len(events[stream.Name])+about[s.ID], n)
+			told += len(h.Entries) - n
+		}
+	}
+	require.Positive(t, told, "credits of voided payments are taken back")
+	for _, user := range l.Users {
+		_, err := reader.Member(t.Context(), ledgertest.Tenant, user, history.Options{})
+		require.NoError(t, err)
+	}
+}
+
+// paymentsIn returns the payment that an event of a fee or a credit names.
+func paymentsIn(data any) []string {
+	switch e := data.(type) {
+	case fee.PaymentReserved:
+		return []string{e.PaymentID}
+	case fee.ReservationReleased:
+		return []string{e.PaymentID}
+	case fee.PaymentApplied:
+		return []string{e.PaymentID}
+	case fee.PaymentUnapplied:
+		return []string{e.PaymentID}
+	case credit.Granted:
+		return []string{e.PaymentID}
+	}
+	return nil
 }

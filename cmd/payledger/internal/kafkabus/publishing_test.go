@@ -13,6 +13,8 @@ import (
 
 	"payledger/cmd/payledger/internal/kafkabus"
 	"payledger/domain/extension"
+	"payledger/domain/fee"
+	"payledger/domain/payment"
 	"payledger/eventstore/catalog"
 	"payledger/internal/ledgertest"
 	"payledger/internal/schematest"
@@ -167,6 +169,27 @@ func TestRestartInARandomHistory(t *testing.T) {
 	w.foundAll(t)
 	l.Random(t, 300)
 	w.wantSameFromEverywhere(t, 23)
+}
+
+// A fee and the document of its payment, both folded anew, have one stream in common.
+func TestRestartBetweenAPaymentAndItsFee(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, plain(t))
+	w.foundAll(t)
+	const feeID, paymentID, shareID = "01937b2a-0000-7000-8000-0000000000cd", "01937b2a-0000-7000-8000-0000000000ce", "01937b2a-0000-7000-8000-0000000000cf"
+	put := appended{extension.Stream("feePayment", shareID), extension.Put{
+		Object: "feePayment", ID: shareID, Stream: payment.Stream(paymentID), Name: "receipts", Elements: []extension.Element{{ID: "1", Value: `{"id":"1"}`}},
+	}}
+	w.append(t,
+		appended{fee.Stream(feeID), fee.Assessed{FeeID: feeID, UserID: userID, Amount: usd(500), AssessedAt: goldenStart()}},
+		appended{payment.Stream(paymentID), payment.Captured{
+			PaymentID: paymentID, UserID: userID, Tender: payment.TenderCash, Amount: usd(500), Credit: usd(0),
+			Allocations: []payment.Allocation{{ID: shareID, FeeID: feeID, Amount: usd(500)}},
+		}},
+		appended{fee.Stream(feeID), fee.PaymentApplied{PaymentID: paymentID, AllocationID: shareID, Amount: usd(500)}},
+		put, put, appended{fee.Stream(feeID), fee.Annotated{Note: "thanks"}},
+	)
+	w.wantSameFromEverywhere(t, 1)
 }
 
 // wantSameFromEverywhere publishes the log from its start and again from every step-th position, each time by a publisher that
