@@ -39,6 +39,8 @@ func (s deciding) Stream(id eventstore.StreamID) eventstore.StreamState {
 	return eventstore.StreamState{}
 }
 
+func (s deciding) Has(eventstore.StreamID) bool { return true }
+
 func (s deciding) Watched() []eventstore.StreamID { return nil }
 
 func benchRequest(n int64) commands.Request {

@@ -57,7 +57,7 @@ func openDesk(tb testing.TB, db *pgtest.DB, clock *atomic.Int64) *desk {
 	store := storetest.OpenOn(tb, db, func(c *eventstore.Config) {
 		c.Folder, c.Keys = commands.Folder{Catalog: d.codec}, d.vault
 	})
-	d.Service = &commands.Service{Store: store, Catalog: d.codec, Vault: d.vault, OpenFees: tablesAt{}}
+	d.Service = &commands.Service{Store: store, Catalog: d.codec, Vault: d.vault, OpenFees: tablesAt{}, Rows: logRows{d}}
 	return d
 }
 
@@ -99,12 +99,47 @@ func (d *desk) request(change ...func(*commands.Request)) commands.Request {
 	return req
 }
 
+// logRows is a read model that is never behind.
+type logRows struct{ *desk }
+
+func (r logRows) StreamOf(ctx context.Context, inTenant string, object readmodels.Object, id string) (string, error) {
+	states := map[eventstore.StreamID]any{}
+	for _, ev := range r.decoded(ctx) {
+		next, changes, err := readmodels.Fold(states[ev.Stream], ev)
+		if err != nil {
+			return "", err
+		}
+		states[ev.Stream] = next
+		for _, c := range changes {
+			if ev.Stream.Tenant == inTenant && c.Object == object && c.New.Key() == id {
+				return ev.Stream.Name, nil
+			}
+		}
+	}
+	return "", commands.ErrRecordNotFound
+}
+
 // render answers with the row, as the API does within its envelope.
 func render(o commands.Outcome) (eventstore.Answer, *eventstore.RouteEvent, error) {
-	if o.Payment != nil {
+	switch {
+	case o.FeePayment != nil:
+		return eventstore.Answer{Status: 200, Body: o.FeePayment.AppendJSON(nil, true)}, nil, nil
+	case o.Payment != nil:
 		return eventstore.Answer{Status: 201, Body: o.Payment.AppendJSON(nil)}, nil, nil
+	case o.FeeEvent != nil:
+		return eventstore.Answer{Status: 200, Body: o.FeeEvent.AppendJSON(nil, true)}, nil, nil
+	case o.GatewayPayment != nil:
+		return eventstore.Answer{Status: 200, Body: o.GatewayPayment.AppendJSON(nil, true)}, nil, nil
+	case o.Fee != nil:
+		return eventstore.Answer{Status: 200, Body: o.Fee.AppendJSON(nil, true)}, nil, nil
+	case o.Credit != nil:
+		return eventstore.Answer{Status: 200, Body: []byte(o.Credit.Remaining.Number())}, nil, nil
+	case o.Reasons != nil:
+		body, err := json.Marshal(o.Reasons.Codes)
+		return eventstore.Answer{Status: 200, Body: body}, nil, err
 	}
-	return eventstore.Answer{Status: 200, Body: o.Fee.AppendJSON(nil, true)}, nil, nil
+	body, err := json.Marshal(o.Extension.Elements)
+	return eventstore.Answer{Status: 200, Body: body}, nil, err
 }
 
 func at(t time.Time) func(*commands.Request) {
@@ -141,11 +176,16 @@ func share(feeID string, part money.Amount) payment.Share {
 // events returns the log, decoded.
 func (d *desk) events() []catalog.Event {
 	d.t.Helper()
-	recorded, err := d.log.ReadAll(d.t.Context(), 0, 100_000)
+	return d.decoded(d.t.Context())
+}
+
+func (d *desk) decoded(ctx context.Context) []catalog.Event {
+	d.t.Helper()
+	recorded, err := d.log.ReadAll(ctx, 0, 100_000)
 	require.NoError(d.t, err)
 	events := make([]catalog.Event, len(recorded))
 	for i := range recorded {
-		events[i], err = d.codec.Decode(d.t.Context(), d.vault, &recorded[i])
+		events[i], err = d.codec.Decode(ctx, d.vault, &recorded[i])
 		require.NoError(d.t, err)
 	}
 	return events

@@ -14,6 +14,7 @@ import (
 	"payledger/domain/credit"
 	"payledger/domain/fee"
 	"payledger/domain/payment"
+	"payledger/domain/policy"
 	"payledger/eventstore"
 	"payledger/eventstore/catalog"
 )
@@ -55,36 +56,74 @@ func (d *draft) stream(name string) eventstore.StreamID {
 	return eventstore.StreamID{Tenant: d.req.Tenant, Name: name}
 }
 
-// fee, payment and credit return the states of streams as they are before the draft.
-func (d *draft) fee(id string) folded[fee.State] {
-	return as(fee.Decider, d.view.Stream(d.stream(fee.Stream(id))).Value)
+// need asks for streams that the decision can't do without and that are not in the view yet. Its error goes back to the store.
+func (d *draft) need(names ...string) error {
+	var missing []eventstore.StreamID
+	for _, name := range names {
+		if id := d.stream(name); !d.view.Has(id) {
+			missing = append(missing, id)
+		}
+	}
+	if missing == nil {
+		return nil
+	}
+	return &streamsNeededError{missing}
 }
 
+// now returns the state of a stream as the draft leaves it so far.
+func now[C, E, S any](d *draft, name string, decider domain.Decider[C, E, S]) folded[S] {
+	id := d.stream(name)
+	for _, s := range d.touched {
+		if s.id == id {
+			return as(decider, s.value)
+		}
+	}
+	return as(decider, d.view.Stream(id).Value)
+}
+
+func (d *draft) fee(id string) folded[fee.State] { return now(d, fee.Stream(id), fee.Decider) }
+
 func (d *draft) payment(id string) folded[payment.State] {
-	return as(payment.Decider, d.view.Stream(d.stream(payment.Stream(id))).Value)
+	return now(d, payment.Stream(id), payment.Decider)
 }
 
 func (d *draft) credit(userID string) folded[credit.State] {
-	return as(credit.Decider, d.view.Stream(d.stream(credit.Stream(userID))).Value)
+	return now(d, credit.Stream(userID), credit.Decider)
 }
 
+func (d *draft) policy() policy.State { return now(d, policy.Stream, policy.Decider).state }
+
 // takesEffect fixes when the events of the draft take effect: at the caller's date. A command without one takes effect at its
-// own time, or when the last of the streams that it changes began: clocks differ a little between processes, and a
+// own time, or with the latest event of the streams that it changes: clocks differ a little between processes, and a
 // command may wait while a fee is assessed that it then pays.
-func (d *draft) takesEffect(began ...time.Time) {
+func (d *draft) takesEffect(streams ...string) {
 	d.at = d.req.EffectiveAt
 	if !d.at.IsZero() {
 		return
 	}
 	d.at = d.req.At
-	for _, t := range began {
-		if t.After(d.at) {
+	for _, name := range streams {
+		if t := when(d.view.Stream(d.stream(name)).Value).latest; t.After(d.at) {
 			d.at = t
 		}
 	}
 }
 
-// onFee, onPayment and onCredit decide a command on a stream and add its events to the draft.
+// matches refuses a command whose If-Match isn't the version of the row.
+func (d *draft) matches(version int64) error {
+	if match := d.req.IfMatch; match != nil && *match != version {
+		return &VersionMismatchError{Current: version}
+	}
+	return nil
+}
+
+// peek returns the id of the event that is added next, unless another id is made before.
+func (d *draft) peek() string {
+	ids := d.ids
+	return ids.next().String()
+}
+
+// onFee and its sisters decide a command on a stream and add its events to the draft.
 func (d *draft) onFee(id, userID string, c fee.Command) (folded[fee.State], error) {
 	return decide(d, d.stream(fee.Stream(id)), userID, fee.Decider, c)
 }
@@ -105,6 +144,12 @@ func decide[C, E, S any](d *draft, id eventstore.StreamID, subject string, decid
 		return current, fmt.Errorf("%s: %w", id.Name, err)
 	}
 	for _, e := range events {
+		if d.at.Before(current.dates.began) {
+			return current, fmt.Errorf("%s: %w", id.Name, domain.ErrBeforeFirstEvent)
+		}
+		if d.at.Before(current.dates.of(e)) {
+			return current, fmt.Errorf("%s: %w", id.Name, ErrBeforeTakenBack)
+		}
 		ev := catalog.Event{
 			ID: d.ids.next(), CommitID: d.req.CommandID, Stream: id, Version: stream.version + 1,
 			EffectiveAt: d.at, Meta: d.meta(), Data: e,
@@ -138,7 +183,7 @@ func (d *draft) meta() catalog.Meta {
 	}
 }
 
-// decision renders the answer and encodes the events, the last of them with the answer's hash.
+// decision renders the answer and encodes the events, the last of them with the answer's hash. A dry run stores nothing.
 func (d *draft) decision(outcome Outcome) (eventstore.Decision, error) {
 	var last *catalog.Event
 	for _, s := range d.touched {
@@ -147,9 +192,19 @@ func (d *draft) decision(outcome Outcome) (eventstore.Decision, error) {
 		}
 	}
 	outcome.Changed = last != nil
+	if d.req.DryRun {
+		trial, err := d.trial()
+		if err != nil {
+			return eventstore.Decision{}, err
+		}
+		outcome.Trial = trial
+	}
 	answer, route, err := d.req.Render(outcome)
 	if err != nil {
 		return eventstore.Decision{}, fmt.Errorf("render the answer: %w", err)
+	}
+	if d.req.DryRun {
+		return eventstore.Decision{Answer: &answer}, nil
 	}
 	answer.Salt = d.salt
 	if last == nil {

@@ -75,28 +75,31 @@ func (s *Service) PatchFee(ctx context.Context, req Request, p FeePatch) (events
 }
 
 func (d *draft) patch(p FeePatch, paymentID string) (Outcome, error) {
-	before := d.fee(p.FeeID)
-	if !before.state.Exists {
-		return Outcome{}, fmt.Errorf("fee %s: %w", p.FeeID, ErrFeeNotFound)
+	before, err := d.existing(p.FeeID)
+	if err != nil {
+		return Outcome{}, err
 	}
-	row := feeRow(before)
-	if match := d.req.IfMatch; match != nil && *match != row.RecordVersion {
-		return Outcome{}, &VersionMismatchError{Current: row.RecordVersion}
-	}
-	d.takesEffect(before.state.FirstEffective)
-	if p.Status != nil && *p.Status != row.Status {
+	d.takesEffect(fee.Stream(p.FeeID))
+	if p.Status != nil && *p.Status != feeRow(before).Status {
 		if err := d.setStatus(p, before.state, paymentID); err != nil {
 			return Outcome{}, err
 		}
 	}
-	after := as(fee.Decider, d.touch(d.stream(fee.Stream(p.FeeID)), before.state.UserID).value)
 	if p.Note != "" {
-		var err error
-		if after, err = d.onFee(p.FeeID, before.state.UserID, fee.Annotate{Note: p.Note, At: d.at}); err != nil {
+		if _, err := d.onFee(p.FeeID, before.state.UserID, fee.Annotate{Note: p.Note, At: d.at}); err != nil {
 			return Outcome{}, err
 		}
 	}
-	return Outcome{Fee: feeRow(after)}, nil
+	return Outcome{Fee: feeRow(d.fee(p.FeeID))}, nil
+}
+
+// existing returns a fee that was assessed and isn't deleted. A version that the caller asks for is the fee's row's.
+func (d *draft) existing(feeID string) (folded[fee.State], error) {
+	before := d.fee(feeID)
+	if !before.state.Exists || before.state.Hidden {
+		return before, fmt.Errorf("fee %s: %w", feeID, ErrFeeNotFound)
+	}
+	return before, d.matches(feeRow(before).RecordVersion)
 }
 
 // setStatus decides the command that leads to a status.
@@ -104,7 +107,7 @@ func (d *draft) setStatus(p FeePatch, before fee.State, paymentID string) error 
 	var err error
 	switch *p.Status {
 	case readmodels.FeeWaived:
-		_, err = d.onFee(p.FeeID, before.UserID, fee.Waive{ReductionID: d.ids.next().String(), Note: p.Note, At: d.at})
+		_, err = d.onFee(p.FeeID, before.UserID, fee.Waive{ReductionID: d.peek(), Note: p.Note, At: d.at})
 	case readmodels.FeeCanceled:
 		_, err = d.onFee(p.FeeID, before.UserID, fee.Cancel{Cause: fee.CauseError, Note: p.Note, At: d.at})
 	case readmodels.FeePaid:
@@ -124,21 +127,32 @@ func (d *draft) setStatus(p FeePatch, before fee.State, paymentID string) error 
 	return err
 }
 
-// owing refuses money for a fee where nothing is owed, with the reason.
+// owing refuses money for a fee where nothing is owed, or nothing that isn't held for another payment, with the reason.
 func owing(feeID string, s fee.State) error {
 	switch {
 	case s.Cancelled:
 		return fmt.Errorf("fee %s: %w", feeID, fee.ErrCancelled)
 	case s.Outstanding().IsZero():
 		return fmt.Errorf("fee %s: %w", feeID, fee.ErrAlreadySettled)
+	case s.Free().IsZero():
+		return fmt.Errorf("fee %s: %w", feeID, fee.ErrReserved)
 	}
 	return nil
 }
 
-func feeRow(f folded[fee.State]) *readmodels.Fee {
-	rows, _ := f.row.(*readmodels.FeeState)
-	if rows == nil {
-		return nil
-	}
-	return rows.Fee
+// DeleteFee takes a fee back that should never have been, and ends its being shown. Its own refusals are ErrFeeNotFound,
+// *VersionMismatchError, ErrEffectiveInFuture, and those of the fee's decider: fee.ErrMoneyApplied once money is on it.
+func (s *Service) DeleteFee(ctx context.Context, req Request, feeID string) (eventstore.Result, error) {
+	return s.run(ctx, req, plan{
+		streams: []eventstore.StreamID{{Tenant: req.Tenant, Name: fee.Stream(feeID)}},
+		decide: func(d *draft) (Outcome, error) {
+			before, err := d.existing(feeID)
+			if err != nil {
+				return Outcome{}, err
+			}
+			d.takesEffect(fee.Stream(feeID))
+			after, err := d.onFee(feeID, before.state.UserID, fee.Cancel{Cause: fee.CauseError, Hide: true, At: d.at})
+			return Outcome{Fee: feeRow(after)}, err
+		},
+	})
 }

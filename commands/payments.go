@@ -3,14 +3,12 @@ package commands
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"payledger/domain/credit"
 	"payledger/domain/fee"
 	"payledger/domain/money"
 	"payledger/domain/payment"
 	"payledger/eventstore"
-	"payledger/readmodels"
 )
 
 // NewPayment is what RecordPayment needs. Without an id one is made. Without shares the oldest fee is paid first.
@@ -21,6 +19,9 @@ type NewPayment struct {
 	Amount    money.Amount
 	Shares    []payment.Share
 	Note      string
+
+	allocationIDs         []string // of the shares; made if there are none
+	stripePaymentIntentID string
 }
 
 // RecordPayment records money that was taken, divides it among fees of the person who paid, and keeps the rest as a credit: all of
@@ -98,13 +99,12 @@ func (d *draft) recordPayment(p NewPayment, feeIDs []string) (Outcome, error) {
 	if err != nil {
 		return Outcome{}, err
 	}
-	d.takesEffect(d.began(p.UserID, shares, rest)...)
+	d.takesEffect(changed(p.UserID, shares, rest)...)
 	after, err := d.pay(p, shares, rest)
 	if err != nil {
 		return Outcome{}, err
 	}
-	row, _ := after.row.(*readmodels.Payment)
-	return Outcome{Payment: row}, nil
+	return Outcome{Payment: paymentRow(after)}, nil
 }
 
 // openFees returns the fees that the payment may go to, as they are now.
@@ -115,15 +115,19 @@ func (d *draft) openFees(p NewPayment, feeIDs []string) ([]payment.OpenFee, erro
 		seen[d.stream(fee.Stream(id))] = true
 		state := d.fee(id).state
 		switch {
-		case !state.Exists:
+		case !state.Exists, state.Hidden:
 			return nil, fmt.Errorf("fee %s: %w", id, ErrFeeNotFound)
 		case state.UserID != p.UserID:
 			return nil, fmt.Errorf("fee %s: %w", id, ErrOtherUsersFee)
 		}
-		if err := owing(id, state); err != nil && len(p.Shares) > 0 {
-			return nil, err
+		owed := state.Free()
+		if len(p.Shares) > 0 {
+			if err := owing(id, state); err != nil {
+				return nil, err
+			}
+			owed = state.Outstanding() // a share of what is reserved is refused as such
 		}
-		open = append(open, payment.OpenFee{FeeID: id, Outstanding: state.Outstanding(), AssessedAt: state.FirstEffective})
+		open = append(open, payment.OpenFee{FeeID: id, Outstanding: owed, AssessedAt: state.FirstEffective})
 	}
 	for _, id := range d.view.Watched() {
 		if seen[id] {
@@ -131,32 +135,32 @@ func (d *draft) openFees(p NewPayment, feeIDs []string) ([]payment.OpenFee, erro
 		}
 		moved := as(fee.Decider, d.view.Stream(id).Value)
 		open = append(open, payment.OpenFee{
-			FeeID: feeRow(moved).ID, Outstanding: moved.state.Outstanding(), AssessedAt: moved.state.FirstEffective,
+			FeeID: feeRow(moved).ID, Outstanding: moved.state.Free(), AssessedAt: moved.state.FirstEffective,
 		})
 	}
 	return open, nil
 }
 
-// began returns when the streams began that the payment changes beside its own.
-func (d *draft) began(userID string, shares []payment.Share, rest money.Amount) []time.Time {
-	began := make([]time.Time, 0, len(shares)+1)
+// changed names the streams that the payment changes beside its own.
+func changed(userID string, shares []payment.Share, rest money.Amount) []string {
+	names := make([]string, 0, len(shares)+1)
 	for _, share := range shares {
-		began = append(began, d.fee(share.FeeID).state.FirstEffective)
+		names = append(names, fee.Stream(share.FeeID))
 	}
 	if rest.IsPositive() {
-		began = append(began, d.credit(userID).state.FirstEffective)
+		names = append(names, credit.Stream(userID))
 	}
-	return began
+	return names
 }
 
 // pay captures the money, applies the shares to their fees, and grants the rest as a credit.
 func (d *draft) pay(p NewPayment, shares []payment.Share, rest money.Amount) (folded[payment.State], error) {
 	record := payment.Record{
 		PaymentID: p.PaymentID, UserID: p.UserID, Tender: p.Tender, Amount: p.Amount, HandledBy: d.req.Actor.ID,
-		Allocations: make([]payment.Allocation, len(shares)), Note: p.Note, At: d.at,
+		Allocations: d.allocations(shares), StripePaymentIntentID: p.stripePaymentIntentID, Note: p.Note, At: d.at,
 	}
-	for i, share := range shares {
-		record.Allocations[i] = payment.Allocation{ID: d.ids.next().String(), FeeID: share.FeeID, Amount: share.Amount}
+	for i, id := range p.allocationIDs {
+		record.Allocations[i].ID = id
 	}
 	if rest.IsPositive() {
 		record.CreditID = d.ids.next().String()
@@ -165,16 +169,31 @@ func (d *draft) pay(p NewPayment, shares []payment.Share, rest money.Amount) (fo
 	if err != nil {
 		return captured, err
 	}
-	for _, a := range record.Allocations {
+	return captured, d.apply(captured.state, record.Allocations, payment.Credit{ID: record.CreditID, Amount: rest}, credit.SourceOverpayment)
+}
+
+// allocations gives each share an id.
+func (d *draft) allocations(shares []payment.Share) []payment.Allocation {
+	list := make([]payment.Allocation, len(shares))
+	for i, share := range shares {
+		list[i] = payment.Allocation{ID: d.ids.next().String(), FeeID: share.FeeID, Amount: share.Amount}
+	}
+	return list
+}
+
+// apply carries money of a payment over to its fees, and what no fee took to a credit.
+func (d *draft) apply(p payment.State, allocations []payment.Allocation, rest payment.Credit, source credit.Source) error {
+	for _, a := range allocations {
 		apply := fee.ApplyPayment{PaymentID: p.PaymentID, AllocationID: a.ID, Amount: a.Amount, At: d.at}
 		if _, err := d.onFee(a.FeeID, p.UserID, apply); err != nil {
-			return captured, err
+			return err
 		}
 	}
-	if rest.IsPositive() {
-		_, err = d.onCredit(p.UserID, credit.Grant{
-			CreditID: record.CreditID, UserID: p.UserID, Amount: rest, Source: credit.SourceOverpayment, PaymentID: p.PaymentID, At: d.at,
-		})
+	if !rest.Amount.IsPositive() {
+		return nil
 	}
-	return captured, err
+	_, err := d.onCredit(p.UserID, credit.Grant{
+		CreditID: rest.ID, UserID: p.UserID, Amount: rest.Amount, Source: source, PaymentID: p.PaymentID, At: d.at,
+	})
+	return err
 }

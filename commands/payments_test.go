@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"payledger/commands"
+	"payledger/domain/credit"
 	"payledger/domain/fee"
 	"payledger/domain/money"
 	"payledger/domain/payment"
@@ -241,7 +242,33 @@ func (d *desk) anything(rng *rand.Rand, users []string, fees [2][]string) error 
 	id := fees[u][rng.IntN(4)]
 	taken := usd(strconv.Itoa(1 + rng.IntN(5)))
 	var err error
-	switch rng.IntN(6) {
+	switch rng.IntN(14) {
+	case 6:
+		_, err = d.adjust(id, []fee.Direction{fee.DirectionIncrease, fee.DirectionDecrease}[rng.IntN(2)], taken)(ctx, d.request())
+	case 7:
+		_, err = d.writeOff(id, taken)(ctx, d.request())
+	case 8:
+		_, err = d.applyCredit("", id, money.Amount{})(ctx, d.request())
+	case 9:
+		_, err = d.grant(users[u], "", taken)(ctx, d.request())
+	case 10, 11:
+		err = d.aPayment(rng, func(p *readmodels.Payment) error {
+			_, err := d.void(p.ID)(ctx, d.request())
+			return err
+		})
+	case 12:
+		p := feePayment(id, taken, readmodels.PaymentPending)
+		p.UserID = users[u]
+		_, err = d.createFeePayment(p)(ctx, d.request())
+	case 13:
+		err = d.aPayment(rng, func(p *readmodels.Payment) error {
+			if len(p.Rows) == 0 {
+				return nil
+			}
+			to := []readmodels.PaymentStatus{readmodels.PaymentComplete, readmodels.PaymentComplete, readmodels.PaymentFailed}[rng.IntN(3)]
+			_, err := d.setPayment(p.Rows[rng.IntN(len(p.Rows))].ID, to)(ctx, d.request())
+			return err
+		})
 	case 0:
 		_, err = d.AssessFee(ctx, d.request(), commands.NewFee{UserID: users[u], Amount: taken, Note: "note"})
 	case 1:
@@ -261,5 +288,27 @@ func (d *desk) anything(rng *rand.Rand, users []string, fees [2][]string) error 
 
 // allowed reports whether a command was carried out, or refused by a rule and not for a race.
 func allowed(err error) bool {
-	return err == nil || isOneOf(err, fee.ErrAlreadySettled, fee.ErrCancelled, fee.ErrExceedsOutstanding, fee.ErrMoneyApplied)
+	return err == nil || isOneOf(err, fee.ErrAlreadySettled, fee.ErrCancelled, fee.ErrExceedsOutstanding, fee.ErrMoneyApplied, fee.ErrReserved, fee.ErrExceedsGross,
+		payment.ErrNotCaptured, credit.ErrSpent, commands.ErrNoCredit, commands.ErrStatusNotSettable, commands.ErrPaysOthers)
+}
+
+// aPayment does something with one of the payments of the log.
+func (d *desk) aPayment(rng *rand.Rand, do func(*readmodels.Payment) error) error {
+	payments, names := map[string]*readmodels.Payment{}, []string{}
+	for _, ev := range d.events() {
+		if _, ok := ev.Data.(payment.Event); ok {
+			next, _, err := readmodels.FoldPayment(payments[ev.Stream.Name], ev)
+			if err != nil {
+				return err
+			}
+			if payments[ev.Stream.Name] == nil {
+				names = append(names, ev.Stream.Name)
+			}
+			payments[ev.Stream.Name] = next
+		}
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	return do(payments[names[rng.IntN(len(names))]])
 }

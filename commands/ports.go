@@ -6,6 +6,7 @@ import (
 	"github.com/google/uuid"
 
 	"payledger/eventstore"
+	"payledger/readmodels"
 )
 
 // Store writes commits; *eventstore.Store is one.
@@ -19,6 +20,13 @@ type Vault interface {
 	Ensure(ctx context.Context, tenant, subject string) (eventstore.Key, error)
 	// Forget drops a key from memory, after a commit was refused because the key was destroyed.
 	Forget(id uuid.UUID)
+}
+
+// Rows is the read model that knows which stream a row is folded from.
+type Rows interface {
+	// StreamOf returns the name of the stream of a row, deleted ones included. ErrRecordNotFound is final: the read model has come
+	// at least as far as the log was when it was asked.
+	StreamOf(ctx context.Context, tenant string, object readmodels.Object, id string) (string, error)
 }
 
 // OpenFees is the read model that knows which fees of a person are still owed.

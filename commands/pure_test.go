@@ -9,6 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"payledger/commands"
+	"payledger/domain/fee"
+	"payledger/domain/money"
 	"payledger/domain/payment"
 	"payledger/eventstore"
 	"payledger/readmodels"
@@ -49,6 +51,14 @@ func TestDecisionsAreRepeatable(t *testing.T) {
 		_, err := d.PatchFee(t.Context(), d.request(), commands.FeePatch{FeeID: id, Status: new(to)})
 		require.NoError(t, err)
 	}
+	x, y := d.assess("u2", usd("9")), d.assess("u2", usd("9"))
+	pending := commands.NewFeePayment{ID: newID(), FeeID: x, UserID: "u2", Tender: payment.TenderPOS, Amount: usd("4"), Status: readmodels.PaymentPending}
+	d.do(d.createFeePayment(pending))
+	d.do(d.adjust(x, fee.DirectionDecrease, usd("7")))
+	d.do(d.setPayment(pending.ID, readmodels.PaymentComplete))
+	d.do(d.applyCredit("", y, money.Amount{}))
+	d.do(d.adjust(y, fee.DirectionDecrease, usd("8")))
+	d.do(d.deleteFeePayment(readPayment(t, d.do(d.pay(cash("u3", usd("2"), share(d.assess("u3", usd("1")), usd("1")))))).Allocations[0].ID))
 	d.requireSound()
 }
 

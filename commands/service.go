@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"payledger/domain/claim"
 	"payledger/eventstore"
 	"payledger/eventstore/catalog"
 	"payledger/readmodels"
@@ -22,6 +23,7 @@ type Service struct {
 	Catalog  *catalog.Catalog
 	Vault    Vault
 	OpenFees OpenFees
+	Rows     Rows
 }
 
 // Request is what every command brings along: who asks for it, when, and how the answer is to look.
@@ -42,16 +44,26 @@ type Request struct {
 	Claim *eventstore.Claim
 	// IfMatch is the recordVersion that the changed row must have, nil for any.
 	IfMatch *int64
+	// DryRun asks for what the command would do: Render gets the events and balances, and nothing is stored, nor the claim looked at.
+	DryRun bool
 	// Render makes the answer, and the route event if the route has a topic. It is called inside the decision, possibly
 	// several times and under the lock on the log: it must be pure but for the time that has elapsed.
 	Render func(Outcome) (eventstore.Answer, *eventstore.RouteEvent, error)
 }
 
-// Outcome is what a command came to: the rows as they are once its events are stored.
+// Outcome is what a command came to: the rows as they are once its events are stored. What a command isn't about is nil.
 type Outcome struct {
-	Fee     *readmodels.Fee     // of AssessFee and PatchFee
-	Payment *readmodels.Payment // of RecordPayment
-	Changed bool                // false when all was so already, and nothing is stored but the answer
+	Fee            *readmodels.Fee
+	Payment        *readmodels.Payment
+	FeePayment     *readmodels.FeePayment
+	FeeEvent       *readmodels.FeeEvent
+	GatewayPayment *readmodels.GatewayPayment
+	Credit         *readmodels.CreditLot
+	Reasons        *Reasons
+	Extension      *Extension
+	// Trial is set for a dry run.
+	Trial   *Trial
+	Changed bool // false when all was so already, and nothing is stored but the answer
 }
 
 // plan is a use case made ready: the streams to load, and the decision on them.
@@ -78,6 +90,9 @@ func (s *Service) run(ctx context.Context, req Request, p plan) (eventstore.Resu
 	salt := make([]byte, saltSize)
 	_, _ = rand.Read(salt) // never fails: the program ends if the system has no randomness
 	sealFor := p.sealFor
+	if req.DryRun { // nothing is sealed, and no key made for it
+		sealFor, req.Claim = "", nil
+	}
 	for attempt := 1; ; attempt++ {
 		key, err := s.key(ctx, req.Tenant, sealFor)
 		if err != nil {
@@ -117,6 +132,9 @@ func (s *Service) commit(req Request, p plan, key *eventstore.Key, salt []byte) 
 		Decide: func(view eventstore.View) (eventstore.Decision, error) {
 			d := &draft{catalog: s.Catalog, req: &req, view: view, key: key, salt: salt, ids: sequence{req.CommandID}}
 			outcome, err := p.decide(d)
+			if needed, ok := errors.AsType[*streamsNeededError](err); ok {
+				return eventstore.Decision{More: needed.streams}, nil
+			}
 			if err != nil {
 				return eventstore.Decision{}, err
 			}
@@ -130,3 +148,31 @@ type keyNeededError struct{ subject string }
 
 // Error never leaves the package: run acts on it.
 func (e *keyNeededError) Error() string { return "the key of a person is needed" }
+
+// streamsNeededError asks for further streams: which they are was known only inside the decision.
+type streamsNeededError struct{ streams []eventstore.StreamID }
+
+// Error never leaves the package: commit acts on it.
+func (e *streamsNeededError) Error() string { return "further streams are needed" }
+
+// free refuses an id of a caller's that is the id of a row already. What is named from here on is kept out by a claim.
+func (s *Service) free(ctx context.Context, tenant string, object readmodels.Object, id string) error {
+	_, err := s.Rows.StreamOf(ctx, tenant, object, id)
+	switch {
+	case errors.Is(err, ErrRecordNotFound):
+		return nil
+	case err != nil:
+		return fmt.Errorf("find %s %s: %w", object, id, err)
+	}
+	return fmt.Errorf("%s %s: %w", object, id, ErrIDInUse)
+}
+
+// claim takes an id of a caller's for something that no stream is named after.
+func (d *draft) claim(object readmodels.Object, id, stream string) error {
+	name := d.stream(claim.Stream(object.Name(), id))
+	_, err := decide(d, name, "", claim.Decider, claim.Command(claim.Claim{Object: object.Name(), ID: id, Stream: stream}))
+	if errors.Is(err, claim.ErrTaken) {
+		return fmt.Errorf("%s %s: %w", object, id, ErrIDInUse)
+	}
+	return err
+}

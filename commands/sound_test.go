@@ -13,44 +13,41 @@ import (
 	"payledger/readmodels"
 )
 
-// books adds up the money of a log: payments by what they say themselves, and by what fees and credits say of them.
+// part is money of a payment or credit on a fee: an allocation.
+type part struct{ from, allocationID string }
+
+// books adds up the money of a log: payments and credits by what they say themselves, and by what fees say of them.
 type books struct {
-	applied, allocated map[string]int64 // by payment: on fee streams, on the payment's own
-	credited, granted  map[string]int64
+	applied, allocated map[part]int64   // of payments: on fee streams, on the payment's own
+	used, spent        map[part]int64   // of credits: on fee streams, on the person's
+	credited, granted  map[string]int64 // by payment: on its stream, on the person's
+	captured           map[string]int64 // by payment, without what is void
+	left               map[string]int64 // by credit
 	fees               map[string]*readmodels.Fee
 }
 
 // requireSound checks the invariants of the log that span streams: I6 to I8, I14, I16, I22, I23, I33.
 func (d *desk) requireSound() books {
 	d.t.Helper()
-	b := books{map[string]int64{}, map[string]int64{}, map[string]int64{}, map[string]int64{}, map[string]*readmodels.Fee{}}
+	b := books{
+		applied: map[part]int64{}, allocated: map[part]int64{}, used: map[part]int64{}, spent: map[part]int64{}, credited: map[string]int64{},
+		granted: map[string]int64{}, captured: map[string]int64{}, left: map[string]int64{}, fees: map[string]*readmodels.Fee{},
+	}
 	states, last := map[eventstore.StreamID]any{}, map[uuid.UUID]string{}
 	var order []uuid.UUID
+	paidBy := map[string]string{} // payments by credit
 	for _, ev := range d.events() {
 		next, _, err := readmodels.Fold(states[ev.Stream], ev)
 		require.NoError(d.t, err)
 		states[ev.Stream] = next
-		switch e := ev.Data.(type) {
-		case fee.PaymentApplied:
-			b.applied[e.PaymentID] += e.Amount.Minor()
-		case credit.Granted:
-			b.granted[e.PaymentID] += e.Amount.Minor()
-			require.Equal(d.t, ev.Stream.Name, credit.Stream(e.UserID))
-		case payment.Captured:
-			rest := e.Amount.Minor()
-			for _, a := range e.Allocations {
-				b.allocated[e.PaymentID] += a.Amount.Minor()
-				rest -= a.Amount.Minor()
-			}
-			require.Equal(d.t, rest, e.Credit.Minor())
-			if rest > 0 {
-				b.credited[e.PaymentID] = rest
-			}
-		}
-		if row, ok := next.(*readmodels.Fee); ok {
+		b.addFee(ev.Data)
+		b.addPayment(strings.TrimPrefix(ev.Stream.Name, payment.Stream("")), ev.Data)
+		b.addCredit(ev.Data, paidBy)
+		if rows, ok := next.(*readmodels.FeeState); ok {
+			row := rows.Fee
 			require.GreaterOrEqual(d.t, row.Outstanding().Minor(), int64(0), row.ID)
 			require.False(d.t, row.Cancelled && (row.Amount.Minor() != 0 || row.Paid.Minor() != 0 || row.Reduced.Minor() != 0))
-			b.fees[strings.TrimPrefix(ev.Stream.Name, "fee-")] = row
+			b.fees[row.ID] = row
 		}
 		if _, seen := last[ev.CommitID]; !seen {
 			order = append(order, ev.CommitID)
@@ -62,7 +59,87 @@ func (d *desk) requireSound() books {
 	for id, hash := range last {
 		require.Len(d.t, hash, 64, "commit %s", id)
 	}
-	require.Equal(d.t, b.allocated, b.applied)
-	require.Equal(d.t, b.credited, b.granted)
+	require.Equal(d.t, live(b.allocated), live(b.applied), "I22")
+	require.Equal(d.t, live(b.spent), live(b.used), "I23")
+	require.Equal(d.t, live(b.credited), live(b.granted), "I23")
+	for p, minor := range b.allocated {
+		b.captured[p.from] -= minor
+	}
+	for id, minor := range b.captured {
+		require.Equal(d.t, b.credited[id], minor, "I14: payment %s", id)
+	}
+	for id, minor := range b.left {
+		require.GreaterOrEqual(d.t, minor, int64(0), "I23: credit %s", id)
+	}
 	return b
+}
+
+func (b *books) addFee(event any) {
+	switch e := event.(type) {
+	case fee.PaymentApplied:
+		b.applied[part{e.PaymentID, e.AllocationID}] += e.Amount.Minor()
+	case fee.PaymentUnapplied:
+		b.applied[part{e.PaymentID, e.AllocationID}] -= e.Amount.Minor()
+	case fee.CreditApplied:
+		b.used[part{e.CreditID, e.AllocationID}] += e.Amount.Minor()
+	case fee.CreditUnapplied:
+		b.used[part{e.CreditID, e.AllocationID}] -= e.Amount.Minor()
+	}
+}
+
+func (b *books) addPayment(id string, event any) {
+	switch e := event.(type) {
+	case payment.Captured:
+		for _, a := range e.Allocations {
+			b.allocated[part{id, a.ID}] += a.Amount.Minor()
+		}
+		b.captured[id] += e.Amount.Minor()
+		b.credited[id] += e.Credit.Minor()
+	case payment.Reallocated:
+		for _, t := range e.Taken {
+			b.allocated[part{id, t.AllocationID}] -= t.Amount.Minor()
+		}
+		for _, a := range e.Given {
+			b.allocated[part{id, a.ID}] += a.Amount.Minor()
+		}
+		b.credited[id] += e.Credit.Minor()
+	case payment.Voided:
+		for p := range b.allocated {
+			if p.from == id {
+				delete(b.allocated, p)
+			}
+		}
+		delete(b.captured, id)
+		delete(b.credited, id)
+	}
+}
+
+func (b *books) addCredit(event any, paidBy map[string]string) {
+	switch e := event.(type) {
+	case credit.Granted:
+		b.left[e.CreditID] += e.Amount.Minor()
+		if paidBy[e.CreditID] = e.PaymentID; e.PaymentID != "" {
+			b.granted[e.PaymentID] += e.Amount.Minor()
+		}
+	case credit.Spent:
+		b.left[e.CreditID] -= e.Amount.Minor()
+		b.spent[part{e.CreditID, e.AllocationID}] += e.Amount.Minor()
+	case credit.Returned:
+		b.left[e.CreditID] += e.Amount.Minor()
+		b.spent[part{e.CreditID, e.AllocationID}] -= e.Amount.Minor()
+	case credit.Reversed:
+		b.left[e.CreditID] -= e.Amount.Minor()
+		b.granted[paidBy[e.CreditID]] -= e.Amount.Minor()
+	}
+}
+
+// live leaves out what is nothing.
+func live[K comparable](sums map[K]int64) map[K]int64 {
+	left := map[K]int64{}
+	for k, minor := range sums {
+		if minor != 0 {
+			left[k] = minor
+		}
+	}
+	return left
 }

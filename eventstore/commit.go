@@ -38,6 +38,8 @@ type View interface {
 	// Stream returns the state of a stream. A stream without events has Version 0 and a nil Value.
 	// Asking for a stream that the commit did not name is a programming fault and panics.
 	Stream(id StreamID) StreamState
+	// Has reports whether a stream is there to be asked for: the commit named it, or Decision.More did before.
+	Has(id StreamID) bool
 	// Watched returns the streams that Commit.Watch found, in order of name; each can be asked for with Stream.
 	Watched() []StreamID
 }

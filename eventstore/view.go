@@ -29,6 +29,9 @@ func (v *view) Stream(id StreamID) StreamState {
 	return v.states[i]
 }
 
+// Has reports whether the view knows a stream.
+func (v *view) Has(id StreamID) bool { return v.find(id) >= 0 }
+
 // Watched returns the streams that Commit.Watch found.
 func (v *view) Watched() []StreamID { return v.watched }
 

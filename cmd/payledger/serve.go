@@ -114,7 +114,7 @@ func (l *ledger) api(ctx context.Context, store *eventstore.Store, draining *ato
 		searcher, searched = index, search.Mirror()
 	}
 	return httpapi.New(httpapi.Config{
-		Commands: &commands.Service{Store: store, Catalog: l.catalog, Vault: l.vault, OpenFees: queries},
+		Commands: &commands.Service{Store: store, Catalog: l.catalog, Vault: l.vault, OpenFees: queries, Rows: httpapi.Rows{Tables: queries}},
 		Tables:   queries, History: history.Reader{Log: l.reader, Catalog: l.catalog, Keys: l.vault}, Head: l.reader.Head, Search: searcher, SearchProjection: searched,
 		Verifier: verifier, Logger: l.log, Metrics: l.metrics, Now: l.now, NewID: uuid.NewV7,
 		Ready:   func() error { return l.readiness(context.WithoutCancel(ctx), draining) },

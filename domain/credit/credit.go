@@ -123,8 +123,11 @@ type Part struct {
 }
 
 // Pick divides an amount among the lots of its currency, the one granted first
-// before the others. Its error is ErrExceedsCredit.
+// before the others. Its errors are ErrExceedsCredit and money.ErrNotPositive.
 func (s State) Pick(amount money.Amount) ([]Part, error) {
+	if !amount.IsPositive() {
+		return nil, money.ErrNotPositive
+	}
 	var parts []Part
 	rest := amount
 	for _, lot := range s.Lots {
@@ -139,6 +142,25 @@ func (s State) Pick(amount money.Amount) ([]Part, error) {
 		return nil, fmt.Errorf("%w: %s", ErrExceedsCredit, minus(amount, rest))
 	}
 	return parts, nil
+}
+
+// Left returns what is left of all lots in a currency.
+func (s State) Left(cur money.Currency) money.Amount {
+	sum := money.Zero(cur)
+	for _, lot := range s.Lots {
+		if lot.Remaining.Currency() == cur {
+			sum = plus(sum, lot.Remaining)
+		}
+	}
+	return sum
+}
+
+// Lot returns a lot by its id.
+func (s State) Lot(id string) (lot Lot, found bool) {
+	if i := s.lot(id); i >= 0 {
+		return s.Lots[i], true
+	}
+	return Lot{}, false
 }
 
 // lot returns where a lot stands, -1 for none.

@@ -137,6 +137,9 @@ func TestPickTakesTheFirstLotFirst(t *testing.T) {
 	parts, err := s.Pick(usd(t, 350))
 	require.NoError(t, err)
 	require.Equal(t, []credit.Part{{CreditID: "c2", Amount: usd(t, 300)}, {CreditID: "c3", Amount: usd(t, 50)}}, parts)
+	require.Equal(t, usd(t, 400), s.Left(usd(t, 0).Currency()))
+	_, err = s.Pick(usd(t, 0))
+	require.ErrorIs(t, err, money.ErrNotPositive)
 	_, err = s.Pick(usd(t, 401))
 	require.ErrorIs(t, err, credit.ErrExceedsCredit)
 }

@@ -33,14 +33,17 @@ type Command interface{ isExtensionCommand() }
 
 // Add adds elements to a list, or replaces those with the same id.
 type Add struct {
-	Object, ID, Name string
-	Elements         []Element
+	Object, ID, Stream, Name string
+	Elements                 []Element
 }
 
 func (Add) isExtensionCommand() {}
 
 // State is the lists of a document by name. It is an immutable value.
 type State struct{ lists map[string][]Element }
+
+// List returns the elements of a list, in the order in which they were added.
+func (s State) List(name string) []Element { return slices.Clone(s.lists[name]) }
 
 // Decider holds the rules of lists.
 var Decider = domain.Decider[Command, Event, State]{
@@ -77,7 +80,7 @@ func add(s State, c Add) ([]Event, error) {
 	if size > MaxSize {
 		return nil, fmt.Errorf("%w: %d bytes", ErrTooLarge, size)
 	}
-	return []Event{Put{Object: c.Object, ID: c.ID, Name: c.Name, Elements: changed}}, nil
+	return []Event{Put{Object: c.Object, ID: c.ID, Stream: c.Stream, Name: c.Name, Elements: changed}}, nil
 }
 
 func evolve(s State, e Event) State {

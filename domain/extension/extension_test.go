@@ -20,10 +20,10 @@ type (
 func TestAdd(t *testing.T) {
 	t.Parallel()
 	add := func(elements ...extension.Element) extension.Add {
-		return extension.Add{Object: "fee", ID: "f1", Name: "reminders", Elements: elements}
+		return extension.Add{Object: "fee", ID: "f1", Stream: "fee-f1", Name: "reminders", Elements: elements}
 	}
 	put := func(elements ...extension.Element) extension.Put {
-		return extension.Put{Object: "fee", ID: "f1", Name: "reminders", Elements: elements}
+		return extension.Put{Object: "fee", ID: "f1", Stream: "fee-f1", Name: "reminders", Elements: elements}
 	}
 	one, two, changed := extension.Element{ID: "1", Value: `{"id":"1"}`}, extension.Element{ID: "2", Value: `{"id":"2"}`}, extension.Element{ID: "1", Value: `{"id":"1","n":2}`}
 	sized := func(id string, size int) extension.Element {

@@ -165,6 +165,21 @@ const (
 	metaSize = 448
 )
 
+// Plain returns the wire name of an event and its payload with texts that aren't sealed: to be shown, never stored. Its errors are
+// ErrNotRegistered and those of values that have no stored form.
+func (c *Catalog) Plain(data any) (name string, payload []byte, err error) {
+	e, ok := c.byType[reflect.TypeOf(data)]
+	if !ok || e.up != nil {
+		return "", nil, fmt.Errorf("%w: %T", ErrNotRegistered, data)
+	}
+	v := reflect.New(e.typ).Elem()
+	v.Set(reflect.ValueOf(data))
+	if payload, err = e.form.write(make([]byte, 0, dataSize), v); err != nil {
+		return "", nil, fmt.Errorf("encode %s: %w", e.name, err)
+	}
+	return e.name, payload, nil
+}
+
 // Decode reads an event of the log and opens its sealed texts; those of an erased person are empty. Its errors are
 // ErrUnknownType, ErrMalformed, and those of keys and sealed texts.
 func (c *Catalog) Decode(ctx context.Context, keys eventstore.Keys, rec *eventstore.Recorded) (Event, error) {
