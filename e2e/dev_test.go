@@ -16,7 +16,13 @@ import (
 // dev starts `payledger dev` and waits until it is ready.
 func dev(t *testing.T, dir string, args ...string) (*process, *system) {
 	t.Helper()
-	p := start(t, nil, append([]string{
+	return devWith(t, nil, dir, args...)
+}
+
+// devWith starts it with settings in its environment.
+func devWith(t *testing.T, env []string, dir string, args ...string) (*process, *system) {
+	t.Helper()
+	p := start(t, env, append([]string{
 		"dev", "--json", "--data-dir", dir, "--library-listen", "127.0.0.1:0", "--ticket-listen", "127.0.0.1:0", "--kafka-listen", "127.0.0.1:0",
 	}, args...)...)
 	var ready struct {

@@ -80,7 +80,7 @@ func (l *ledger) serve(ctx context.Context, ready func(addresses) error) error {
 		return err
 	}
 	listeners := []listener{
-		{address: l.cfg.LibraryListen, handler: api.Handler()},
+		{address: l.cfg.LibraryListen, handler: api.Handler()}, //nolint:contextcheck // routes take the context of their request
 		{address: l.cfg.TicketListen, handler: httpapi.HealthHandler()},
 	}
 	if l.cfg.AdminListen != "" {
@@ -118,7 +118,7 @@ func (l *ledger) api(ctx context.Context, store *eventstore.Store, draining *ato
 		Tables:   queries, History: history.Reader{Log: l.reader, Catalog: l.catalog, Keys: l.vault}, Head: l.reader.Head, Search: searcher, SearchProjection: searched,
 		Verifier: verifier, Logger: l.log, Metrics: l.metrics, Now: l.now, NewID: uuid.NewV7,
 		Ready:   func() error { return l.readiness(context.WithoutCancel(ctx), draining) },
-		Service: l.cfg.LibraryService, Project: l.cfg.ProjectName, Version: appVersion,
+		Extends: l.cfg.ExtendsNames, Service: l.cfg.LibraryService, Project: l.cfg.ProjectName, Version: appVersion,
 	})
 }
 

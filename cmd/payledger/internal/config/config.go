@@ -66,6 +66,8 @@ type Config struct {
 
 	IndexUpdatedOnCreatedTopic bool `env:"INDEX_UPDATED_ON_CREATED_TOPIC" doc:"send index updates to the -created topic as well, as the guides print it" envDefault:"true"`
 
+	ExtendsNames []string `env:"EXTENDS_NAMES" doc:"names of the lists that other services may add to search documents, comma separated; empty: none"`
+
 	GiveWay time.Duration `env:"GIVE_WAY" doc:"how far documents, search and publisher may fall behind to leave the processors to commands that wait; 0s: they never give way" envDefault:"10s"`
 
 	TimeZone string `env:"TIME_ZONE" doc:"zone in which a bare date ends, such as Europe/Vienna" envDefault:"UTC"`

@@ -32,14 +32,6 @@ func TestRolesOnRoutes(t *testing.T) {
 		{"waive", "PATCH", "/fees/{own}", `{"status":"waived"}`, roles(no, ok, ok, no, no, no)},
 		{"cancel", "PATCH", "/fees/{own}", `{"status":"canceled"}`, roles(no, no, ok, no, no, no)},
 		{"settle", "PATCH", "/fees/{own}", `{"status":"paid"}`, roles(no, ok, ok, no, no, no)},
-		{"who am I", "GET", "/currentuser", "", roles(ok, ok, ok, ok, ok, ok)},
-		{"permissions", "GET", "/permissions", "", roles(ok, ok, ok, ok, ok, ok)},
-		{"a permission", "GET", "/permissions/fee.waive", "", roles(ok, ok, ok, ok, ok, ok)},
-		{"pay by card", "PATCH", "/startcheckout/fee/{own}", `{}`, checkouts()},
-		{"pay by card", "PATCH", "/completecheckout/fee/{own}", `{"paymentUserParams":{"storeCard":true}}`, checkouts()},
-		{"pay by card", "PATCH", "/refreshcheckout/fee/{own}", "", checkouts()},
-		{"store a card", "POST", "/add-payment-method", `{"paymentMethodId":"pm_1"}`, methods()},
-		{"forget a card", "DELETE", "/delete-payment-method/pm_1", "", methods()},
 		{"readiness", "GET", "/admin/health", "", roles(no, no, no, no, no, ok)},
 		{"pay", "POST", "/payments", `{"userId":"` + memberID + `","tender":"pos","amount":1}`, roles(no, ok, ok, no, no, no)},
 	}
@@ -66,20 +58,6 @@ func roles(member, staff, supervisor, finance, service, auditor int) map[string]
 	return map[string]int{
 		"member": member, "staff": staff, "supervisor": supervisor, "finance": finance, "service": service, "auditor": auditor, "admin": 0,
 	}
-}
-
-// checkouts is what each role gets that wants to pay the member's fee by card: the subject is the member's in all cases.
-func checkouts() map[string]int {
-	all := roles(503, 503, 503, 503, 403, 503)
-	all["admin"] = 503
-	return all
-}
-
-// methods is what each role gets that wants to store or forget a card.
-func methods() map[string]int {
-	all := roles(503, 403, 403, 403, 403, 403)
-	all["admin"] = 503
-	return all
 }
 
 // Only the owner pays by card; who may see the fee is told so. Without a gateway the owner is told that.

@@ -43,6 +43,9 @@ type Config struct {
 	// Ready says what keeps the process from serving, nil for nothing. It must be quick.
 	Ready func() error
 
+	// Extends are the names of the lists that other services may add to search documents.
+	Extends []string
+
 	Service string // first part of topic names
 	Project string // first part of <project>-access-token, header and cookie
 	Version string // appVersion of envelopes
@@ -71,6 +74,7 @@ type API struct {
 	newID    func() (uuid.UUID, error)
 	ready    func() error
 
+	extends   []string
 	service   string
 	version   string
 	tokenName string
@@ -99,7 +103,7 @@ func New(c Config) (*API, error) {
 	}
 	return &API{
 		commands: c.Commands, tables: c.Tables, head: c.Head, history: c.History, search: c.Search, searched: c.SearchProjection, verifier: c.Verifier, logger: c.Logger,
-		metrics: m, now: c.Now, newID: c.NewID, ready: c.Ready, service: c.Service, version: c.Version,
+		metrics: m, now: c.Now, newID: c.NewID, ready: c.Ready, extends: c.Extends, service: c.Service, version: c.Version,
 		tokenName: c.Project + "-access-token", writes: writes, maxInFlight: c.MaxInFlight,
 		crossOrigin: http.NewCrossOriginProtection(),
 	}, nil

@@ -51,7 +51,7 @@ func checkout(c *call) (*answer, error) {
 	switch {
 	case err != nil:
 		return &answer{position: res.Checkpoint}, err
-	case !c.mayRead(res.Row):
+	case res.Row == nil || !c.mayRead(res.Row):
 		return &answer{position: res.Checkpoint}, errNotFound
 	case res.Row.Owner() != c.subject() && !c.identity.Is(auth.Admin):
 		return nil, errNotTheOwner

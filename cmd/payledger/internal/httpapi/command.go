@@ -12,6 +12,7 @@ import (
 	"payledger/commands"
 	"payledger/eventstore"
 	"payledger/eventstore/catalog"
+	"payledger/readmodels"
 	"payledger/readmodels/tables"
 )
 
@@ -24,6 +25,11 @@ type row struct {
 	version    int64
 }
 
+// rowOf shows a row of the contract.
+func rowOf(r readmodels.Row) row {
+	return row{version: r.Version(), appendJSON: func(dst []byte) []byte { return r.AppendJSON(dst, true) }}
+}
+
 // command runs a use case and answers with the row that pick takes from its outcome. The answer is rendered inside the
 // decision, so what the client gets, what is stored under the idempotency key and what goes to Kafka are the same bytes.
 func (c *call) command(effectiveAt time.Time, run useCase, pick func(commands.Outcome) row) (*answer, error) {
@@ -32,13 +38,18 @@ func (c *call) command(effectiveAt time.Time, run useCase, pick func(commands.Ou
 		return nil, err
 	}
 	req.Render = func(o commands.Outcome) (eventstore.Answer, *eventstore.RouteEvent, error) {
+		if o.Trial != nil {
+			return c.renderTrial(o.Trial), nil, nil
+		}
 		return c.render(req, pick(o))
 	}
 	res, err := run(c.context(), req)
 	if err != nil {
 		return c.refused(res, err)
 	}
-	c.api.writes.note(c.tenant, c.subject(), res.Head)
+	if !req.DryRun {
+		c.api.writes.note(c.tenant, c.subject(), res.Head)
+	}
 	return &answer{
 		status: res.Answer.Status, body: res.Answer.Body, etag: res.Answer.ETag, position: res.Head, replayed: res.Replayed,
 	}, nil
@@ -66,7 +77,7 @@ func (c *call) commandRequest(effectiveAt time.Time) (commands.Request, error) {
 	}
 	return commands.Request{
 		Tenant: c.tenant, Actor: c.actor(), CommandID: id, At: c.arrived.UTC().Truncate(time.Millisecond), EffectiveAt: effectiveAt,
-		RequestID: c.requestID, TraceParent: c.traceParent(), Channel: "api", Claim: c.claim(), IfMatch: c.ifMatch(),
+		RequestID: c.requestID, TraceParent: c.traceParent(), Channel: "api", Claim: c.claim(), IfMatch: c.ifMatch(), DryRun: c.query.Bool(dryRun),
 	}, nil
 }
 

@@ -39,6 +39,8 @@ var (
 	errNewFeeStatus  = errors.New("a new fee is unpaid")
 	errOtherActor    = errors.New("the body names another actor than the token")
 	errNotTheOwner   = errors.New("only the owner of the fee may pay it by card")
+	errStripeAtDesk  = errors.New("cards are paid through checkout, not at the desk")
+	errExtensionName = errors.New("the configuration doesn't allow a list of this name")
 	errNoGateway     = errors.New("gateway not configured")
 	errCrossOrigin   = errors.New("cookie sent by a page of another site")
 	errPanic         = errors.New("panic")
@@ -150,6 +152,8 @@ var rules = [...]rule{
 	refused(commands.ErrNoCredit, "NoCredit", "noCreditIsLeft"),
 	refused(commands.ErrStatusNotSettable, "StatusNotSettable", "statusCanNotBeSet"),
 	refused(errNewFeeStatus, "StatusNotSettable", "newFeeMustBeUnpaid"),
+	refused(errStripeAtDesk, "StripeAtDesk", "cardsArePaidThroughCheckout"),
+	refused(errExtensionName, "ExtensionNotAllowed", "extensionNameIsNotAllowed"),
 	refused(errOtherActor, "OtherActor", "actorIsNotTheCaller"),
 	refused(eventstore.ErrKeyDestroyed, "PersonErased", "personIsErased"),
 

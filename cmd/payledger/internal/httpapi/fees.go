@@ -11,6 +11,7 @@ import (
 	"payledger/domain/money"
 	"payledger/eventstore"
 	"payledger/readmodels"
+	"payledger/readmodels/tables"
 )
 
 // defaultCurrency is the currency of amounts that come without one.
@@ -40,7 +41,7 @@ func feeRoutes() []route {
 		{
 			method: http.MethodGet, path: "/fees/{feeId}", name: "getFee", dataName: "fee", action: actionGet,
 			summary: "Read a fee", doc: "A member's own; another's looks like none.", answers: "fee.json#/$defs/one",
-			needs: []auth.Permission{auth.ReadOwn}, serve: getFee,
+			needs: []auth.Permission{auth.ReadOwn}, serve: byID("feeId", tables.Queries.Fee),
 		},
 		{
 			method: http.MethodPatch, path: "/fees/{feeId}", name: "updateFee", dataName: "fee", action: actionUpdate, topic: "fee-updated",
@@ -49,6 +50,11 @@ func feeRoutes() []route {
 				"of all that is owed. A patch that changes nothing answers with the fee.",
 			needs: []auth.Permission{auth.AnnotateFee, auth.WaiveFee, auth.CancelFee, auth.RecordPayment}, versioned: true,
 			body: []input.Field{status, input.Date("statusUpdateDate"), input.Text("note")}, serve: updateFee,
+		},
+		{
+			method: http.MethodDelete, path: "/fees/{feeId}", name: "deleteFee", dataName: "fee", action: actionDelete,
+			summary: "Take a fee back that should never have been, and hide it", doc: "Supervisor and admin. Refused once money is on it.",
+			answers: "fee.json#/$defs/one", needs: []auth.Permission{auth.CancelFee}, versioned: true, serve: deleteFee,
 		},
 		{
 			method: http.MethodGet, path: "/fees", name: "listFees", dataName: "fees", action: actionList,
@@ -113,6 +119,17 @@ func updateFee(c *call) (*answer, error) {
 	}, feeRow)
 }
 
+// deleteFee is DELETE /fees/{feeId}.
+func deleteFee(c *call) (*answer, error) {
+	if _, err := c.body(); err != nil {
+		return nil, err
+	}
+	id := c.id("feeId")
+	return c.onFee(func(ctx context.Context, req commands.Request) (eventstore.Result, error) {
+		return c.api.commands.DeleteFee(ctx, req, id)
+	})
+}
+
 // statusPermission returns what it takes to give a fee a status. The statuses that nobody can set are refused by the use case.
 func statusPermission(status readmodels.FeeStatus) auth.Permission {
 	switch status {
@@ -127,9 +144,4 @@ func statusPermission(status readmodels.FeeStatus) auth.Permission {
 	return auth.AnnotateFee
 }
 
-func feeRow(o commands.Outcome) row {
-	return row{
-		version:    o.Fee.Version(),
-		appendJSON: func(dst []byte) []byte { return o.Fee.AppendJSON(dst, true) },
-	}
-}
+func feeRow(o commands.Outcome) row { return rowOf(o.Fee) }

@@ -10,6 +10,7 @@ import (
 	lru "github.com/hashicorp/golang-lru/v2"
 
 	"payledger/cmd/payledger/internal/httpapi/input"
+	"payledger/readmodels"
 	"payledger/readmodels/checkpoints"
 	"payledger/readmodels/tables"
 )
@@ -113,14 +114,20 @@ func (c *call) freshList(p checkpoints.Projection) error {
 	return nil // an old list is better than none: Ledger-Position says how old
 }
 
-// freshFee reads a fee, again after a while when the projection hasn't come far enough: to Min-Position, else to the last event
-// of the fee, else, for an id that nothing has, to the head as it was on arrival.
-func (c *call) freshFee(id string) (tables.FeeResult, error) {
+// pointer is a row as the tables return it: nil for none.
+type pointer interface {
+	comparable
+	readmodels.Row
+}
+
+// fresh reads a row, again after a while when the projection hasn't come far enough: to Min-Position, else to the last event of
+// the row's stream, else, for an id that nothing has, to the head as it was on arrival.
+func fresh[R pointer](ctx context.Context, c *call, read func(context.Context) (tables.Found[R], error)) (tables.Found[R], error) {
 	asked, err := c.minPosition()
 	if err != nil {
-		return tables.FeeResult{}, err
+		return tables.Found[R]{}, err
 	}
-	res, err := c.api.tables.Fee(c.context(), c.tenant, id)
+	res, err := read(ctx)
 	if err != nil {
 		return res, err
 	}
@@ -134,16 +141,22 @@ func (c *call) freshFee(id string) (tables.FeeResult, error) {
 		want = res.StreamPosition
 	}
 	if res.Checkpoint < want {
-		err := c.api.reach(c.context(), tables.Projection(), want, patience)
+		err := c.api.reach(ctx, tables.Projection(), want, patience)
 		if err != nil && (asked > 0 || !errors.Is(err, errNotYetVisible)) {
 			return res, err
 		}
-		if res, err = c.api.tables.Fee(c.context(), c.tenant, id); err != nil {
+		if res, err = read(ctx); err != nil {
 			return res, err
 		}
 	}
-	if res.Row == nil && (res.StreamExists || res.Checkpoint < head) {
+	var none R
+	if res.Row == none && (res.StreamExists || res.Checkpoint < head) {
 		return res, errNotYetVisible
 	}
 	return res, nil
+}
+
+// freshFee reads a fee.
+func (c *call) freshFee(id string) (tables.FeeResult, error) {
+	return fresh(c.context(), c, func(ctx context.Context) (tables.FeeResult, error) { return c.api.tables.Fee(ctx, c.tenant, id) })
 }

@@ -24,7 +24,7 @@ func feeHistory(c *call) (*answer, error) {
 	}
 	if !c.identity.May(auth.ReadAll) { // whose fee it is stands in its row
 		res, err := c.freshFee(id)
-		if err == nil && !c.mayRead(res.Row) {
+		if err == nil && (res.Row == nil || !c.mayRead(res.Row)) {
 			err = errNotFound
 		}
 		if err != nil {

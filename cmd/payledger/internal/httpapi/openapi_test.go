@@ -186,6 +186,15 @@ func (rt *route) responses() object {
 		}}}}
 	}
 	all[strconv.Itoa(rt.status())] = success
+	if rt.writes() {
+		trial := object{"$ref": "schemas/dryRun.json#/$defs/one"}
+		if rt.status() == http.StatusOK {
+			trial = object{"anyOf": []any{object{"$ref": "schemas/" + rt.answers}, trial}}
+			success["content"] = object{"application/json": object{"schema": trial}}
+		} else {
+			all["200"] = object{"description": "What a dry run would do.", "content": object{"application/json": object{"schema": trial}}}
+		}
+	}
 	return all
 }
 

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"context"
 	"errors"
 	"net/http"
 
@@ -12,13 +13,14 @@ import (
 	"payledger/readmodels/tables"
 )
 
-// getFee is GET /fees/{feeId}.
-func getFee(c *call) (*answer, error) {
-	res, err := c.freshFee(c.id("feeId"))
-	if err != nil {
+// one answers with a row by its id. A row that isn't there, is deleted, or is another's to a member: they look the same.
+func one[R pointer](ctx context.Context, c *call, read func(context.Context) (tables.Found[R], error)) (*answer, error) {
+	res, err := fresh(ctx, c, read)
+	var none R
+	switch {
+	case err != nil:
 		return &answer{position: res.Checkpoint}, err
-	}
-	if !c.mayRead(res.Row) {
+	case res.Row == none || !c.mayRead(res.Row):
 		return &answer{position: res.Checkpoint}, errNotFound
 	}
 	ans := &answer{status: http.StatusOK, etag: etag(res.Row.Version()), position: res.Checkpoint}
@@ -30,9 +32,25 @@ func getFee(c *call) (*answer, error) {
 	return ans, nil
 }
 
-// mayRead tells whether the row is there for this caller: another's row looks to a member as if there were none.
-func (c *call) mayRead(f *readmodels.Fee) bool {
-	return f != nil && (c.identity.May(auth.ReadAll) || f.Owner() == c.subject())
+// mayRead tells whether the row is there for this caller. Notes among the staff aren't for the member whom they are about.
+func (c *call) mayRead(row readmodels.Row) bool {
+	if !row.Active() {
+		return false
+	}
+	if c.identity.May(auth.ReadAll) {
+		return true
+	}
+	event, ok := row.(*readmodels.FeeEvent)
+	return row.Owner() == c.subject() && (!ok || !event.StaffOnly)
+}
+
+// byID serves GET of one object's rows by the id in a place of the path.
+func byID[R pointer](place string, read func(tables.Queries, context.Context, string, string) (tables.Found[R], error)) func(*call) (*answer, error) {
+	return func(c *call) (*answer, error) {
+		return one(c.context(), c, func(ctx context.Context) (tables.Found[R], error) {
+			return read(c.api.tables, ctx, c.tenant, c.id(place))
+		})
+	}
 }
 
 // page is which part of a list is asked for.

@@ -44,7 +44,10 @@ type route struct {
 
 // routes returns the route table of the library API.
 func routes() []route {
-	return slices.Concat(feeRoutes(), paymentRoutes(), checkoutRoutes(), searchRoutes(), sessionRoutes())
+	return withDryRun(slices.Concat(
+		feeRoutes(), feeCommandRoutes(), feePaymentRoutes(), feeEventRoutes(), paymentRoutes(), creditRoutes(), accountRoutes(), reasonRoutes(),
+		gatewayRoutes(), customerRoutes(), checkoutRoutes(), searchRoutes(), extendRoutes(), sessionRoutes(),
+	))
 }
 
 // writes tells whether the route is a command.

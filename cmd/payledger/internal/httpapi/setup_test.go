@@ -101,6 +101,7 @@ func setup(t testing.TB, options ...option) *world {
 
 	config := httpapi.Config{
 		Commands: &commands.Service{Store: w.store, Catalog: cat, Vault: vault, OpenFees: queries, Rows: httpapi.Rows{Tables: queries}},
+		Extends:  []string{"reminders"},
 		Tables:   queries, Head: w.reader.Head, History: history.Reader{Log: w.reader, Catalog: cat, Keys: vault}, Search: w.search, SearchProjection: tables.Projection(), Verifier: verifier,
 		Logger: log, Metrics: prometheus.NewRegistry(), Now: time.Now, NewID: uuid.NewV7, Ready: func() error { return nil },
 		Service: service, Project: "librarymanagementsystem", Version: "test",

@@ -334,3 +334,57 @@ func (s *scanner) hex4() (rune, bool) {
 	s.pos += 4
 	return rune(n), err == nil
 }
+
+// Element is one object of an array, as it was sent.
+type Element struct {
+	ID   string // what its key id says: 1 to MaxString characters
+	Text string
+}
+
+// MaxElements is how many elements an array of ParseElements may have.
+const MaxElements = 500
+
+// ParseElements reads a body that must be one JSON array of objects, each with an id of its own, as strictly as ParseBody. Errors are *Error.
+func ParseElements(body []byte) ([]Element, error) {
+	if !utf8.Valid(body) {
+		return nil, malformed("not valid UTF-8")
+	}
+	s := scanner{data: body}
+	if s.space(); s.peek() != '[' {
+		return nil, s.fail("an array is wanted")
+	}
+	var list []Element
+	var fault *Error
+	err := s.array(func(v value) {
+		place := "[" + strconv.Itoa(len(list)) + "]"
+		list = append(list, Element{})
+		if fault == nil {
+			fault = readElement(v, place, &list[len(list)-1])
+		}
+	})
+	switch s.space(); {
+	case err != nil:
+		return nil, err
+	case s.pos < len(s.data):
+		return nil, s.fail("more than one value")
+	case fault != nil:
+		return nil, fault
+	case len(list) > MaxElements:
+		return nil, &Error{Param: bodyName, Rule: ValidArray, Detail: "at most " + strconv.Itoa(MaxElements) + " elements"}
+	}
+	return list, nil
+}
+
+func readElement(v value, place string, e *Element) *Error {
+	if v.kind != kindObject {
+		return &Error{Param: bodyName + place, Rule: ValidObject, Detail: "an object is wanted"}
+	}
+	inner := scanner{data: v.raw}
+	object, err := inner.object(bodyName + place + ".")
+	if err != nil { // its syntax was checked: a key that stands there twice
+		return err.(*Error) //nolint:errorlint,forcetypeassert // the scanner makes no other
+	}
+	object.Require("id")
+	*e = Element{ID: object.String("id"), Text: string(v.raw)}
+	return object.err
+}
