@@ -29,11 +29,24 @@ func ExtendedBy(put extension.Put) Ref { return Ref{Object(put.Object), put.ID} 
 // Document is what search holds and index messages carry for a row: the row, and as extends what belongs to it. It is
 // folded from the changes and extensions that name it, in order of position. Values are never changed in place.
 type Document struct {
-	Row        Row           // nil before its own first event
-	Payments   []*FeePayment // of a fee, in order of their creation
-	Events     []*FeeEvent   // of a fee, in order of their creation
-	Extensions []Extension   // of other services, in order of their first element
+	Row        Row         // nil before its own first event
+	Payments   []Child     // of a fee, in order of their creation
+	Events     []Child     // of a fee, in order of their creation
+	Extensions []Extension // of other services, in order of their first element
 }
+
+// Child is a row as the document of its fee shows it.
+type Child struct {
+	ID   string
+	Note string
+	JSON []byte
+}
+
+// The names of our own lists in extends.
+const (
+	PaymentsList = "feePayments"
+	EventsList   = "feeEvents"
+)
 
 // Extension is a list that another service has added to a document.
 type Extension struct {
@@ -51,9 +64,9 @@ func (d *Document) Fold(ref Ref, c Change) *Document {
 	}
 	switch row := c.New.(type) {
 	case *FeePayment:
-		next.Payments = foldChildren(next.Payments, row, c.Action)
+		next.Payments = foldChildren(next.Payments, childOf(row, row.Note), c.Action)
 	case *FeeEvent:
-		next.Events = foldChildren(next.Events, row, c.Action)
+		next.Events = foldChildren(next.Events, childOf(row, row.Note), c.Action)
 	}
 	return next
 }
@@ -95,9 +108,13 @@ func (d *Document) copied() *Document {
 	return &next
 }
 
+func childOf(row Row, note string) Child {
+	return Child{ID: row.Key(), Note: note, JSON: row.AppendJSON(nil, false)}
+}
+
 // foldChildren returns a new list with the row added, replaced or taken out.
-func foldChildren[R Row](rows []R, row R, action Action) []R {
-	i := slices.IndexFunc(rows, func(r R) bool { return r.Key() == row.Key() })
+func foldChildren(rows []Child, row Child, action Action) []Child {
+	i := slices.IndexFunc(rows, func(r Child) bool { return r.ID == row.ID })
 	switch {
 	case action == ActionDeleted && i < 0:
 		return rows
@@ -115,12 +132,15 @@ func foldChildren[R Row](rows []R, row R, action Action) []R {
 func (d *Document) AppendJSON(dst []byte) []byte {
 	dst = d.Row.AppendJSON(dst, false)
 	row := len(dst) - 1
-	dst = d.appendExtends(append(dst[:row], `,"extends":`...), *d)
+	dst = d.AppendExtends(append(dst[:row], `,"extends":`...))
 	if dst[len(dst)-1] == ':' {
 		dst = dst[:row]
 	}
 	return append(dst, '}')
 }
+
+// AppendExtends appends extends alone, nothing at all when it is empty.
+func (d *Document) AppendExtends(dst []byte) []byte { return d.appendExtends(dst, *d) }
 
 // AppendExtended appends the payload of an extended message: what is new in a document, as the lists of added, and how much
 // of each the document has by now.
@@ -149,8 +169,8 @@ func (d *Document) appendExtends(dst []byte, shown Document) []byte {
 		dst = strconv.AppendInt(append(dst, ':'), int64(count), 10)
 		lead = ','
 	}
-	list("feePayments", len(shown.Payments), len(d.Payments), func(dst []byte, i int) []byte { return shown.Payments[i].AppendJSON(dst, false) })
-	list("feeEvents", len(shown.Events), len(d.Events), func(dst []byte, i int) []byte { return shown.Events[i].AppendJSON(dst, false) })
+	list(PaymentsList, len(shown.Payments), len(d.Payments), func(dst []byte, i int) []byte { return append(dst, shown.Payments[i].JSON...) })
+	list(EventsList, len(shown.Events), len(d.Events), func(dst []byte, i int) []byte { return append(dst, shown.Events[i].JSON...) })
 	for _, e := range shown.Extensions {
 		list(e.Name, len(e.Elements), d.count(e.Name), func(dst []byte, i int) []byte { return append(dst, e.Elements[i].Value...) })
 	}

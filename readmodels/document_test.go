@@ -41,7 +41,7 @@ func TestPrintedDocuments(t *testing.T) {
 	require.JSONEq(t, string(goldenFee(t).AppendJSON(nil, false)), string(plain.AppendJSON(nil)), "nothing below, no extends")
 	for name, printed := range map[string][]byte{
 		"document":                 reminded.AppendJSON([]byte{}),
-		"document.extended":        paid.AppendExtended(nil, feeID, readmodels.Document{Payments: []*readmodels.FeePayment{row}}),
+		"document.extended":        paid.AppendExtended(nil, feeID, readmodels.Document{Payments: paid.Payments}),
 		"document.extended-by-put": reminded.AppendExtended(nil, feeID, readmodels.Document{Extensions: []readmodels.Extension{{Name: "reminders", Elements: added[1:]}}}),
 	} {
 		var indented bytes.Buffer

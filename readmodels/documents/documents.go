@@ -26,8 +26,8 @@ func Projection() checkpoints.Projection {
 
 // Words are made by our own code (search.Index) and stored as they are: Postgres analyses no text. Filters stand among them
 // and need no index of their own; those on created_at, updated_at and amount are the orders. The index on position
-// is the feed of the mirror: what changed after a checkpoint, each document once. state is what the document is folded
-// from; body is what is shown. stream is that of rows which have it in common with others, and whose ids don't tell it. The key is made last: while the table is empty all its indexes seem equally good, and the
+// is the feed of the mirror: what changed after a checkpoint, each document once. body is what is shown; it and
+// state are what the next event is folded onto. stream is that of rows which have it in common with others, and whose ids don't tell it. The key is made last: while the table is empty all its indexes seem equally good, and the
 // planner takes the newest.
 const sqlCreateSchema = `
 CREATE SCHEMA documents_v1;
@@ -101,12 +101,12 @@ type Querier interface {
 const (
 	sqlLoad = `
 SELECT found.* FROM unnest($1::text[], $2::text[], $3::text[]) AS wanted (tenant, object, id) CROSS JOIN LATERAL (
-    SELECT tenant, object, id, position, epoch, state FROM documents_v1.documents AS d
+    SELECT tenant, object, id, position, epoch, state, body FROM documents_v1.documents AS d
     WHERE d.tenant = wanted.tenant AND d.object = wanted.object AND d.id = wanted.id OFFSET 0) AS found`
 
 	sqlLoadOfStreams = `
 SELECT found.* FROM unnest($1::text[], $2::text[]) AS wanted (tenant, stream) CROSS JOIN LATERAL (
-    SELECT tenant, object, id, position, epoch, state, created_at FROM documents_v1.documents AS d
+    SELECT tenant, object, id, position, epoch, state, body, created_at FROM documents_v1.documents AS d
     WHERE d.tenant = wanted.tenant AND d.stream = wanted.stream OFFSET 0) AS found ORDER BY created_at, id`
 )
 
@@ -143,14 +143,14 @@ func collect(rows pgx.Rows, err error) ([]Entry, error) {
 	}
 	entries, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (Entry, error) {
 		var e Entry
-		var state []byte
+		var state, body []byte
 		targets := make([]any, len(row.FieldDescriptions()))
-		copy(targets, []any{&e.Tenant, &e.Object, &e.ID, &e.Position, &e.Epoch, &state})
+		copy(targets, []any{&e.Tenant, &e.Object, &e.ID, &e.Position, &e.Epoch, &state, &body})
 		if err := row.Scan(targets...); err != nil {
 			return e, err
 		}
 		var err error
-		e.Document, err = decodeState(state)
+		e.Document, err = decodeState(state, body)
 		return e, err
 	})
 	if err != nil {

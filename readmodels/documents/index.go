@@ -43,7 +43,7 @@ func (e *Entry) Indexed() search.Document {
 		d.CreatedAt, d.UpdatedAt, d.Status, d.Reason = r.CreatedAt, r.UpdatedAt, r.PaymentStatus.String(), r.PaymentMethod.String()
 		d.Amount, d.Currency = r.AmountPaid.Minor(), r.AmountPaid.Currency().Code()
 		d.Words = search.Index([]string{
-			r.ID, r.FeeID, r.UserID, r.HandledByUserID, r.StripePaymentIntentID, d.Status, d.Reason, r.Note, r.AmountPaid.Decimal(), d.Currency,
+			r.ID, r.FeeID, r.UserID, r.StripePaymentIntentID, d.Status, d.Reason, r.Note, r.AmountPaid.Decimal(), d.Currency,
 		}, search.Filter{Field: "feeId", Value: r.FeeID}, search.Filter{Field: "userId", Value: r.UserID},
 			search.Filter{Field: "paymentMethod", Value: d.Reason}, search.Filter{Field: "paymentStatus", Value: d.Status},
 			search.Filter{Field: "currency", Value: d.Currency})
@@ -58,7 +58,8 @@ func (e *Entry) Indexed() search.Document {
 		if r.StaffOnly {
 			d.Owner = "" // no member finds it
 		}
-		d.Words = search.Index([]string{r.ID, r.FeeID, r.UserID, r.ActorUserID, d.Status, r.Note},
+		// The most numerous documents: no words for what their filters and GET find.
+		d.Words = search.Index([]string{r.FeeID, r.UserID, d.Status, r.Note},
 			search.Filter{Field: "feeId", Value: r.FeeID}, search.Filter{Field: "eventType", Value: d.Status},
 			search.Filter{Field: "actorUserId", Value: r.ActorUserID})
 	case *readmodels.PaymentCustomer:

@@ -21,11 +21,14 @@ func BenchmarkAdd(b *testing.B) {
 			LoanID: "01937b2a-0000-7000-8000-000000000003", Amount: money.New(1250, usd), Reason: "overdue", Note: "3 weeks, naïve",
 			StatusUpdateDate: at, CreatedAt: at, UpdatedAt: at, IsActive: true, Paid: money.New(250, usd), Reduced: money.Zero(usd), Reserved: money.Zero(usd),
 		},
-		Payments: []*readmodels.FeePayment{{
-			Tenant: "main", ID: "01937b2a-0000-7000-8000-000000000004", FeeID: "01937b2a-0000-7000-8000-000000000001",
-			AmountPaid: money.New(250, usd), PaymentDate: at, CreatedAt: at, UpdatedAt: at, Note: "in coins", IsActive: true,
-		}},
 	}
+	paid := &readmodels.FeePayment{
+		Tenant: "main", ID: "01937b2a-0000-7000-8000-000000000004", FeeID: doc.Row.Key(), AmountPaid: money.New(250, usd), PaymentDate: at,
+		CreatedAt: at, UpdatedAt: at, Note: "in coins", IsActive: true,
+	}
+	doc = doc.Fold(readmodels.Ref{Object: readmodels.ObjectFee, ID: paid.FeeID}, readmodels.Change{
+		Object: readmodels.ObjectFeePayment, Action: readmodels.ActionCreated, New: paid,
+	})
 	entry := Entry{Key: Key{Tenant: "main", Ref: readmodels.Ref{Object: readmodels.ObjectFee, ID: doc.Row.Key()}}, Document: doc, Position: 7, Epoch: 1}
 	b.ReportAllocs()
 	for b.Loop() {

@@ -10,8 +10,8 @@ import (
 	"payledger/readmodels"
 )
 
-// state is the stored form of what a document is folded from: its row, one of the first six, and what belongs to it. Its parts
-// are converted to and from the row types, which compiles only while the fields are the same: a changed row type asks for a
+// state is the stored form of what a document is folded from, beside the body, which shows what belongs to the row: the row itself,
+// one of the first six. Its parts are converted to and from the row types, which compiles only while the fields are the same: a changed row type asks for a
 // new version of the projection here.
 type state struct {
 	Fee             *feeState             `json:"fee,omitempty"`
@@ -20,14 +20,14 @@ type state struct {
 	FeeEvent        *feeEventState        `json:"feeEvent,omitempty"`
 	PaymentCustomer *paymentCustomerState `json:"paymentCustomer,omitempty"`
 	PaymentMethod   *paymentMethodState   `json:"paymentMethod,omitempty"`
-	Payments        []feePaymentState     `json:"payments,omitempty"`
-	Events          []feeEventState       `json:"events,omitempty"`
-	Extensions      []extensionState      `json:"extensions,omitempty"`
+	Lists           []listState           `json:"lists,omitempty"`   // of other services
+	Extends         json.RawMessage       `json:"extends,omitempty"` // while there is no row, and so no body
 }
 
-type extensionState struct {
-	Name     string              `json:"name"`
-	Elements []extension.Element `json:"elements"`
+// listState is a list of another service without the elements, which the body has. Their ids may look different there.
+type listState struct {
+	Name string   `json:"name"`
+	IDs  []string `json:"ids"`
 }
 
 type feeState struct {
@@ -151,19 +151,20 @@ func encodeState(d *readmodels.Document) ([]byte, error) {
 	case *readmodels.PaymentMethod:
 		s.PaymentMethod = (*paymentMethodState)(r)
 	}
-	for _, p := range d.Payments {
-		s.Payments = append(s.Payments, feePaymentState(*p))
-	}
-	for _, e := range d.Events {
-		s.Events = append(s.Events, feeEventState(*e))
-	}
 	for _, e := range d.Extensions {
-		s.Extensions = append(s.Extensions, extensionState(e))
+		list := listState{Name: e.Name, IDs: make([]string, len(e.Elements))}
+		for i, element := range e.Elements {
+			list.IDs[i] = element.ID
+		}
+		s.Lists = append(s.Lists, list)
+	}
+	if d.Row == nil {
+		s.Extends = d.AppendExtends(nil)
 	}
 	return json.Marshal(s)
 }
 
-func decodeState(text []byte) (*readmodels.Document, error) {
+func decodeState(text, body []byte) (*readmodels.Document, error) {
 	var s state
 	if err := json.Unmarshal(text, &s); err != nil {
 		return nil, fmt.Errorf("stored state of a document: %w", err)
@@ -183,14 +184,71 @@ func decodeState(text []byte) (*readmodels.Document, error) {
 	case s.PaymentMethod != nil:
 		d.Row = (*readmodels.PaymentMethod)(s.PaymentMethod)
 	}
-	for i := range s.Payments {
-		d.Payments = append(d.Payments, (*readmodels.FeePayment)(&s.Payments[i]))
+	extends := s.Extends
+	if d.Row != nil {
+		var shown struct {
+			Extends json.RawMessage `json:"extends"`
+		}
+		if err := json.Unmarshal(body, &shown); err != nil {
+			return nil, fmt.Errorf("stored body of a document: %w", err)
+		}
+		extends = shown.Extends
 	}
-	for i := range s.Events {
-		d.Events = append(d.Events, (*readmodels.FeeEvent)(&s.Events[i]))
+	if len(extends) == 0 {
+		return &d, nil
 	}
-	for _, e := range s.Extensions {
-		d.Extensions = append(d.Extensions, readmodels.Extension(e))
+	if err := decodeExtends(&d, s.Lists, extends); err != nil {
+		return nil, fmt.Errorf("stored extends of a document: %w", err)
 	}
 	return &d, nil
+}
+
+// decodeExtends fills in what belongs to a row, as it is shown.
+func decodeExtends(d *readmodels.Document, others []listState, extends []byte) error {
+	var lists map[string]json.RawMessage
+	if err := json.Unmarshal(extends, &lists); err != nil {
+		return err
+	}
+	var err error
+	if d.Payments, err = children(lists[readmodels.PaymentsList]); err != nil {
+		return err
+	}
+	if d.Events, err = children(lists[readmodels.EventsList]); err != nil {
+		return err
+	}
+	for _, other := range others {
+		list := readmodels.Extension{Name: other.Name, Elements: make([]extension.Element, len(other.IDs))}
+		var values []json.RawMessage
+		if err := json.Unmarshal(lists[other.Name], &values); err != nil {
+			return err
+		}
+		for i, id := range other.IDs {
+			list.Elements[i] = extension.Element{ID: id, Value: extension.Value(values[i])}
+		}
+		d.Extensions = append(d.Extensions, list)
+	}
+	return nil
+}
+
+// children are the rows of a list.
+func children(list json.RawMessage) ([]readmodels.Child, error) {
+	if list == nil {
+		return nil, nil
+	}
+	var texts []json.RawMessage
+	if err := json.Unmarshal(list, &texts); err != nil {
+		return nil, err
+	}
+	all := make([]readmodels.Child, len(texts))
+	for i, text := range texts {
+		var shown struct {
+			ID   string `json:"id"`
+			Note string `json:"note"`
+		}
+		if err := json.Unmarshal(text, &shown); err != nil {
+			return nil, err
+		}
+		all[i] = readmodels.Child{ID: shown.ID, Note: shown.Note, JSON: text}
+	}
+	return all, nil
 }
