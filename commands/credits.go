@@ -2,7 +2,6 @@ package commands
 
 import (
 	"context"
-	"fmt"
 
 	"payledger/domain/claim"
 	"payledger/domain/credit"
@@ -12,9 +11,6 @@ import (
 	"payledger/eventstore"
 	"payledger/readmodels"
 )
-
-// objectCredit is the kind of ids of credits. They are no rows of the contract.
-const objectCredit readmodels.Object = "credit"
 
 // NewCredit is what GrantCredit needs. Without an id one is made.
 type NewCredit struct {
@@ -41,7 +37,10 @@ func (s *Service) GrantCredit(ctx context.Context, req Request, p NewCredit) (ev
 		},
 	}
 	if chosen {
-		work.fresh = append(work.fresh, eventstore.StreamID{Tenant: req.Tenant, Name: claim.Stream(objectCredit.Name(), p.CreditID)})
+		if err := s.free(ctx, req.Tenant, readmodels.ObjectCredit, p.CreditID); err != nil {
+			return eventstore.Result{}, err
+		}
+		work.fresh = append(work.fresh, eventstore.StreamID{Tenant: req.Tenant, Name: claim.Stream(readmodels.ObjectCredit, p.CreditID)})
 	}
 	if p.Note != "" {
 		work.sealFor = p.UserID
@@ -54,11 +53,8 @@ func (d *draft) grant(p NewCredit, chosen bool) (Outcome, error) {
 		return Outcome{}, err
 	}
 	d.takesEffect(credit.Stream(p.UserID))
-	if creditRows(d.credit(p.UserID)).Lot(p.CreditID) != nil {
-		return Outcome{}, fmt.Errorf("credit %s: %w", p.CreditID, ErrIDInUse)
-	}
 	if chosen {
-		if err := d.claim(objectCredit, p.CreditID, credit.Stream(p.UserID)); err != nil {
+		if err := d.claim(readmodels.ObjectCredit, p.CreditID, credit.Stream(p.UserID)); err != nil {
 			return Outcome{}, err
 		}
 	}

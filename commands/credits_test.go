@@ -71,6 +71,7 @@ func TestGrantCredit(t *testing.T) {
 	d.refused(commands.ErrIDInUse, d.grant("u1", chosen, usd("6")))
 	d.refused(commands.ErrIDInUse, d.grant("u2", chosen, usd("6")))
 	d.refused(commands.ErrIDInUse, d.grant("u1", granted.CreditID, usd("6")))
+	d.refused(commands.ErrIDInUse, d.grant("u2", granted.CreditID, usd("6")))
 	d.refused(money.ErrNotPositive, d.grant("u1", "", usd("0")))
 	d.refused(policy.ErrUnknownReason, func(ctx context.Context, req commands.Request) (eventstore.Result, error) {
 		return d.GrantCredit(ctx, req, commands.NewCredit{UserID: "u1", Amount: usd("1"), Reason: "rain"})

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"payledger/commands"
+	"payledger/domain/credit"
 	"payledger/domain/fee"
 	"payledger/domain/money"
 	"payledger/domain/payment"
@@ -110,6 +111,9 @@ func (r logRows) StreamOf(ctx context.Context, inTenant string, object readmodel
 			return "", err
 		}
 		states[ev.Stream] = next
+		if granted, ok := ev.Data.(credit.Granted); ok && object == readmodels.ObjectCredit && granted.CreditID == id && ev.Stream.Tenant == inTenant {
+			return ev.Stream.Name, nil
+		}
 		for _, c := range changes {
 			if ev.Stream.Tenant == inTenant && c.Object == object && c.New.Key() == id {
 				return ev.Stream.Name, nil

@@ -112,9 +112,11 @@ func TestPendingFeePayment(t *testing.T) {
 	d.refused(fee.ErrReserved, d.pay(cash("u1", usd("5"), share(id, usd("5")))))
 	d.refused(fee.ErrReserved, d.waive(id, usd("4.01")))
 	d.refused(fee.ErrReserved, d.createFeePayment(feePayment(id, usd("5"), readmodels.PaymentPending)))
-	d.refused(fee.ErrReserved, func(ctx context.Context, req commands.Request) (eventstore.Result, error) {
-		return d.PatchFee(ctx, req, commands.FeePatch{FeeID: id, Status: new(readmodels.FeePaid)})
-	})
+	for _, to := range []readmodels.FeeStatus{readmodels.FeePaid, readmodels.FeeWaived} {
+		d.refused(fee.ErrReserved, func(ctx context.Context, req commands.Request) (eventstore.Result, error) {
+			return d.PatchFee(ctx, req, commands.FeePatch{FeeID: id, Status: &to})
+		})
+	}
 	require.Equal(t, map[string]string{id: "4"}, readPayment(t, d.do(d.pay(cash("u1", usd("4"))))).shares())
 	d.refused(fee.ErrReserved, d.pay(cash("u1", usd("1"), share(id, usd("1")))))
 	d.refused(fee.ErrReserved, d.applyCredit("", id, money.Amount{}))

@@ -107,6 +107,9 @@ func (d *draft) setStatus(p FeePatch, before fee.State, paymentID string) error 
 	var err error
 	switch *p.Status {
 	case readmodels.FeeWaived:
+		if before.Outstanding().IsPositive() && before.Reserved().IsPositive() { // part of it could not be
+			return fmt.Errorf("fee %s: %w", p.FeeID, fee.ErrReserved)
+		}
 		_, err = d.onFee(p.FeeID, before.UserID, fee.Waive{ReductionID: d.peek(), Note: p.Note, At: d.at})
 	case readmodels.FeeCanceled:
 		_, err = d.onFee(p.FeeID, before.UserID, fee.Cancel{Cause: fee.CauseError, Note: p.Note, At: d.at})

@@ -24,6 +24,9 @@ const (
 	ObjectPaymentMethod   Object = "paymentMethod"
 )
 
+// ObjectCredit names the lots of credit where ids are looked up. They are no rows of the contract, so not among its objects.
+const ObjectCredit = "credit"
+
 // Objects returns all objects, each shape by itself.
 func Objects() []Object {
 	return []Object{ObjectFee, ObjectFeePayment, ObjectGatewayPayment, ObjectFeeEvent, ObjectPaymentCustomer, ObjectPaymentMethod}

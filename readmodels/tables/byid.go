@@ -7,6 +7,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"payledger/domain/credit"
 	"payledger/domain/customer"
 	"payledger/domain/fee"
 	"payledger/domain/gateway"
@@ -50,6 +51,7 @@ LEFT JOIN (SELECT `
 	sqlGatewayByOrder   = freshness + gatewayPaymentColumns + ` FROM tables_v1.gateway_payments WHERE tenant = $1 AND order_id = $2` + newestLive + hasStream + namesIt + `r.id`
 	sqlGatewayByPayment = freshness + gatewayPaymentColumns + ` FROM tables_v1.gateway_payments WHERE tenant = $1 AND payment_id = $2` + newestLive + hasStream + namesIt + `r.id`
 	sqlPaymentCustomer  = freshness + paymentCustomerColumns + ` FROM tables_v1.payment_customers WHERE tenant = $1 AND id = $2` + hasStream + namesIt + `r.user_id`
+	sqlCredit           = freshness + lotColumns + ` FROM tables_v1.credits WHERE tenant = $1 AND id = $2` + hasStream + namesIt + `r.user_id`
 	sqlPaymentMethod    = freshness + paymentMethodColumns + ` FROM tables_v1.payment_methods WHERE tenant = $1 AND id = $2` + hasStream + namesIt + `r.user_id`
 	sqlCustomerOfUser   = freshness + paymentCustomerColumns + ` FROM tables_v1.payment_customers WHERE tenant = $1 AND user_id = $2` + newestLive + hasStream
 )
@@ -116,6 +118,9 @@ func (q Queries) StreamOf(ctx context.Context, tenant string, object readmodels.
 	case readmodels.ObjectPaymentMethod:
 		res, err := find(ctx, q, scanPaymentMethod, "payment method", sqlPaymentMethod, tenant, id, customer.Stream(""))
 		return streamOf(res, func(r *readmodels.PaymentMethod) string { return customer.Stream(r.UserID) }), err
+	case readmodels.ObjectCredit:
+		res, err := find(ctx, q, scanCredit, "credit", sqlCredit, tenant, id, credit.Stream(""))
+		return streamOf(res, func(r *readmodels.CreditLot) string { return credit.Stream(r.UserID) }), err
 	}
 	return Found[string]{}, fmt.Errorf("%w: %q", ErrNoRows, object)
 }

@@ -88,6 +88,12 @@ func TestStreamsOfRows(t *testing.T) {
 	streams(t, l, readmodels.ObjectFeeEvent, l.rows.FeeEvents.New, func(r *readmodels.FeeEvent) string { return "fee-" + r.FeeID })
 	streams(t, l, readmodels.ObjectPaymentCustomer, l.rows.PaymentCustomers.New, func(r *readmodels.PaymentCustomer) string { return "customer-" + r.UserID })
 	streams(t, l, readmodels.ObjectPaymentMethod, l.rows.PaymentMethods.New, func(r *readmodels.PaymentMethod) string { return "customer-" + r.UserID })
+	require.NotEmpty(t, l.rows.Credits.New)
+	for _, lot := range l.rows.Credits.New {
+		got, err := l.queries.StreamOf(t.Context(), ledgertest.Tenant, readmodels.ObjectCredit, lot.ID)
+		require.NoError(t, err)
+		require.Equal(t, "credit-"+lot.UserID, got.Row)
+	}
 	_, err := l.queries.StreamOf(t.Context(), ledgertest.Tenant, "loan", "x")
 	require.ErrorIs(t, err, tables.ErrNoRows)
 }
