@@ -33,7 +33,7 @@ func (d *desk) requireSound() books {
 		applied: map[part]int64{}, allocated: map[part]int64{}, used: map[part]int64{}, spent: map[part]int64{}, credited: map[string]int64{},
 		granted: map[string]int64{}, captured: map[string]int64{}, left: map[string]int64{}, fees: map[string]*readmodels.Fee{},
 	}
-	states, last := map[eventstore.StreamID]any{}, map[uuid.UUID]string{}
+	states, decided, last := map[eventstore.StreamID]any{}, map[string]fee.State{}, map[uuid.UUID]string{}
 	var order []uuid.UUID
 	paidBy := map[string]string{} // payments by credit
 	for _, ev := range d.events() {
@@ -48,6 +48,8 @@ func (d *desk) requireSound() books {
 			require.GreaterOrEqual(d.t, row.Outstanding().Minor(), int64(0), row.ID)
 			require.False(d.t, row.Cancelled && (row.Amount.Minor() != 0 || row.Paid.Minor() != 0 || row.Reduced.Minor() != 0))
 			b.fees[row.ID] = row
+			decided[row.ID] = fee.Decider.Evolve(decided[row.ID], ev.Data.(fee.Event))
+			d.requireSame(decided[row.ID], row)
 		}
 		if _, seen := last[ev.CommitID]; !seen {
 			order = append(order, ev.CommitID)
@@ -62,6 +64,17 @@ func (d *desk) requireSound() books {
 	require.Equal(d.t, live(b.allocated), live(b.applied), "I22")
 	require.Equal(d.t, live(b.spent), live(b.used), "I23")
 	require.Equal(d.t, live(b.credited), live(b.granted), "I23")
+	for id, value := range states {
+		if p, ok := value.(*readmodels.Payment); ok {
+			for _, row := range p.Rows { // a row says complete while it has money
+				paid := int64(0)
+				if row.PaymentStatus == readmodels.PaymentComplete {
+					paid = row.AmountPaid.Minor()
+				}
+				require.Equal(d.t, b.allocated[part{strings.TrimPrefix(id.Name, payment.Stream("")), row.ID}], paid, "row %s", row.ID)
+			}
+		}
+	}
 	for p, minor := range b.allocated {
 		b.captured[p.from] -= minor
 	}
@@ -72,6 +85,17 @@ func (d *desk) requireSound() books {
 		require.GreaterOrEqual(d.t, minor, int64(0), "I23: credit %s", id)
 	}
 	return b
+}
+
+// requireSame demands that what commands decide on is what rows show (I9).
+func (d *desk) requireSame(s fee.State, row *readmodels.Fee) {
+	d.t.Helper()
+	words := map[fee.Status]readmodels.FeeStatus{
+		fee.StatusUnpaid: readmodels.FeeUnpaid, fee.StatusPaymentInProgress: readmodels.FeePaymentInProgress, fee.StatusPaid: readmodels.FeePaid,
+		fee.StatusWaived: readmodels.FeeWaived, fee.StatusCanceled: readmodels.FeeCanceled,
+	}
+	require.Equal(d.t, words[s.Status()], row.Status, "I9")
+	require.Equal(d.t, []any{s.Gross, s.Reduced(), s.Allocated, s.Reserved(), s.Note, s.Hidden}, []any{row.Amount, row.Reduced, row.Paid, row.Reserved, row.Note, !row.IsActive})
 }
 
 func (b *books) addFee(event any) {

@@ -34,27 +34,16 @@ func readNews(row [][]byte, found []news, scan *scanner) error {
 	return scan.scan(row[newsHead:], &n.events[len(n.events)-1])
 }
 
-// fetch brings states, one for each id, up to what is committed now, in one query, and puts them into the cache.
+// fetch brings states, one for each id, up to what is committed now, and puts them into the cache.
 func (s *Store) fetch(ctx context.Context, ids []StreamID, states []StreamState) error {
 	epoch := s.epoch.Load()
-	tenants, names, after := make([]string, len(ids)), make([]string, len(ids)), make([]int64, len(ids))
+	wanted := make([]streamNews, len(ids))
 	for i, id := range ids {
-		tenants[i], names[i], after[i] = id.Tenant, id.Name, states[i].Version
+		wanted[i] = streamNews{id, states[i].Version}
 	}
-	rows, err := s.pool.Query(ctx, sqlNews, binaryRows, tenants, names, after)
+	found, err := s.loads.read(ctx, wanted)
 	if err != nil {
-		return readFault(ctx, err)
-	}
-	found := make([]news, len(ids))
-	defer rows.Close()
-	var scan scanner
-	for rows.Next() {
-		if err := readNews(rows.RawValues(), found, &scan); err != nil {
-			return err
-		}
-	}
-	if err := rows.Err(); err != nil {
-		return readFault(ctx, err)
+		return err
 	}
 	for i, id := range ids {
 		n, state := &found[i], &states[i]

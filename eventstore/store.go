@@ -64,6 +64,7 @@ type Store struct {
 	config Config
 	pool   *pgxpool.Pool
 	cache  cache
+	loads  loads
 	epoch  atomic.Int64
 	counts counters
 
@@ -87,6 +88,7 @@ func Open(ctx context.Context, config Config) (*Store, error) {
 	if err := s.openPool(ctx); err != nil {
 		return nil, fmt.Errorf("open event store: %w", err)
 	}
+	s.loads.query = s.readNews
 	w, err := newWriter(ctx, s)
 	if err != nil {
 		s.pool.Close()

@@ -1,0 +1,134 @@
+package eventstore
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+)
+
+const (
+	// parallelLoads is how many queries for streams run at the same time. What is wanted meanwhile waits and becomes one query: under
+	// load a query for many streams costs little more than one for a single stream.
+	parallelLoads = 2
+	// maxLoad is how many streams one query asks for, unless one caller alone wants more.
+	maxLoad = 256
+	// loadTimeout bounds a query that several callers wait for, whose own contexts may end earlier.
+	loadTimeout = 12 * time.Second
+)
+
+// streamNews asks for a stream's events after a version.
+type streamNews struct {
+	id    StreamID
+	after int64
+}
+
+// loads reads streams for callers who come at the same time together.
+type loads struct {
+	query func(context.Context, []streamNews) ([]news, error)
+
+	mu      sync.Mutex
+	running int
+	waiting []*load
+}
+
+// load is what one caller wants. found and err are final once done is closed.
+type load struct {
+	wanted []streamNews
+	found  []news
+	err    error
+	done   chan struct{}
+}
+
+// read returns the news of each wanted stream. A caller who gives up leaves its part of the query to the others.
+func (l *loads) read(ctx context.Context, wanted []streamNews) ([]news, error) {
+	mine := &load{wanted: wanted, done: make(chan struct{})}
+	l.mu.Lock()
+	l.waiting = append(l.waiting, mine)
+	start := l.running < parallelLoads
+	if start {
+		l.running++
+	}
+	l.mu.Unlock()
+	if start {
+		go l.run(context.WithoutCancel(ctx))
+	}
+	select {
+	case <-mine.done:
+		return mine.found, mine.err
+	case <-ctx.Done():
+		return nil, readFault(ctx, ctx.Err())
+	}
+}
+
+// run makes queries until nobody waits.
+func (l *loads) run(ctx context.Context) {
+	for group := l.next(); len(group) > 0; group = l.next() {
+		l.answer(ctx, group)
+	}
+}
+
+// next takes those who wait, as many as fit one query. None: this goroutine ends.
+func (l *loads) next() []*load {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	n, streams := 0, 0
+	for n < len(l.waiting) && (n == 0 || streams+len(l.waiting[n].wanted) <= maxLoad) {
+		streams += len(l.waiting[n].wanted)
+		n++
+	}
+	if n == 0 {
+		l.running--
+		return nil
+	}
+	group := l.waiting[:n:n]
+	l.waiting = l.waiting[n:]
+	return group
+}
+
+// answer reads for a group. When Postgres can't take what one of them asks for, each is asked for alone.
+func (l *loads) answer(ctx context.Context, group []*load) {
+	ctx, cancel := context.WithTimeout(ctx, loadTimeout)
+	defer cancel()
+	var wanted []streamNews
+	for _, one := range group {
+		wanted = append(wanted, one.wanted...)
+	}
+	found, err := l.query(ctx, wanted)
+	if errors.Is(err, ErrStored) && len(group) > 1 {
+		for _, one := range group {
+			l.answer(ctx, []*load{one})
+		}
+		return
+	}
+	for _, one := range group {
+		if one.err = err; err == nil {
+			one.found, found = found[:len(one.wanted)], found[len(one.wanted):]
+		}
+		close(one.done)
+	}
+}
+
+// readNews reads the news of streams in one query.
+func (s *Store) readNews(ctx context.Context, wanted []streamNews) ([]news, error) {
+	tenants, names, after := make([]string, len(wanted)), make([]string, len(wanted)), make([]int64, len(wanted))
+	for i, w := range wanted {
+		tenants[i], names[i], after[i] = w.id.Tenant, w.id.Name, w.after
+	}
+	rows, err := s.pool.Query(ctx, sqlNews, binaryRows, tenants, names, after)
+	if err != nil {
+		return nil, readFault(ctx, err)
+	}
+	found := make([]news, len(wanted))
+	defer rows.Close()
+	var scan scanner
+	for rows.Next() {
+		if err := readNews(rows.RawValues(), found, &scan); err != nil {
+			return nil, err
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return nil, readFault(ctx, err)
+	}
+	return found, nil
+}
