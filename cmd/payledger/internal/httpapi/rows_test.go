@@ -221,3 +221,42 @@ func (w *world) goodBody(rt httpapi.RouteInfo, values map[string]string) string 
 	}
 	return with(object, fields[rt.Pattern])
 }
+
+// A deleted row is gone: for every route that names it, and for everybody. Only the history of a fee tells of it, to those who may read all.
+func TestDeletedRows(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	admin := w.token(staffID, "admin")
+	tried := 0
+	for _, rt := range httpapi.Routes() {
+		values := w.placesOf(rt, memberID)
+		path := map[string]string{
+			"feeId": "/fees/", "feeEventId": "/feeevents/", "feePaymentId": rt.Path[:strings.Index(rt.Path+"{", "{")], "id": "/fees/",
+		}
+		row := ""
+		for name, value := range values {
+			if path[name] != "" && (name != "id" || rt.Name == "extendDocument") {
+				row = path[name] + value
+			}
+		}
+		if row == "" {
+			continue
+		}
+		body := ""
+		if rt.Write {
+			body = w.goodBody(rt, values)
+		}
+		w.do("DELETE", row, admin, "").wants(200)
+		before := w.counts()
+		r := w.do(rt.Method, at(rt, values), admin, body)
+		if rt.Name == "getFeeHistory" {
+			r.wants(200)
+			r = w.do(rt.Method, at(rt, values), w.member(), "")
+		}
+		require.Equal(t, http.StatusNotFound, r.status, "%s: %s", rt.Pattern, r.body)
+		r.refused(http.StatusNotFound, "RecordNotFound", "errMsg_RecordNotFound")
+		require.Equal(t, before, w.counts(), rt.Pattern)
+		tried++
+	}
+	require.Greater(t, tried, 15)
+}
