@@ -86,6 +86,7 @@ func connect(ctx context.Context, url config.Secret) (*pgxpool.Pool, error) {
 	if !strings.Contains(url.Reveal(), "pool_max_conns") {
 		cfg.MaxConns = poolSize
 	}
+	cfg.ConnConfig.RuntimeParams["jit"] = "off" // compiling takes longer than any of our statements
 	pool, err := pgxpool.NewWithConfig(ctx, cfg)
 	if err != nil {
 		return nil, fmt.Errorf("connect to the database: %w", err)

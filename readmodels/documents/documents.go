@@ -25,10 +25,11 @@ func Projection() checkpoints.Projection {
 }
 
 // Words are made by our own code (search.Index) and stored as they are: Postgres analyses no text. Filters stand among them
-// and need no index of their own; those on created_at, updated_at and amount are the orders. The index on position
-// is the feed of the mirror: what changed after a checkpoint, each document once. body is what is shown; it and
-// state are what the next event is folded onto. stream is that of rows which have it in common with others, and whose ids don't tell it. The key is made last: while the table is empty all its indexes seem equally good, and the
-// planner takes the newest.
+// and need no index of their own; those on created_at, updated_at and amount are the orders, and facets have one with all that
+// they count. As searches do, they leave tombstones out, so that the index alone answers what is only counted. The index on
+// position is the feed of the mirror: what changed after a checkpoint, each document once. body is what is shown; it and state are
+// what the next event is folded onto. stream is that of rows which have it in common with others, and whose ids don't tell it. The
+// key is made last: while the table is empty all its indexes seem equally good, and the planner takes the newest.
 const sqlCreateSchema = `
 CREATE SCHEMA documents_v1;
 GRANT USAGE ON SCHEMA documents_v1 TO payledger_app;
@@ -52,10 +53,11 @@ CREATE TABLE documents_v1.documents (
     state      json        NOT NULL,
     stream     text        COLLATE "C"           -- null where it isn't asked for
 );
-CREATE INDEX documents_created_idx ON documents_v1.documents (tenant, object, created_at, id);
-CREATE INDEX documents_owner_idx ON documents_v1.documents (tenant, object, owner, created_at, id);
-CREATE INDEX documents_updated_idx ON documents_v1.documents (tenant, object, updated_at, id);
-CREATE INDEX documents_amount_idx ON documents_v1.documents (tenant, object, amount, id);
+CREATE INDEX documents_created_idx ON documents_v1.documents (tenant, object, created_at, id) WHERE NOT deleted;
+CREATE INDEX documents_owner_idx ON documents_v1.documents (tenant, object, owner, created_at, id) WHERE NOT deleted;
+CREATE INDEX documents_updated_idx ON documents_v1.documents (tenant, object, updated_at, id) WHERE NOT deleted;
+CREATE INDEX documents_amount_idx ON documents_v1.documents (tenant, object, amount, id) WHERE NOT deleted;
+CREATE INDEX documents_facets_idx ON documents_v1.documents (tenant, object, status, reason, currency, amount) WHERE NOT deleted;
 CREATE INDEX documents_stream_idx ON documents_v1.documents (tenant, stream) WHERE stream IS NOT NULL;
 CREATE INDEX documents_position_idx ON documents_v1.documents (position);
 -- New words wait in a list that the writer sorts in when it is full. With 4 MB, the default, that takes a second.

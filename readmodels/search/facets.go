@@ -2,6 +2,7 @@ package search
 
 import (
 	"math/big"
+	"strings"
 
 	"payledger/domain/money"
 )
@@ -27,7 +28,21 @@ type Bucket struct {
 type Sum struct {
 	Currency money.Currency
 	Count    int64
-	Minor    *big.Int // minor units, exact: it may be more than an amount can hold
+	Minor    *big.Int // minor units, exact, not negative: it may be more than an amount can hold
+}
+
+// Number returns the sum as a JSON number, exactly, such as 12.5.
+func (s Sum) Number() string {
+	digits, exponent := s.Minor.String(), s.Currency.Exponent()
+	if missing := exponent + 1 - len(digits); missing > 0 {
+		digits = strings.Repeat("0", missing) + digits
+	}
+	point := len(digits) - exponent
+	fraction := strings.TrimRight(digits[point:], "0")
+	if fraction == "" {
+		return digits[:point]
+	}
+	return digits[:point] + "." + fraction
 }
 
 // NoFacets returns the facets of an answer without documents: nil unless the query asks for them.

@@ -14,11 +14,6 @@ type Fields struct {
 	Amount  string   // what Document.Amount holds
 }
 
-// Objects returns the objects that have documents.
-func Objects() []readmodels.Object {
-	return []readmodels.Object{readmodels.ObjectFee, readmodels.ObjectFeePayment, "feePayment.gateway", "feeEvent", "paymentCustomer", "paymentMethod"}
-}
-
 // FieldsOf returns the fields of an object; none for an unknown one.
 func FieldsOf(object readmodels.Object) Fields {
 	switch object {
@@ -31,15 +26,15 @@ func FieldsOf(object readmodels.Object) Fields {
 			Filters: []string{"feeId", "userId", "paymentMethod", "paymentStatus", "currency"},
 			Status:  "paymentStatus", Reason: "paymentMethod", Amount: "amountPaid",
 		}
-	case "feePayment.gateway":
+	case readmodels.ObjectGatewayPayment:
 		return Fields{
 			Filters: []string{"ownerId", "orderId", "paymentId", "paymentStatus", "statusLiteral"}, Status: "statusLiteral", Reason: "paymentStatus",
 		}
-	case "feeEvent":
+	case readmodels.ObjectFeeEvent:
 		return Fields{Filters: []string{"feeId", "eventType", "actorUserId"}, Status: "eventType"}
-	case "paymentCustomer":
+	case readmodels.ObjectPaymentCustomer:
 		return Fields{Filters: []string{"userId", "customerId", "platform"}, Reason: "platform"}
-	case "paymentMethod":
+	case readmodels.ObjectPaymentMethod:
 		return Fields{Filters: []string{"userId", "paymentMethodId", "customerId", "platform"}, Reason: "platform"}
 	}
 	return Fields{}

@@ -1,6 +1,7 @@
 package search
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -21,17 +22,30 @@ const (
 )
 
 // Words returns the words of texts as they stand in an index, each once, in order: without accents and case, letters and
-// numbers only. A query's words are made by the same function, and neither server analyses text by itself: so both find the same.
+// numbers only. A UUID, or its beginning, is one word. A query's words are made by the same function, and neither server
+// analyses text by itself: so both find the same.
 func Words(texts ...string) []string {
 	var words []string
 	for _, text := range texts {
-		for word := range strings.FieldsSeq(foldText(text)) {
+		for word := range strings.FieldsSeq(foldText(joinUUIDs(text))) {
 			words = append(words, cut(word))
 		}
 	}
 	words = firstWords(words)
 	slices.Sort(words)
 	return slices.Compact(words)
+}
+
+// uuids finds UUIDs, and beginnings of two groups or more.
+var uuids = regexp.MustCompile(`\b[0-9a-fA-F]{8}-[0-9a-fA-F]{4}(?:-[0-9a-fA-F]{1,4}(?:-[0-9a-fA-F]{1,4}(?:-[0-9a-fA-F]{1,12})?)?)?\b`)
+
+// joinUUIDs takes the dashes out of UUIDs. As five words an id would be found by its first group, which it shares with all of its
+// time, and looking for it would take the longer the more there are.
+func joinUUIDs(text string) string {
+	if !strings.Contains(text, "-") {
+		return text
+	}
+	return uuids.ReplaceAllStringFunc(text, func(id string) string { return strings.ReplaceAll(id, "-", "") })
 }
 
 // firstWords returns the words up to MaxWordsSize, repeated ones not counted.

@@ -1,4 +1,8 @@
 package tables
 
-// OrderBy lets tests explain the order that lists use.
-func OrderBy(s Sort) string { return s.sql() }
+import "payledger/readmodels"
+
+// ListSQL lets tests explain lists.
+func ListSQL(object readmodels.Object, f Filter) (string, []any, error) {
+	return listingOf(object).sql(f)
+}

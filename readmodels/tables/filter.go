@@ -20,25 +20,23 @@ const (
 	MaxTotal = 10_000
 )
 
-// Errors of filters that a caller made.
+// Errors of lists.
 var (
 	// ErrSort: there is no sorting by this field.
 	ErrSort = errors.New("can't sort by this field")
 	// ErrCursor: the cursor is none of ours, or of another sorting.
 	ErrCursor = errors.New("cursor is not valid")
+	// ErrFilter: there is no list of the object, or none by this field with such a value.
+	ErrFilter = errors.New("can't list by this field")
 )
 
-// FeeFilter says which fees a list shows. Zero values mean "any".
-type FeeFilter struct {
+// Filter says which rows of an object a list shows, of those that are active. Zero values mean "any".
+type Filter struct {
 	Tenant string
-	// Owner restricts the list to one person's fees: set for members.
-	Owner  string
-	UserID string
-	LoanID string
-	Amount *money.Amount // exactly this amount in this currency
-	Status *readmodels.FeeStatus
-	Reason string
-	Sort   Sort
+	// Owner restricts the list to one person's rows, and to those that are not for staff alone: set for members.
+	Owner string
+	Where []Condition // all must be met
+	Sort  Sort
 	// PageNumber counts from 1; 0 asks for the first MaxPageRowCount rows. It is not looked at when Cursor is set.
 	PageNumber   int
 	PageRowCount int // 1 to MaxPageRowCount
@@ -48,76 +46,61 @@ type FeeFilter struct {
 	CountExact bool
 }
 
+// Condition wants a field to have a value: a string, of which an empty one means "any", the number of an enum's word (int), or a
+// money.Amount, which is met by exactly this amount in this currency. The fields of an object are those of FieldsOf.
+type Condition struct {
+	Field string // the contract's name
+	Value any
+}
+
 // Sort is an order of a list. Rows with equal values go by createdAt and then by id, in the same direction. The zero value
 // is the default: the newest first.
 type Sort struct {
-	field     string // a key of sortColumns; empty for createdAt
+	field     string // a field of the list; empty for createdAt
 	ascending bool
 }
 
 // ParseSort reads "createdAt" (ascending) or "-createdAt" (descending); empty text is the default. Amounts sort by minor
-// units. It returns ErrSort for a field without an order.
-func ParseSort(text string) (Sort, error) {
+// units, enums by their numbers. It returns ErrSort for a field without an order.
+func ParseSort(object readmodels.Object, text string) (Sort, error) {
 	if text == "" {
 		return Sort{}, nil
 	}
-	field, descending := strings.CutPrefix(text, "-")
-	if _, ok := sortColumn(field); !ok {
-		return Sort{}, fmt.Errorf("%w: %q", ErrSort, field)
+	name, descending := strings.CutPrefix(text, "-")
+	s := Sort{field: name, ascending: !descending}
+	if name == createdAt {
+		s.field = ""
+		return s, nil
 	}
-	return Sort{field: field, ascending: !descending}, nil
+	if _, ok := listingOf(object).field(name); !ok {
+		return Sort{}, fmt.Errorf("%w: %q", ErrSort, name)
+	}
+	return s, nil
 }
+
+const createdAt = "createdAt"
 
 // String is the inverse of ParseSort.
 func (s Sort) String() string {
-	switch {
-	case s.field == "":
-		return "-createdAt"
-	case s.ascending:
-		return s.field
+	name := s.field
+	if name == "" {
+		name = createdAt
 	}
-	return "-" + s.field
-}
-
-// order is what a field is sorted by: a column with an index, and how its value stands in a cursor.
-type order struct {
-	column string
-	cast   string
-	value  func(*readmodels.Fee) string
-}
-
-// sortColumn returns the order by a field; createdAt needs no column beside the tie breakers.
-func sortColumn(field string) (order, bool) {
-	switch field {
-	case "", "createdAt":
-		return order{}, true
-	case "userId":
-		return order{"user_id", "text", func(f *readmodels.Fee) string { return f.UserID }}, true
-	case "loanId":
-		return order{"loan_id", "text", func(f *readmodels.Fee) string { return f.LoanID }}, true
-	case "amount":
-		return order{"amount", "bigint", func(f *readmodels.Fee) string { return strconv.FormatInt(f.Amount.Minor(), 10) }}, true
-	case "status":
-		return order{"status", "smallint", func(f *readmodels.Fee) string { return strconv.Itoa(int(f.Status)) }}, true
-	case "reason":
-		return order{"reason", "text", func(f *readmodels.Fee) string { return f.Reason }}, true
+	if s.ascending {
+		return name
 	}
-	return order{}, false
+	return "-" + name
 }
 
 // cursor is the place after a row. It is sent as base64 of JSON, and means nothing to callers.
 type cursor struct {
 	Sort      string    `json:"s"`
-	Value     string    `json:"v,omitempty"`
+	Value     string    `json:"v,omitempty"` // of the field that is sorted by
 	CreatedAt time.Time `json:"c"`
 	ID        string    `json:"i"`
 }
 
-func cursorAfter(s Sort, last *readmodels.Fee) string {
-	c := cursor{Sort: s.String(), CreatedAt: last.CreatedAt, ID: last.ID}
-	if o, _ := sortColumn(s.field); o.column != "" {
-		c.Value = o.value(last)
-	}
+func (c cursor) String() string {
 	raw, err := json.Marshal(c)
 	if err != nil {
 		panic(fmt.Sprintf("tables: encode a cursor: %v", err)) // strings and a time of the database: can't fail
@@ -125,20 +108,17 @@ func cursorAfter(s Sort, last *readmodels.Fee) string {
 	return base64.RawURLEncoding.EncodeToString(raw)
 }
 
-func parseCursor(s Sort, text string) (cursor, error) {
+// parseCursor reads a cursor whose Value is a value of a type of Postgres.
+func parseCursor(s Sort, of, text string) (cursor, error) {
 	var c cursor
 	raw, err := base64.RawURLEncoding.DecodeString(text)
 	if err == nil {
 		err = json.Unmarshal(raw, &c)
 	}
-	if err != nil || c.Sort != s.String() || c.ID == "" || strings.ContainsRune(c.ID+c.Value, 0) {
+	if err != nil || c.Sort != s.String() || c.ID == "" || strings.ContainsRune(c.ID+c.Value, 0) || c.CreatedAt.Year() < 1900 || c.CreatedAt.Year() > 2200 {
 		return c, ErrCursor
 	}
-	if o, _ := sortColumn(s.field); o.cast == "bigint" || o.cast == "smallint" {
-		bits := 64
-		if o.cast == "smallint" {
-			bits = 16
-		}
+	if bits, isInteger := map[string]int{"bigint": 64, "smallint": 16}[of]; isInteger {
 		if _, err := strconv.ParseInt(c.Value, 10, bits); err != nil {
 			return c, ErrCursor
 		}
@@ -162,74 +142,91 @@ func (b *builder) equal(column string, v any) {
 	b.conditions = append(b.conditions, column+" = "+b.arg(v))
 }
 
-func (b *builder) equalText(column, v string) {
-	if v != "" {
-		b.equal(column, v)
+// meets adds a condition on a field.
+func (b *builder) meets(l *listing, c Condition) error {
+	field, ok := l.field(c.Field)
+	switch value := c.Value.(type) {
+	case string:
+		ok = ok && field.of == "text"
+		if value != "" {
+			b.equal(field.column, value)
+		}
+	case int:
+		ok = ok && field.of == "smallint"
+		b.equal(field.column, value)
+	case money.Amount:
+		ok = ok && field.of == "bigint"
+		b.equal(field.column, value.Minor())
+		b.equal("currency", value.Currency().Code())
+	default:
+		ok = false
 	}
+	if !ok {
+		return fmt.Errorf("%w: %s with a %T", ErrFilter, c.Field, c.Value)
+	}
+	return nil
 }
 
 func (b *builder) where() string { return strings.Join(b.conditions, " AND ") }
 
-// feesSQL returns the statement of a list and its arguments: checkpoint, total and rows in one snapshot.
-func feesSQL(f FeeFilter) (string, []any, error) {
+// sql returns the statement of a list and its arguments: checkpoint, total and rows in one snapshot, each row behind what a
+// cursor says of it.
+func (l *listing) sql(f Filter) (string, []any, error) {
 	var b builder
 	b.equal("tenant", f.Tenant)
-	b.equalText("user_id", f.Owner)
-	b.equalText("user_id", f.UserID)
-	b.equalText("loan_id", f.LoanID)
-	b.equalText("reason", f.Reason)
-	if f.Status != nil {
-		b.equal("status", enum(*f.Status))
+	b.conditions = append(b.conditions, "is_active")
+	if f.Owner != "" {
+		b.equal(l.owner, f.Owner)
+		b.conditions = append(b.conditions, l.forMembers...)
 	}
-	if f.Amount != nil {
-		b.equal("amount", f.Amount.Minor())
-		b.equal("currency", f.Amount.Currency().Code())
+	for _, c := range f.Where {
+		if err := b.meets(l, c); err != nil {
+			return "", nil, err
+		}
 	}
 	counted := b.where()
 	countLimit := ""
 	if !f.CountExact {
 		countLimit = " LIMIT " + b.arg(MaxTotal+1)
 	}
-	if err := b.after(f); err != nil {
+	by := l.sorted(f.Sort)
+	if err := b.after(f, by); err != nil {
 		return "", nil, err
 	}
 	limit, offset := f.window()
-	orderBy := f.Sort.sql()
+	orderBy := by.order(f.Sort)
 	return `
-WITH page AS (SELECT ` + feeColumns + ` FROM tables_v1.fees WHERE ` + b.where() +
+WITH page AS (SELECT ` + l.columns + ` FROM ` + l.table + ` WHERE ` + b.where() +
 		` ORDER BY ` + orderBy + ` LIMIT ` + b.arg(limit) + ` OFFSET ` + b.arg(offset) + `),
-total AS (SELECT count(*) AS n FROM (SELECT FROM tables_v1.fees WHERE ` + counted + countLimit + `) AS counted),
+total AS (SELECT count(*) AS n FROM (SELECT FROM ` + l.table + ` WHERE ` + counted + countLimit + `) AS counted),
 served AS (SELECT coalesce(max(position), 0) AS checkpoint FROM ledger.checkpoints WHERE projection = ` + b.arg(ProjectionName) +
 		` AND version = ` + b.arg(ProjectionVersion) + `)
-SELECT served.checkpoint, total.n, page.* FROM served CROSS JOIN total LEFT JOIN page ON true ORDER BY ` + orderBy, b.args, nil
+SELECT served.checkpoint, total.n, ` + by.value() + ` AS after_value, created_at AS after_time, page.* FROM served CROSS JOIN total LEFT JOIN page ON true ORDER BY ` + orderBy, b.args, nil
 }
 
-// after adds the condition of a cursor. The bare comparison in front lets an index find the place.
-func (b *builder) after(f FeeFilter) error {
+// after adds the condition of a cursor. All columns are compared at once, so that an index finds the place.
+func (b *builder) after(f Filter, by field) error {
 	if f.Cursor == "" {
 		return nil
 	}
-	c, err := parseCursor(f.Sort, f.Cursor)
+	c, err := parseCursor(f.Sort, by.of, f.Cursor)
 	if err != nil {
 		return err
 	}
-	o, _ := sortColumn(f.Sort.field)
 	than := " < "
 	if f.Sort.ascending {
 		than = " > "
 	}
-	created, id := b.arg(c.CreatedAt)+"::timestamptz", b.arg(c.ID)
-	if o.column == "" {
-		b.conditions = append(b.conditions, "(created_at, id)"+than+"("+created+", "+id+")")
-		return nil
+	left, right := "created_at, id", b.arg(c.CreatedAt)+"::timestamptz, "+b.arg(c.ID)
+	if by.column != "" {
+		left, right = by.column+", "+left, b.arg(c.Value)+"::text::"+by.of+", "+right
 	}
-	value := b.arg(c.Value) + "::text::" + o.cast
-	b.conditions = append(b.conditions, "("+o.column+", created_at, id)"+than+"("+value+", "+created+", "+id+")")
+	b.conditions = append(b.conditions, "("+left+")"+than+"("+right+")")
 	return nil
 }
 
 // window returns LIMIT and OFFSET.
-func (f FeeFilter) window() (limit, offset int64) {
+func (f Filter) window() (limit, offset int64) {
 	if f.PageNumber == 0 && f.Cursor == "" {
 		return MaxPageRowCount, 0
 	}
@@ -240,14 +237,23 @@ func (f FeeFilter) window() (limit, offset int64) {
 	return limit, int64(f.PageNumber-1) * limit
 }
 
-func (s Sort) sql() string {
+// value is what a cursor says of the field, as text.
+func (by field) value() string {
+	if by.column == "" {
+		return "NULL::text"
+	}
+	return by.column + "::text"
+}
+
+// order returns what stands behind ORDER BY.
+func (by field) order(s Sort) string {
 	direction := " DESC"
 	if s.ascending {
 		direction = ""
 	}
-	o, _ := sortColumn(s.field)
-	if o.column == "" {
-		return "created_at" + direction + ", id" + direction
+	ties := "created_at" + direction + ", id" + direction
+	if by.column == "" {
+		return ties
 	}
-	return o.column + direction + ", created_at" + direction + ", id" + direction
+	return by.column + direction + ", " + ties
 }

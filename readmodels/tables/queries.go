@@ -9,7 +9,6 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"payledger/readmodels"
 	"payledger/readmodels/checkpoints"
 )
 
@@ -19,50 +18,12 @@ type Queries struct {
 	Watcher *checkpoints.Watcher
 }
 
-// FeesResult is a page of a list.
-type FeesResult struct {
-	Rows       []*readmodels.Fee
-	Total      int64 // of the whole list
-	AtLeast    bool  // Total is MaxTotal and there are more
-	Checkpoint int64
-	Next       string // cursor of the next page; empty when this page isn't full
-}
-
-// Fees returns a page of fees. Errors: ErrCursor, checkpoints.ErrNotBuilt.
-func (q Queries) Fees(ctx context.Context, f FeeFilter) (FeesResult, error) {
-	sql, args, err := feesSQL(f)
-	if err != nil {
-		return FeesResult{}, err
-	}
-	rows, err := q.Pool.Query(ctx, sql, args...)
-	if err != nil {
-		return FeesResult{}, fmt.Errorf("list fees: %w", checkpoints.NotBuilt(err))
-	}
-	var res FeesResult
-	res.Rows, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (*readmodels.Fee, error) {
-		return scanOuter(row, scanFee, &res.Checkpoint, &res.Total)
-	})
-	if err != nil {
-		return FeesResult{}, fmt.Errorf("list fees: %w", checkpoints.NotBuilt(err))
-	}
-	if len(res.Rows) == 1 && res.Rows[0] == nil { // the outer join's row that carries the numbers
-		res.Rows = nil
-	}
-	if !f.CountExact && res.Total > MaxTotal {
-		res.Total, res.AtLeast = MaxTotal, true
-	}
-	if limit, _ := f.window(); int64(len(res.Rows)) == limit {
-		res.Next = cursorAfter(f.Sort, res.Rows[limit-1])
-	}
-	return res, nil
-}
-
 const sqlOpenFees = `
 SELECT coalesce(served.position, 0), f.id
 FROM (SELECT max(position) AS position FROM ledger.checkpoints WHERE projection = $3 AND version = $4) AS served
 LEFT JOIN (
     SELECT id FROM tables_v1.fees
-    WHERE tenant = $1 AND user_id = $2 AND status IN (0, 1) -- unpaid, paymentInProgress
+    WHERE tenant = $1 AND user_id = $2 AND is_active AND status IN (0, 1) -- unpaid, paymentInProgress
 ) AS f ON true
 ORDER BY f.id`
 

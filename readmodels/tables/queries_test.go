@@ -1,18 +1,14 @@
 package tables_test
 
 import (
-	"cmp"
-	"context"
 	"log/slog"
 	"maps"
 	"slices"
-	"strings"
 	"testing"
 
 	gocmp "github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
-	"pgregory.net/rapid"
 
 	"payledger/domain/fee"
 	"payledger/domain/money"
@@ -89,131 +85,8 @@ func latest[R any](changes []tables.Change[R], key func(R) tables.Key) tables.Se
 	return tables.Set[R]{New: slices.Collect(maps.Values(rows))}
 }
 
-// list is the list that the tables should show: filtered and sorted by the test.
-func (l *library) list(f tables.FeeFilter) []*readmodels.Fee {
-	var rows []*readmodels.Fee
-	for _, r := range l.fees {
-		if f.Tenant == r.Tenant && (f.Owner == "" || f.Owner == r.UserID) && (f.UserID == "" || f.UserID == r.UserID) &&
-			(f.LoanID == "" || f.LoanID == r.LoanID) && (f.Reason == "" || f.Reason == r.Reason) &&
-			(f.Status == nil || *f.Status == r.Status) && (f.Amount == nil || *f.Amount == r.Amount) {
-			rows = append(rows, r)
-		}
-	}
-	field, descending := strings.CutPrefix(f.Sort.String(), "-")
-	slices.SortFunc(rows, func(a, b *readmodels.Fee) int {
-		by := map[string]int{
-			"userId": cmp.Compare(a.UserID, b.UserID), "loanId": cmp.Compare(a.LoanID, b.LoanID),
-			"amount": cmp.Compare(a.Amount.Minor(), b.Amount.Minor()), "status": cmp.Compare(a.Status, b.Status),
-			"reason": cmp.Compare(a.Reason, b.Reason),
-		}
-		c := cmp.Or(by[field], a.CreatedAt.Compare(b.CreatedAt), cmp.Compare(a.ID, b.ID))
-		if descending {
-			return -c
-		}
-		return c
-	})
-	return rows
-}
-
 func sameRows(t require.TestingT, want, got []*readmodels.Fee) {
 	require.Empty(t, gocmp.Diff(want, got, gocmp.Comparer(func(a, b money.Amount) bool { return a == b })))
-}
-
-func TestListsShowWhatTheLogSays(t *testing.T) {
-	t.Parallel()
-	l := newLibrary(t, 11, 400)
-	some := func(values ...string) *rapid.Generator[string] { return rapid.SampledFrom(append(values, "", "", "")) }
-	anyFee := func(rt *rapid.T) *readmodels.Fee { return l.fees[rapid.SampledFrom(l.Fees).Draw(rt, "fee")] }
-	ctx := context.Background()
-	rapid.Check(t, func(rt *rapid.T) {
-		f := tables.FeeFilter{
-			Tenant: rapid.SampledFrom([]string{ledgertest.Tenant, ledgertest.Tenant, ledgertest.Tenant, "other"}).Draw(rt, "tenant"),
-			Owner:  some(l.Users...).Draw(rt, "owner"), UserID: some(l.Users...).Draw(rt, "user"),
-			LoanID: some(anyFee(rt).LoanID).Draw(rt, "loan"), Reason: some("overdue", "nothing of the kind").Draw(rt, "reason"),
-			PageRowCount: rapid.IntRange(1, 40).Draw(rt, "rows"), PageNumber: rapid.IntRange(0, 6).Draw(rt, "page"),
-			CountExact: rapid.Bool().Draw(rt, "exact"),
-		}
-		if rapid.IntRange(0, 3).Draw(rt, "by status") == 0 {
-			status := rapid.SampledFrom([]readmodels.FeeStatus{
-				readmodels.FeeUnpaid, readmodels.FeePaid, readmodels.FeeWaived, readmodels.FeeCanceled,
-			}).Draw(rt, "status")
-			f.Status = &status
-		}
-		if rapid.IntRange(0, 3).Draw(rt, "by amount") == 0 {
-			amount := anyFee(rt).Amount
-			f.Amount = &amount
-		}
-		var err error
-		f.Sort, err = tables.ParseSort(some("createdAt", "-createdAt", "userId", "-userId", "loanId", "-loanId", "amount", "-amount",
-			"status", "-status", "reason", "-reason").Draw(rt, "sort"))
-		require.NoError(rt, err)
-
-		want := l.list(f)
-		got, err := l.queries.Fees(ctx, f)
-		require.NoError(rt, err)
-		require.Equal(rt, int64(len(want)), got.Total)
-		require.False(rt, got.AtLeast)
-		require.Equal(rt, l.head, got.Checkpoint)
-		size := f.PageRowCount
-		if f.PageNumber == 0 {
-			size = tables.MaxPageRowCount
-		}
-		from := min(len(want), max(0, f.PageNumber-1)*size)
-		sameRows(rt, append([]*readmodels.Fee(nil), want[from:min(len(want), from+size)]...), got.Rows)
-
-		// Cursors lead from any full page to the end.
-		for from += len(got.Rows); got.Next != ""; from += len(got.Rows) {
-			f.Cursor = got.Next
-			got, err = l.queries.Fees(ctx, f)
-			require.NoError(rt, err)
-			sameRows(rt, append([]*readmodels.Fee(nil), want[from:min(len(want), from+f.PageRowCount)]...), got.Rows)
-		}
-		if f.PageNumber <= 1 {
-			require.Len(rt, want, from, "every row was shown")
-		}
-	})
-}
-
-func TestCallersCursorsAndSorts(t *testing.T) {
-	t.Parallel()
-	l := newLibrary(t, 12, 30)
-	_, err := tables.ParseSort("note")
-	require.ErrorIs(t, err, tables.ErrSort)
-	_, err = tables.ParseSort("--amount")
-	require.ErrorIs(t, err, tables.ErrSort)
-	amount, err := tables.ParseSort("amount")
-	require.NoError(t, err)
-	page, err := l.queries.Fees(t.Context(), tables.FeeFilter{Tenant: ledgertest.Tenant, Sort: amount, PageNumber: 1, PageRowCount: 1})
-	require.NoError(t, err)
-	require.NotEmpty(t, page.Next)
-	for name, cursor := range map[string]string{
-		"of another order": page.Next, "not base64": "!!", "not JSON": "bm8", "not a number": "eyJzIjoiYW1vdW50IiwidiI6IngiLCJpIjoiYSJ9",
-	} {
-		sort := tables.Sort{}
-		if name == "not a number" {
-			sort = amount
-		}
-		_, err := l.queries.Fees(t.Context(), tables.FeeFilter{Tenant: ledgertest.Tenant, Sort: sort, Cursor: cursor, PageRowCount: 1})
-		require.ErrorIs(t, err, tables.ErrCursor, name)
-	}
-}
-
-func TestTotalsAboveTheLimitAreSaidToBe(t *testing.T) {
-	t.Parallel()
-	l := newLibrary(t, 13, 10)
-	_, err := l.DB.ProjectorPool(t).Exec(t.Context(), `INSERT INTO tables_v1.fees SELECT 'big', n::text, 'u', '', 1, 'USD', 0, now(), '', '',
-		true, 0, now(), now(), 0, 0, 0, false, 1, 1 FROM generate_series(1, 10001) AS n`)
-	require.NoError(t, err)
-	res, err := l.queries.Fees(t.Context(), tables.FeeFilter{Tenant: "big"})
-	require.NoError(t, err)
-	require.Equal(t, int64(tables.MaxTotal), res.Total)
-	require.True(t, res.AtLeast)
-	require.Len(t, res.Rows, tables.MaxPageRowCount)
-	require.NotEmpty(t, res.Next)
-	res, err = l.queries.Fees(t.Context(), tables.FeeFilter{Tenant: "big", CountExact: true})
-	require.NoError(t, err)
-	require.Equal(t, int64(10_001), res.Total)
-	require.False(t, res.AtLeast)
 }
 
 func TestFeeSaysHowFreshItIs(t *testing.T) {
@@ -266,7 +139,7 @@ func TestBeforeTheTablesAreBuilt(t *testing.T) {
 	queries := tables.Queries{Pool: l.DB.AppPool(t)}
 	_, err := queries.Fee(t.Context(), ledgertest.Tenant, "x")
 	require.ErrorIs(t, err, checkpoints.ErrNotBuilt)
-	_, err = queries.Fees(t.Context(), tables.FeeFilter{Tenant: ledgertest.Tenant})
+	_, err = queries.List(t.Context(), readmodels.ObjectFee, tables.Filter{Tenant: ledgertest.Tenant})
 	require.ErrorIs(t, err, checkpoints.ErrNotBuilt)
 	_, err = queries.Account(t.Context(), ledgertest.Tenant, "x")
 	require.ErrorIs(t, err, checkpoints.ErrNotBuilt)
@@ -274,31 +147,4 @@ func TestBeforeTheTablesAreBuilt(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, ids)
 	require.Zero(t, checkpoint)
-}
-
-func TestQueriesUseTheirIndexes(t *testing.T) {
-	t.Parallel()
-	l := newLibrary(t, 17, 10)
-	pool := l.DB.ProjectorPool(t)
-	_, err := pool.Exec(t.Context(), `INSERT INTO tables_v1.fees SELECT 'big', n::text, 'u' || n % 5000, 'l' || n, n % 4000, 'USD', n % 4, now(),
-		'r' || n % 100, '', true, 0, now() - n * interval '1 minute', now(), 0, 0, 0, false, 1, 1 FROM generate_series(1, 50000) AS n`)
-	require.NoError(t, err)
-
-	_, err = pool.Exec(t.Context(), `ANALYZE tables_v1.fees`)
-	require.NoError(t, err)
-	for _, sort := range []string{"", "createdAt", "userId", "-loanId", "amount", "-status", "reason"} {
-		for column, value := range map[string]string{"": "", "user_id": "u7", "loan_id": "l9", "status": "1", "amount": "3", "reason": "r5"} {
-			s, err := tables.ParseSort(sort)
-			require.NoError(t, err)
-			condition := ""
-			if column != "" {
-				condition = " AND " + column + " = '" + value + "'"
-			}
-			rows, err := pool.Query(t.Context(), `EXPLAIN SELECT * FROM tables_v1.fees WHERE tenant = 'big'`+condition+` ORDER BY `+tables.OrderBy(s)+` LIMIT 25`)
-			require.NoError(t, err)
-			plan, err := pgx.CollectRows(rows, pgx.RowTo[string])
-			require.NoError(t, err)
-			require.NotContains(t, strings.Join(plan, "\n"), "Seq Scan", "%s by %s", column, sort)
-		}
-	}
 }

@@ -2,7 +2,8 @@ package tables
 
 // Texts compare by bytes (COLLATE "C"), so that orders and cursors are the same on every server. Each secondary index
 // serves one filter and the sort by the same column: ties go by created_at, which is part of it, then by id, which
-// Postgres sorts within equal times (incremental sort) and which would double the size of every index. The fillfactor
+// Postgres sorts within equal times (incremental sort) and which would double the size of every index. Lists show active rows
+// only, and so do the indexes: then they alone answer what is only counted. The fillfactor
 // leaves room for the one or two updates that most fees see. The keys are made last: while a table is empty all its
 // indexes seem equally good, and the planner takes the newest.
 const sqlCreateSchema = `
@@ -31,12 +32,12 @@ CREATE TABLE tables_v1.fees (
     stream_version     bigint      NOT NULL,             -- of the last event folded in
     position           bigint      NOT NULL              -- of that event
 ) WITH (fillfactor = 80);
-CREATE INDEX fees_created_idx ON tables_v1.fees (tenant, created_at);
-CREATE INDEX fees_user_idx ON tables_v1.fees (tenant, user_id, created_at);
-CREATE INDEX fees_loan_idx ON tables_v1.fees (tenant, loan_id, created_at);
-CREATE INDEX fees_amount_idx ON tables_v1.fees (tenant, amount, created_at);
-CREATE INDEX fees_status_idx ON tables_v1.fees (tenant, status, created_at);
-CREATE INDEX fees_reason_idx ON tables_v1.fees (tenant, reason, created_at);
+CREATE INDEX fees_created_idx ON tables_v1.fees (tenant, created_at) WHERE is_active;
+CREATE INDEX fees_user_idx ON tables_v1.fees (tenant, user_id, created_at) WHERE is_active;
+CREATE INDEX fees_loan_idx ON tables_v1.fees (tenant, loan_id, created_at) WHERE is_active;
+CREATE INDEX fees_amount_idx ON tables_v1.fees (tenant, amount, created_at) WHERE is_active;
+CREATE INDEX fees_status_idx ON tables_v1.fees (tenant, status, created_at) WHERE is_active;
+CREATE INDEX fees_reason_idx ON tables_v1.fees (tenant, reason, created_at) WHERE is_active;
 ALTER TABLE tables_v1.fees ADD CONSTRAINT fees_pkey PRIMARY KEY (tenant, id);
 
 CREATE TABLE tables_v1.fee_payments (
@@ -59,11 +60,11 @@ CREATE TABLE tables_v1.fee_payments (
     updated_at               timestamptz NOT NULL,
     position                 bigint      NOT NULL
 ) WITH (fillfactor = 80);
-CREATE INDEX fee_payments_created_idx ON tables_v1.fee_payments (tenant, created_at);
-CREATE INDEX fee_payments_fee_idx ON tables_v1.fee_payments (tenant, fee_id, created_at);
-CREATE INDEX fee_payments_user_idx ON tables_v1.fee_payments (tenant, user_id, created_at);
-CREATE INDEX fee_payments_method_idx ON tables_v1.fee_payments (tenant, payment_method, created_at);
-CREATE INDEX fee_payments_status_idx ON tables_v1.fee_payments (tenant, payment_status, created_at);
+CREATE INDEX fee_payments_created_idx ON tables_v1.fee_payments (tenant, created_at) WHERE is_active;
+CREATE INDEX fee_payments_fee_idx ON tables_v1.fee_payments (tenant, fee_id, created_at) WHERE is_active;
+CREATE INDEX fee_payments_user_idx ON tables_v1.fee_payments (tenant, user_id, created_at) WHERE is_active;
+CREATE INDEX fee_payments_method_idx ON tables_v1.fee_payments (tenant, payment_method, created_at) WHERE is_active;
+CREATE INDEX fee_payments_status_idx ON tables_v1.fee_payments (tenant, payment_status, created_at) WHERE is_active;
 CREATE INDEX fee_payments_payment_idx ON tables_v1.fee_payments (tenant, payment_id);
 ALTER TABLE tables_v1.fee_payments ADD CONSTRAINT fee_payments_pkey PRIMARY KEY (tenant, id);
 
@@ -83,11 +84,11 @@ CREATE TABLE tables_v1.fee_events (
     updated_at     timestamptz NOT NULL,
     position       bigint      NOT NULL
 );
-CREATE INDEX fee_events_created_idx ON tables_v1.fee_events (tenant, created_at);
-CREATE INDEX fee_events_fee_idx ON tables_v1.fee_events (tenant, fee_id, created_at);
-CREATE INDEX fee_events_user_idx ON tables_v1.fee_events (tenant, user_id, created_at);
-CREATE INDEX fee_events_type_idx ON tables_v1.fee_events (tenant, event_type, created_at);
-CREATE INDEX fee_events_actor_idx ON tables_v1.fee_events (tenant, actor_user_id, created_at);
+CREATE INDEX fee_events_created_idx ON tables_v1.fee_events (tenant, created_at) WHERE is_active;
+CREATE INDEX fee_events_fee_idx ON tables_v1.fee_events (tenant, fee_id, created_at) WHERE is_active;
+CREATE INDEX fee_events_user_idx ON tables_v1.fee_events (tenant, user_id, created_at) WHERE is_active;
+CREATE INDEX fee_events_type_idx ON tables_v1.fee_events (tenant, event_type, created_at) WHERE is_active;
+CREATE INDEX fee_events_actor_idx ON tables_v1.fee_events (tenant, actor_user_id, created_at) WHERE is_active;
 ALTER TABLE tables_v1.fee_events ADD CONSTRAINT fee_events_pkey PRIMARY KEY (tenant, id);
 
 CREATE TABLE tables_v1.gateway_payments (
@@ -105,12 +106,12 @@ CREATE TABLE tables_v1.gateway_payments (
     updated_at     timestamptz NOT NULL,
     position       bigint      NOT NULL
 );
-CREATE INDEX gateway_payments_created_idx ON tables_v1.gateway_payments (tenant, created_at);
-CREATE INDEX gateway_payments_owner_idx ON tables_v1.gateway_payments (tenant, owner_id, created_at);
-CREATE INDEX gateway_payments_order_idx ON tables_v1.gateway_payments (tenant, order_id, created_at);
-CREATE INDEX gateway_payments_payment_idx ON tables_v1.gateway_payments (tenant, payment_id, created_at);
-CREATE INDEX gateway_payments_status_idx ON tables_v1.gateway_payments (tenant, payment_status, created_at);
-CREATE INDEX gateway_payments_literal_idx ON tables_v1.gateway_payments (tenant, status_literal, created_at);
+CREATE INDEX gateway_payments_created_idx ON tables_v1.gateway_payments (tenant, created_at) WHERE is_active;
+CREATE INDEX gateway_payments_owner_idx ON tables_v1.gateway_payments (tenant, owner_id, created_at) WHERE is_active;
+CREATE INDEX gateway_payments_order_idx ON tables_v1.gateway_payments (tenant, order_id, created_at) WHERE is_active;
+CREATE INDEX gateway_payments_payment_idx ON tables_v1.gateway_payments (tenant, payment_id, created_at) WHERE is_active;
+CREATE INDEX gateway_payments_status_idx ON tables_v1.gateway_payments (tenant, payment_status, created_at) WHERE is_active;
+CREATE INDEX gateway_payments_literal_idx ON tables_v1.gateway_payments (tenant, status_literal, created_at) WHERE is_active;
 ALTER TABLE tables_v1.gateway_payments ADD CONSTRAINT gateway_payments_pkey PRIMARY KEY (tenant, id);
 
 CREATE TABLE tables_v1.payment_customers (
@@ -125,8 +126,8 @@ CREATE TABLE tables_v1.payment_customers (
     updated_at     timestamptz NOT NULL,
     position       bigint      NOT NULL
 );
-CREATE INDEX payment_customers_created_idx ON tables_v1.payment_customers (tenant, created_at);
-CREATE INDEX payment_customers_user_idx ON tables_v1.payment_customers (tenant, user_id, created_at);
+CREATE INDEX payment_customers_created_idx ON tables_v1.payment_customers (tenant, created_at) WHERE is_active;
+CREATE INDEX payment_customers_user_idx ON tables_v1.payment_customers (tenant, user_id, created_at) WHERE is_active;
 ALTER TABLE tables_v1.payment_customers ADD CONSTRAINT payment_customers_pkey PRIMARY KEY (tenant, id);
 
 CREATE TABLE tables_v1.payment_methods (
@@ -148,8 +149,8 @@ CREATE TABLE tables_v1.payment_methods (
     updated_at        timestamptz NOT NULL,
     position          bigint      NOT NULL
 );
-CREATE INDEX payment_methods_created_idx ON tables_v1.payment_methods (tenant, created_at);
-CREATE INDEX payment_methods_user_idx ON tables_v1.payment_methods (tenant, user_id, created_at);
+CREATE INDEX payment_methods_created_idx ON tables_v1.payment_methods (tenant, created_at) WHERE is_active;
+CREATE INDEX payment_methods_user_idx ON tables_v1.payment_methods (tenant, user_id, created_at) WHERE is_active;
 ALTER TABLE tables_v1.payment_methods ADD CONSTRAINT payment_methods_pkey PRIMARY KEY (tenant, id);
 
 CREATE TABLE tables_v1.credits (

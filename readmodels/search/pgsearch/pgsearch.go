@@ -28,11 +28,10 @@ func New(pool *pgxpool.Pool) *Searcher { return &Searcher{pool: pool} }
 // Projection names the projection whose checkpoint bounds what can be found.
 func (*Searcher) Projection() checkpoints.Projection { return documents.Projection() }
 
-// An empty argument filters nothing. The statement is planned for the values of its arguments, see query: what is empty
+// An empty argument filters nothing. The statements are planned for the values of their arguments, see query: what is empty
 // costs nothing, and what is given finds its index.
 const sqlWhere = `
-    WHERE tenant = $1 AND object = $2 AND NOT deleted
-        AND ($3 = '' OR owner = $3) AND ($4 = '' OR words @@ $4::tsquery) AND ($5::bigint IS NULL OR amount = $5)`
+    WHERE tenant = $1 AND object = $2 AND NOT deleted AND ($3 = '' OR owner = $3) AND ($4::bigint IS NULL OR amount = $4)`
 
 const sqlOrder = `
     ORDER BY {column} {direction}, id {direction} LIMIT $8 OFFSET $9`
@@ -40,18 +39,8 @@ const sqlOrder = `
 const sqlBehindCursor = `
         AND ($6::{type} IS NULL OR ({column}, id) {beyond} ($6::{type}, $7))`
 
-// Documents, total and checkpoint are of one snapshot: what stands at the checkpoint can be found. Postgres can't guess how
-// rare a prefix is, and would read all documents for a few by walking from the newest. So the count decides: few matches are
-// fetched by their words and sorted (OFFSET 0 keeps the planner from looking beyond), many are met on the walk soon.
-const sqlSearch = `
-WITH total AS (
-    SELECT count(*) AS n FROM (SELECT FROM documents_v1.documents` + sqlWhere + ` LIMIT $10) AS counted
-), page AS (
-    (SELECT {column}, id, body FROM (SELECT {column}, id, body FROM documents_v1.documents` + sqlWhere + sqlBehindCursor + ` OFFSET 0) AS few
-    WHERE $4 <> '' AND (SELECT n FROM total) < $10` + sqlOrder + `)
-    UNION ALL
-    (SELECT {column}, id, body FROM documents_v1.documents` + sqlWhere + sqlBehindCursor + `
-        AND ($4 = '' OR (SELECT n FROM total) = $10)` + sqlOrder + `)
+// Documents, total and checkpoint are of one snapshot: what stands at the checkpoint can be found.
+const sqlServed = `
 ), served AS (
     SELECT coalesce(max(position), 0) AS checkpoint FROM ledger.checkpoints WHERE projection = $11 AND version = $12
 )
@@ -59,8 +48,44 @@ SELECT served.checkpoint, total.n, page.{column}, page.id, page.body
 FROM served CROSS JOIN total LEFT JOIN page ON true
 ORDER BY page.{column} {direction}, page.id {direction}`
 
-// searchSQL returns sqlSearch in an order. Its parts are constants.
-func searchSQL(s search.Sort) string {
+// sqlBrowse is the statement of a query without words and filters: whatever comes next in the order is found. $5 is empty.
+const sqlBrowse = `
+WITH total AS (
+    SELECT count(*) AS n FROM (SELECT FROM documents_v1.documents` + sqlWhere + ` AND $5 = '' LIMIT $10) AS counted
+), page AS (
+    SELECT {column}, id, body FROM documents_v1.documents` + sqlWhere + sqlBehindCursor + sqlOrder + sqlServed
+
+// sqlSearch is the statement of a query with words and filters, $5. The index of words is quick where they are rare, and where
+// they are common reading in order is; Postgres can't guess which, so the statement finds out. If a good part of the newest
+// documents has the words, and as many as are counted stand among some more of the newest, they are common. If not, the index
+// counts them (all at once, whatever the limit). Few are fetched by the index and sorted (OFFSET 0 keeps the planner from looking
+// beyond); many are met soon on the way through the order (IS TRUE keeps it from using the index of words).
+const sqlSearch = `
+WITH sample AS (
+    SELECT count(*) FILTER (WHERE words @@ $5::tsquery) * 3 > count(*) AS common
+    FROM (SELECT words FROM documents_v1.documents` + sqlWhere + ` ORDER BY created_at DESC, id DESC LIMIT 100) AS newest
+), walked AS (
+    SELECT count(*) AS n FROM (
+        SELECT FROM (SELECT words FROM documents_v1.documents` + sqlWhere + ` ORDER BY created_at DESC, id DESC LIMIT 3 * $10) AS newer
+        WHERE (SELECT common FROM sample) AND words @@ $5::tsquery LIMIT $10) AS counted
+), total AS (
+    SELECT CASE WHEN n = $10 THEN n ELSE (
+        SELECT count(*) FROM (SELECT FROM documents_v1.documents` + sqlWhere + ` AND words @@ $5::tsquery LIMIT $10) AS counted) END AS n
+    FROM walked
+), page AS (
+    (SELECT {column}, id, body FROM (
+        SELECT {column}, id, body FROM documents_v1.documents` + sqlWhere + sqlBehindCursor + ` AND words @@ $5::tsquery OFFSET 0) AS few
+    WHERE (SELECT n FROM total) < $10` + sqlOrder + `)
+    UNION ALL
+    (SELECT {column}, id, body FROM documents_v1.documents` + sqlWhere + sqlBehindCursor + `
+        AND (words @@ $5::tsquery) IS TRUE AND (SELECT n FROM total) = $10` + sqlOrder + `)` + sqlServed
+
+// searchSQL returns the statement of a query. Its parts are constants.
+func searchSQL(s search.Sort, p search.Plan) string {
+	sql := sqlBrowse
+	if len(p.Words)+len(p.Terms) > 0 {
+		sql = sqlSearch
+	}
 	column, of := "created_at", "timestamptz"
 	switch s.Key {
 	case search.ByCreatedAt:
@@ -73,20 +98,20 @@ func searchSQL(s search.Sort) string {
 	if s.Ascending {
 		direction, beyond = "ASC", ">"
 	}
-	return strings.NewReplacer("{column}", column, "{type}", of, "{direction}", direction, "{beyond}", beyond).Replace(sqlSearch)
+	return strings.NewReplacer("{column}", column, "{type}", of, "{direction}", direction, "{beyond}", beyond).Replace(sql)
 }
 
-// arguments returns those of sqlWhere.
+// arguments returns those of sqlWhere, and the words.
 func arguments(q search.Query, p search.Plan) []any {
 	var amount *int64
 	if q.Amount != nil {
 		minor := q.Amount.Minor()
 		amount = &minor
 	}
-	return []any{q.Tenant, string(q.Object), q.Owner, tsquery(p), amount}
+	return []any{q.Tenant, string(q.Object), q.Owner, amount, tsquery(p)}
 }
 
-// searchArguments returns those of sqlSearch.
+// searchArguments returns those of searchSQL.
 func searchArguments(q search.Query, p search.Plan) []any {
 	var after any
 	afterID := ""
@@ -154,7 +179,7 @@ func page(ctx context.Context, db querier, q search.Query, plan search.Plan) (se
 	if q.Sort.Key == search.ByAmount {
 		into[2] = &amount
 	}
-	if err := query(ctx, db, searchSQL(q.Sort), searchArguments(q, plan), into, func() error {
+	if err := query(ctx, db, searchSQL(q.Sort, plan), searchArguments(q, plan), into, func() error {
 		if id == nil {
 			return nil
 		}

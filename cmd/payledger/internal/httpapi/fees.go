@@ -3,7 +3,6 @@ package httpapi
 import (
 	"context"
 	"net/http"
-	"slices"
 
 	"payledger/cmd/payledger/internal/httpapi/auth"
 	"payledger/cmd/payledger/internal/httpapi/input"
@@ -56,16 +55,8 @@ func feeRoutes() []route {
 			summary: "Take a fee back that should never have been, and hide it", doc: "Supervisor and admin. Refused once money is on it.",
 			answers: "fee.json#/$defs/one", needs: []auth.Permission{auth.CancelFee}, versioned: true, serve: deleteFee,
 		},
-		{
-			method: http.MethodGet, path: "/fees", name: "listFees", dataName: "fees", action: actionList,
-			summary: "List fees", doc: "Members see their own fees only.", answers: "fee.json#/$defs/list",
-			needs: []auth.Permission{auth.ReadOwn},
-			query: slices.Concat([]input.Field{
-				input.ID("userId"), input.ID("loanId"), input.Amount("amount"), input.Currency("currency", defaultCurrency).Says("Of the amount. Only with amount."),
-				status, input.String("reason"),
-			}, listFields("createdAt", "userId", "loanId", "amount", "status", "reason")),
-			serve: listFees,
-		},
+		listRoute(readmodels.ObjectFee, "/fees", "fees", "fee.json", input.ID("userId"), input.ID("loanId"), input.Amount("amount"),
+			input.Currency("currency", defaultCurrency).Says("Of the amount. Only with amount."), status, input.String("reason")),
 		{
 			method: http.MethodGet, path: "/fees/{feeId}/history", name: "getFeeHistory", dataName: "history", action: actionList,
 			summary: "What happened to a fee, in order", answers: "history.json#/$defs/list",

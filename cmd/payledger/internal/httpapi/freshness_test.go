@@ -3,12 +3,15 @@ package httpapi_test
 import (
 	"encoding/json"
 	"fmt"
+	"math/big"
 	"net/http"
 	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"payledger/domain/money"
+	"payledger/readmodels"
 	"payledger/readmodels/search"
 )
 
@@ -97,8 +100,8 @@ func TestSearchPassesOnWhatWasAsked(t *testing.T) {
 		Tenant: tenant, Object: "fee", Text: "Über", Filters: []search.Filter{
 			{Field: "userId", Value: memberID},
 			{Field: "loanId", Value: loanID},
-			{Field: "reason", Value: "lost"},
 			{Field: "status", Value: "paid"},
+			{Field: "reason", Value: "lost"},
 			{Field: "currency", Value: "EUR"},
 		},
 		PageNumber: 3, PageRowCount: 10,
@@ -107,7 +110,7 @@ func TestSearchPassesOnWhatWasAsked(t *testing.T) {
 	require.Equal(t, `{"pageNumber":3,"pageRowCount":10,"totalRowCount":10000,"pageCount":1000}`, string(r.raw("paging")))
 	require.Equal(t, "at-least", r.header.Get("Total-Count"))
 	require.EqualValues(t, 1, r.position())
-	require.Equal(t, `["q","userId","loanId","reason","status","currency"]`, string(r.raw("filters")))
+	require.Equal(t, `["q","userId","loanId","status","reason","currency"]`, string(r.raw("filters")))
 
 	w.do("GET", "/search/fees", w.member(), "").wants(200)
 	require.Equal(t, memberID, w.search.asked.Owner, "members find their own")
@@ -118,4 +121,67 @@ func TestSearchPassesOnWhatWasAsked(t *testing.T) {
 	w.search.err = fmt.Errorf("ask: %w", search.ErrUnavailable)
 	r = w.do("GET", "/search/fees?q=x", w.staff(), "").refused(503, "SearchUnavailable", "errMsg_searchIsNotAvailable")
 	require.Equal(t, "1", r.header.Get("Retry-After"))
+}
+
+// Each object is searched by its own filters, each in the form in which documents hold it.
+func TestSearchOfEachObject(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	for _, c := range []struct {
+		path   string
+		object readmodels.Object
+		want   []search.Filter
+	}{
+		{"fees?userId=" + memberID, readmodels.ObjectFee, []search.Filter{{Field: "userId", Value: memberID}}},
+		{"feepayments?feeId=" + loanID + "&paymentMethod=1&paymentStatus=complete&currency=EUR", readmodels.ObjectFeePayment, []search.Filter{
+			{Field: "feeId", Value: loanID}, {Field: "paymentMethod", Value: "cash"}, {Field: "paymentStatus", Value: "complete"}, {Field: "currency", Value: "EUR"},
+		}},
+		{"payments?ownerId=" + memberID + "&paymentId=pi_1&statusLiteral=started", readmodels.ObjectGatewayPayment, []search.Filter{
+			{Field: "ownerId", Value: memberID}, {Field: "paymentId", Value: "pi_1"}, {Field: "statusLiteral", Value: "started"},
+		}},
+		{"feeevents?eventType=6&actorUserId=" + staffID, readmodels.ObjectFeeEvent, []search.Filter{{Field: "eventType", Value: "note"}, {Field: "actorUserId", Value: staffID}}},
+		{"paymentcustomers?customerId=cus_1", readmodels.ObjectPaymentCustomer, []search.Filter{{Field: "customerId", Value: "cus_1"}}},
+		{"paymentmethods?paymentMethodId=pm_1&platform=stripe", readmodels.ObjectPaymentMethod, []search.Filter{
+			{Field: "paymentMethodId", Value: "pm_1"}, {Field: "platform", Value: "stripe"},
+		}},
+	} {
+		w.do("GET", "/search/"+c.path+"&sort=updatedAt", w.member(), "").wants(200)
+		require.Equal(t, search.Query{
+			Tenant: tenant, Object: c.object, Owner: memberID, Filters: c.want, Sort: search.Sort{Key: search.ByUpdatedAt, Ascending: true}, PageNumber: 1, PageRowCount: 25,
+		}, w.search.asked)
+	}
+	usd, err := money.ParseCurrency("USD")
+	require.NoError(t, err)
+	for path, want := range map[string]search.SortKey{"fees?amount=12.5&sort=-amount": search.ByAmount, "feepayments?amountPaid=12.50&sort=-amountPaid": search.ByAmount} {
+		w.do("GET", "/search/"+path, w.staff(), "").wants(200)
+		amount := money.New(1250, usd)
+		require.Equal(t, &amount, w.search.asked.Amount)
+		require.Equal(t, search.Sort{Key: want}, w.search.asked.Sort)
+	}
+	w.do("GET", "/search/feeevents?sort=amount", w.staff(), "").refused(400, "BadRequest", "errMsg_sortisNotAValidEnum")
+}
+
+func TestFacetsArePrintedExactly(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	sum := func(currency string, minor string) search.Sum {
+		cur, err := money.ParseCurrency(currency)
+		require.NoError(t, err)
+		exact, ok := new(big.Int).SetString(minor, 10)
+		require.True(t, ok)
+		return search.Sum{Currency: cur, Count: 2, Minor: exact}
+	}
+	w.search.result = search.Result{Facets: []search.Facet{
+		{Field: "status", Buckets: []search.Bucket{{Value: "un\"paid", Count: 4, Sums: []search.Sum{sum("JPY", "500"), sum("USD", "1999")}}}, Others: 7},
+		{Field: "reason", Buckets: []search.Bucket{{Count: 2, Sums: []search.Sum{sum("BHD", "123456789012345678901")}}, {Value: "x", Count: 2, Sums: []search.Sum{sum("USD", "5"), sum("EUR", "0"), sum("CHF", "1250")}}}},
+	}}
+	r := w.do("GET", "/search/fees?facets=true", w.staff(), "").wants(200)
+	require.True(t, w.search.asked.Facets)
+	want := `{"status":{"values":[{"value":"un\"paid","count":4,"sums":[{"currency":"JPY","count":2,"amount":500},` +
+		`{"currency":"USD","count":2,"amount":19.99}]}],"others":7},"reason":{"values":[{"value":null,"count":2,"sums":[{"currency":"BHD","count":2,` +
+		`"amount":123456789012345678.901}]},{"value":"x","count":2,"sums":[{"currency":"USD","count":2,"amount":0.05},{"currency":"EUR","count":2,"amount":0},` +
+		`{"currency":"CHF","count":2,"amount":12.5}]}],"others":0}}`
+	require.Equal(t, want, string(r.raw("facets")))
+	w.search.result = search.Result{}
+	require.NotContains(t, string(w.do("GET", "/search/fees", w.staff(), "").wants(200).body), "facets")
 }

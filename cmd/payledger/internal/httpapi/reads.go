@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
+	"strings"
 
 	"payledger/cmd/payledger/internal/httpapi/auth"
 	"payledger/cmd/payledger/internal/httpapi/envelope"
@@ -113,24 +115,9 @@ func (f *filters) given(name string) bool {
 	return true
 }
 
-func (f *filters) id(name string) string {
-	f.given(name)
-	return f.query.ID(name)
-}
-
 func (f *filters) text(name string) string {
 	f.given(name)
 	return f.query.String(name)
-}
-
-func (f *filters) feeStatus(name string) *readmodels.FeeStatus {
-	f.given(name)
-	n, ok := f.query.Enum(name, readmodels.FeeStatuses())
-	if !ok {
-		return nil
-	}
-	status := readmodels.FeeStatus(n)
-	return &status
 }
 
 // amount reads an amount. A currency that stands alone filters nothing, and is refused.
@@ -145,26 +132,45 @@ func (f *filters) amount(name string) *money.Amount {
 	return &a
 }
 
-// listFees is GET /fees.
-func listFees(c *call) (*answer, error) {
+// listRoute is a list of an object's rows, filtered by these fields. It sorts by those that tables.FieldsOf names.
+func listRoute(object readmodels.Object, path, dataName, schema string, by ...input.Field) route {
+	return route{
+		method: http.MethodGet, path: path, name: "list" + strings.ToUpper(dataName[:1]) + dataName[1:], dataName: dataName, action: actionList,
+		summary: "List " + dataName, doc: "Members see their own only.", answers: schema + "#/$defs/list",
+		needs:  []auth.Permission{auth.ReadOwn},
+		query:  slices.Concat(by, listFields(append([]string{"createdAt"}, tables.FieldsOf(object)...)...)),
+		object: object, serve: listRows,
+	}
+}
+
+// listRows serves the list of the route's object.
+func listRows(c *call) (*answer, error) {
 	f := filters{query: c.query}
 	p := c.page()
-	filter := tables.FeeFilter{
-		Tenant: c.tenant, Owner: c.owner(), UserID: f.id("userId"), LoanID: f.id("loanId"), Amount: f.amount("amount"),
-		Status: f.feeStatus("status"), Reason: f.text("reason"), PageNumber: p.number, PageRowCount: p.rowCount, Cursor: c.query.Long("cursor"),
+	filter := tables.Filter{
+		Tenant: c.tenant, Owner: c.owner(), PageNumber: p.number, PageRowCount: p.rowCount, Cursor: c.query.Long("cursor"),
 		CountExact: c.query.Has("count"),
+	}
+	object := c.route.object
+	for _, field := range c.route.query {
+		if !slices.Contains(tables.FieldsOf(object), field.Name) {
+			continue
+		}
+		if condition, given := f.condition(field); given {
+			filter.Where = append(filter.Where, condition)
+		}
 	}
 	err := c.query.Err()
 	if err != nil {
 		return nil, err
 	}
-	if filter.Sort, err = tables.ParseSort(c.query.String("sort")); err != nil {
+	if filter.Sort, err = tables.ParseSort(object, c.query.String("sort")); err != nil {
 		return nil, err
 	}
 	if err := c.freshList(tables.Projection()); err != nil {
 		return nil, err
 	}
-	res, err := c.api.tables.Fees(c.context(), filter)
+	res, err := c.api.tables.List(c.context(), object, filter)
 	if errors.Is(err, tables.ErrCursor) {
 		return nil, &input.Error{Param: "cursor", Rule: input.ValidCursor, Detail: "one that this list gave, with the same sort"}
 	}
@@ -178,6 +184,27 @@ func listFees(c *call) (*answer, error) {
 	return c.list(res.Checkpoint, res.AtLeast, len(res.Rows), func(dst []byte, i int) []byte {
 		return res.Rows[i].AppendJSON(dst, true)
 	}, paging, f.names), nil
+}
+
+// condition reads a filter of a list.
+func (f *filters) condition(field input.Field) (tables.Condition, bool) {
+	condition := tables.Condition{Field: field.Name}
+	if field.Kind == input.KindAmount {
+		amount := f.amount(field.Name)
+		if amount != nil {
+			condition.Value = *amount
+		}
+		return condition, amount != nil
+	}
+	if !f.given(field.Name) {
+		return condition, false
+	}
+	if field.Kind == input.KindEnum {
+		condition.Value, _ = f.query.Enum(field.Name, field.Words)
+	} else {
+		condition.Value = f.word(field)
+	}
+	return condition, true
 }
 
 // list answers with the envelope of a list.

@@ -25,8 +25,8 @@ var rolesOf = map[string]string{
 	"getPaymentCustomer": "msvfa", "listPaymentCustomers": "msvfa", "listPaymentMethods": "msvfa", "listOwnPaymentMethods": "m",
 	"startFeeCheckout": "m", "completeFeeCheckout": "m", "refreshFeeCheckout": "m", "addPaymentMethod": "m", "deletePaymentMethod": "m",
 	"getCurrentUser": "msvfia", "listPermissions": "msvfia", "getPermission": "msvfia", "getAdminHealth": "a",
-	"searchFees": "msvfa", "searchFeepayments": "msvfa", "searchPayments": "msvfa", "searchFeeevents": "msvfa", "searchPaymentcustomers": "msvfa",
-	"searchPaymentmethods": "msvfa",
+	"searchFees": "msvfa", "searchFeePayments": "msvfa", "searchPayments": "msvfa", "searchFeeEvents": "msvfa", "searchPaymentCustomers": "msvfa",
+	"searchPaymentMethods": "msvfa",
 }
 
 var letters = map[string]string{"member": "m", "staff": "s", "supervisor": "v", "finance": "f", "service": "i", "auditor": "a"}

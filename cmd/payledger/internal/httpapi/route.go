@@ -7,6 +7,7 @@ import (
 
 	"payledger/cmd/payledger/internal/httpapi/auth"
 	"payledger/cmd/payledger/internal/httpapi/input"
+	"payledger/readmodels"
 )
 
 // route is one line of the contract: what the route is called, who may call it, what it takes and what it answers. Login,
@@ -39,7 +40,9 @@ type route struct {
 	versioned bool
 	// plain answers have no envelope.
 	plain bool
-	serve func(*call) (*answer, error)
+	// object is what lists and searches show.
+	object readmodels.Object
+	serve  func(*call) (*answer, error)
 }
 
 // routes returns the route table of the library API.

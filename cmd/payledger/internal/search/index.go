@@ -25,7 +25,7 @@ func (x *Index) alias(object readmodels.Object) string {
 // aliases returns the alias of each object.
 func (x *Index) aliases() []string {
 	var names []string
-	for _, object := range search.Objects() {
+	for _, object := range readmodels.Objects() {
 		names = append(names, x.alias(object))
 	}
 	return names

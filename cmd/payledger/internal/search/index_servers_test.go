@@ -188,7 +188,7 @@ func TestReplaceLeavesOneEmptyIndex(t *testing.T) {
 		require.NoError(t, index.Replace(t.Context()))
 		require.Empty(t, find(t, index, ""))
 		require.Len(t, s.behind(t), 1)
-		require.Len(t, s.serving(t), len(search.Objects()))
+		require.Len(t, s.serving(t), len(readmodels.Objects()))
 		require.ElementsMatch(t, append(s.serving(t), strangers...), s.indices(t))
 		require.NoError(t, index.Write(t.Context(), []search.Document{document("a", 1, 1)}))
 		require.Len(t, find(t, index, ""), 1)

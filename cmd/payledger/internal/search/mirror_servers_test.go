@@ -20,6 +20,7 @@ import (
 	"payledger/internal/ledgertest"
 	"payledger/projections"
 	mirror "payledger/projections/search"
+	"payledger/readmodels"
 	"payledger/readmodels/documents"
 	"payledger/readmodels/search"
 )
@@ -218,7 +219,7 @@ func TestLostIndexIsBuiltAnew(t *testing.T) {
 			}, patience, 10*time.Millisecond)
 			f.await(t, search.Mirror(), head)
 			f.requireEqual(t)
-			require.Len(t, f.indices(t), len(search.Objects()))
+			require.Len(t, f.indices(t), len(readmodels.Objects()))
 		})
 	}
 }
