@@ -108,7 +108,7 @@ func TestClientReadsAnswers(t *testing.T) {
 		}
 	}()
 	require.NoError(t, c.post("/fees", "k1", []byte("body")))
-	require.Equal(t, "POST /fees HTTP/1.1\r\nHost: host\r\nContent-Type: application/json\r\nAuthorization: Bearer t\r\n"+
+	require.Equal(t, "POST /fees HTTP/1.1\r\nHost: host\r\nAuthorization: Bearer t\r\nContent-Type: application/json\r\n"+
 		"Idempotency-Key: k1\r\nContent-Length: 4\r\n\r\nbody", <-requests)
 	err := c.post("/fees", "k1", []byte("body"))
 	require.ErrorIs(t, err, errStatus)
@@ -155,7 +155,7 @@ func TestSmoke(t *testing.T) {
 
 func TestWrongUsage(t *testing.T) {
 	t.Parallel()
-	for _, args := range [][]string{{"-only", "("}, {"more"}, {"-members", "0"}, {"-what"}} {
+	for _, args := range [][]string{{"-only", "("}, {"more"}, {"-members", "0"}, {"-sizes", "many"}, {"-sizes", "5"}, {"-what"}} {
 		var stderr bytes.Buffer
 		require.Equal(t, 2, run(args, strings.NewReader(""), new(bytes.Buffer), &stderr))
 		require.NotEmpty(t, stderr.String())

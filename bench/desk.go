@@ -102,14 +102,14 @@ func (c *callers) close() {
 // assessment is a fee for one of the members, in turn.
 func (st *stack) assessment(body []byte) ([]byte, error) {
 	n := st.desk.fees.Add(1)
-	body = append(append(body, `{"userId":"`...), newID(idMember, n%int64(st.suite.members)).String()...)
+	body = append(append(body, `{"userId":"`...), newID(idMember, n%int64(st.library.members)).String()...)
 	body = append(append(body, `","loanId":"`...), newID(idLoan, n).String()...)
 	return append(body, `","amount":12.5,"currency":"USD","reason":"overdue"}`...), nil
 }
 
 // payment is cash for one fee, assessed long ago, as fees are when they are paid.
 func (st *stack) payment(body []byte) ([]byte, error) {
-	number, member, ok := st.suite.library.openFee(st.desk.payments.Add(1) - 1)
+	number, member, ok := st.library.openFee(st.desk.payments.Add(1) - 1)
 	if !ok {
 		return nil, errNoMore // all fees are paid
 	}

@@ -26,10 +26,11 @@ const openFees = feesOfMember - paidFees
 
 // library is a ledger with a history.
 type library struct {
-	members int
-	events  int64
-	pool    *pgxpool.Pool // as the owner
-	reader  *eventstore.Reader
+	database string
+	members  int
+	events   int64
+	pool     *pgxpool.Pool // as the owner
+	reader   *eventstore.Reader
 }
 
 // useLibrary returns the library, which the first caller makes.
@@ -37,15 +38,26 @@ func (s *suite) useLibrary(ctx context.Context) (*library, error) {
 	if s.library != nil {
 		return s.library, nil
 	}
-	if err := s.postgres.create(ctx, libraryDatabase); err != nil {
+	var err error
+	s.library, err = s.newLibrary(ctx, libraryDatabase, s.members)
+	return s.library, err
+}
+
+// newLibrary makes a database and the history of so many members in it.
+func (s *suite) newLibrary(ctx context.Context, database string, members int) (*library, error) {
+	if err := s.postgres.create(ctx, database); err != nil {
 		return nil, err
 	}
-	pool, err := pgxpool.New(ctx, s.postgres.server.URL(libraryDatabase))
+	pool, err := pgxpool.New(ctx, s.postgres.server.URL(database))
 	if err != nil {
-		return nil, fmt.Errorf("connect to the library: %w", err)
+		return nil, fmt.Errorf("connect to %s: %w", database, err)
 	}
-	s.library = &library{members: s.members, pool: pool, reader: eventstore.NewReader(pool)}
-	return s.library, s.fill(ctx)
+	l := &library{database: database, members: members, pool: pool, reader: eventstore.NewReader(pool)}
+	if err := s.fill(ctx, l); err != nil {
+		l.close()
+		return nil, err
+	}
+	return l, nil
 }
 
 func (l *library) close() { l.pool.Close() }
@@ -54,17 +66,17 @@ func (l *library) close() { l.pool.Close() }
 const membersPerCommit = 40
 
 // fill makes the history through the store: all fees first, the payments much later, when no cache knows the fees any more.
-func (s *suite) fill(ctx context.Context) error {
-	store, err := eventstore.Open(ctx, eventstore.Config{URL: s.postgres.url(libraryDatabase, roleApp), Folder: counting{}})
+func (s *suite) fill(ctx context.Context, l *library) error {
+	store, err := eventstore.Open(ctx, eventstore.Config{URL: s.postgres.url(l.database, roleApp), Folder: counting{}})
 	if err != nil {
 		return err
 	}
 	defer store.Close()
 	began := time.Now()
 	for pass, events := range []func(*filling, int64) error{(*filling).fees, (*filling).payment} {
-		for first := 0; first < s.members; first += membersPerCommit {
-			f := filling{data: s.data, pass: int64(pass), commit: eventstore.Commit{ID: newID(idCommit, int64(pass*s.members+first))}}
-			for member := first; member < min(first+membersPerCommit, s.members); member++ {
+		for first := 0; first < l.members; first += membersPerCommit {
+			f := filling{data: s.data, pass: int64(pass), commit: eventstore.Commit{ID: newID(idCommit, int64(pass*l.members+first))}}
+			for member := first; member < min(first+membersPerCommit, l.members); member++ {
 				if err := events(&f, int64(member)); err != nil {
 					return err
 				}
@@ -74,9 +86,9 @@ func (s *suite) fill(ctx context.Context) error {
 			}
 		}
 	}
-	s.library.events = store.Stats().Events
-	fmt.Fprintf(s.log, "  library of %d events made in %s\n", s.library.events, time.Since(began).Round(100*time.Millisecond))
-	_, err = s.library.pool.Exec(ctx, "VACUUM ANALYZE ledger.events, ledger.streams, ledger.commits")
+	l.events = store.Stats().Events
+	fmt.Fprintf(s.log, "  library of %d events made in %s\n", l.events, time.Since(began).Round(100*time.Millisecond))
+	_, err = l.pool.Exec(ctx, "VACUUM ANALYZE ledger.events, ledger.streams, ledger.commits")
 	return err
 }
 

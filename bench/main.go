@@ -13,6 +13,9 @@ import (
 	"os"
 	"os/signal"
 	"regexp"
+	"slices"
+	"strconv"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -49,6 +52,7 @@ type options struct {
 	duration  time.Duration // of each rate
 	sustained time.Duration // of each sustained rate
 	members   int           // of the library that the read models are built from; each has nine events
+	sizes     []int         // of the libraries on which growth is measured, in fees, the smallest first
 	profiles  string        // folder for CPU profiles of the steps that run in this process
 }
 
@@ -57,6 +61,7 @@ const (
 	quickDuration  = 500 * time.Millisecond
 	quickSustained = 2 * time.Second
 	quickMembers   = 1000
+	quickSize      = 1000
 )
 
 func parseOptions(args []string, stderr io.Writer) (options, error) {
@@ -69,6 +74,7 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	flags.DurationVar(&o.sustained, "sustained", time.Minute, "how long each sustained rate is measured")
 	flags.IntVar(&o.members, "members", 20_000, "members of the library that read models are built from, nine events each")
 	flags.StringVar(&o.profiles, "profiles", "", "folder for CPU profiles of the steps that run in this process")
+	sizes := flags.String("sizes", "1000,100000", "fees in the libraries that the lines growth.* are measured on; 1000000 takes some ten minutes more")
 	quick := flags.Bool("quick", false, "a smoke run of a few seconds")
 	only := flags.String("only", "", "regular expression: measure only the names it matches")
 	if err := flags.Parse(args); err != nil {
@@ -78,6 +84,9 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	if o.only, err = regexp.Compile(*only); err == nil && flags.NArg() > 0 {
 		err = fmt.Errorf("unexpected argument %q", flags.Arg(0))
 	}
+	if err == nil {
+		o.sizes, err = parseSizes(*sizes)
+	}
 	if err == nil && (o.duration <= 0 || o.sustained <= 0 || o.members < 1) {
 		err = errors.New("times and members must be more than zero")
 	}
@@ -86,9 +95,25 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 		return o, err
 	}
 	if *quick {
-		o.duration, o.sustained, o.members = quickDuration, quickSustained, quickMembers
+		o.duration, o.sustained, o.members, o.sizes = quickDuration, quickSustained, quickMembers, []int{quickSize}
 	}
 	return o, nil
+}
+
+// minSize is the smallest library in which there is something to page through.
+const minSize = 1000
+
+func parseSizes(list string) ([]int, error) {
+	var sizes []int
+	for text := range strings.SplitSeq(list, ",") {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < minSize {
+			return nil, fmt.Errorf("a size must be a number of fees, %d at least: %q", minSize, text)
+		}
+		sizes = append(sizes, n)
+	}
+	slices.Sort(sizes)
+	return slices.Compact(sizes), nil
 }
 
 // measureAll runs the steps that were asked for and reports what they measured, also when one of them fails.

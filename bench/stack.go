@@ -19,15 +19,17 @@ import (
 	"payledger/projections/publisher"
 )
 
-// stack is Payledger as it runs in production, each role a process: all on the library's database.
+// stack is Payledger as it runs in production, each role a process: all on one library's database.
 type stack struct {
-	suite  *suite
-	binary string
-	env    []string
-	token  string
-	broker *process
-	kafka  *kgo.Client
-	topics []string
+	suite   *suite
+	library *library
+	binary  string
+	key     ed25519.PrivateKey
+	env     []string
+	token   string
+	broker  *process
+	kafka   *kgo.Client
+	topics  []string
 
 	api       *process // nil when it doesn't run
 	url       string
@@ -41,10 +43,11 @@ func (s *suite) useStack(ctx context.Context) (*stack, error) {
 	if s.stack != nil {
 		return s.stack, nil
 	}
-	if _, err := s.useLibrary(ctx); err != nil {
+	l, err := s.useLibrary(ctx)
+	if err != nil {
 		return nil, err
 	}
-	st := &stack{suite: s}
+	st := &stack{suite: s, library: l}
 	s.stack = st
 	for _, t := range publisher.Topics(publisher.TopicConfig{}) {
 		st.topics = append(st.topics, t.Topic)
@@ -64,6 +67,7 @@ func (st *stack) build(ctx context.Context) error {
 		return nil
 	}
 	st.binary = filepath.Join(st.suite.dir, "payledger")
+	st.suite.binary = st.binary // for the next stack
 	//nolint:gosec // a path of our own
 	if out, err := exec.CommandContext(ctx, "go", "build", "-o", st.binary, "./cmd/payledger").CombinedOutput(); err != nil {
 		return fmt.Errorf("build payledger: %w\n%s", err, out)
@@ -112,20 +116,30 @@ func (st *stack) configure(context.Context) error {
 	if err := os.WriteFile(file, jwks, 0o600); err != nil {
 		return fmt.Errorf("write the key: %w", err)
 	}
-	token := jwt.NewWithClaims(jwt.SigningMethodEdDSA, jwt.MapClaims{
-		"aud": "payledger", "sub": newID(idStaff, 0).String(), "sid": newID(idStaff, 1).String(), "tenant": tenant,
-		"roles": []string{"staff"}, "exp": time.Now().Add(24 * time.Hour).Unix(),
-	})
-	token.Header["kid"] = keyID
-	if st.token, err = token.SignedString(key); err != nil {
-		return fmt.Errorf("sign the token: %w", err)
+	st.key = key
+	if st.token, err = st.sign(newID(idStaff, 0).String(), "staff"); err != nil {
+		return err
 	}
 	database := st.suite.postgres
 	st.env = append(st.env, "JWT_KEYS_FILE="+file, "VAULT_KEY="+base64.StdEncoding.EncodeToString(make([]byte, 32)),
-		"APP_DATABASE_URL="+database.url(libraryDatabase, roleApp), "PROJECTOR_DATABASE_URL="+database.url(libraryDatabase, roleProjector),
+		"APP_DATABASE_URL="+database.url(st.library.database, roleApp), "PROJECTOR_DATABASE_URL="+database.url(st.library.database, roleProjector),
 		"LIBRARY_LISTEN=127.0.0.1:0", "TICKET_LISTEN=127.0.0.1:0", "ADMIN_LISTEN=127.0.0.1:0", "DATABASE_URL=", "OIDC_ISSUER=", "ELASTICSEARCH_URL=",
 		"KAFKA_SASL_USER=", "KAFKA_TLS=false")
 	return nil
+}
+
+// sign makes a token for somebody.
+func (st *stack) sign(subject, role string) (string, error) {
+	token := jwt.NewWithClaims(jwt.SigningMethodEdDSA, jwt.MapClaims{
+		"aud": "payledger", "sub": subject, "sid": newID(idStaff, 1).String(), "tenant": tenant,
+		"roles": []string{role}, "exp": time.Now().Add(24 * time.Hour).Unix(),
+	})
+	token.Header["kid"] = keyID
+	signed, err := token.SignedString(st.key)
+	if err != nil {
+		return "", fmt.Errorf("sign the token: %w", err)
+	}
+	return signed, nil
 }
 
 // role starts a role of the binary.

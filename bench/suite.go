@@ -36,14 +36,15 @@ type step struct {
 }
 
 // steps returns all steps in their order.
-func steps() []step {
+func (o options) steps() []step {
 	all := []step{
 		{names: []string{"rows.64"}, run: measureRows},
 		{names: []string{"copy"}, run: measureCopy},
 	}
 	all = append(all, commitSteps()...)
 	all = append(all, catchUpSteps()...)
-	return append(all, httpSteps()...)
+	all = append(all, httpSteps()...)
+	return append(all, o.growthSteps()...)
 }
 
 // settleTime is the pause before each step, in which the servers finish what the step before left to do.
@@ -66,7 +67,7 @@ func newSuite(ctx context.Context, o options, log io.Writer) (*suite, error) {
 
 // run runs the steps that measure anything that was asked for.
 func (s *suite) run(ctx context.Context) error {
-	for _, step := range steps() {
+	for _, step := range s.steps() {
 		if !slices.ContainsFunc(step.names, s.only.MatchString) {
 			continue
 		}
