@@ -32,7 +32,7 @@ func TestStatementsFitTheSchema(t *testing.T) {
 		"sqlLoadPaymentMethods": sqlLoadPaymentMethods, "sqlLoadCredits": sqlLoadCredits,
 		"sqlFee": sqlFee, "sqlFeePayment": sqlFeePayment, "sqlFeeEvent": sqlFeeEvent, "sqlGatewayPayment": sqlGatewayPayment,
 		"sqlGatewayByOrder": sqlGatewayByOrder, "sqlGatewayByPayment": sqlGatewayByPayment, "sqlCustomerOfUser": sqlCustomerOfUser, "sqlPaymentCustomer": sqlPaymentCustomer, "sqlPaymentMethod": sqlPaymentMethod,
-		"sqlCredit": sqlCredit,
+		"sqlCredit":      sqlCredit,
 		"sqlAccountFees": sqlAccountFees, "sqlAccountCredits": sqlAccountCredits, "sqlAccountTotals": sqlAccountTotals,
 	}, "sqlCreateSchema")
 }
