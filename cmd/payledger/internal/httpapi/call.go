@@ -134,7 +134,7 @@ func (c *call) require(p auth.Permission) error {
 
 // owner returns the person to whose rows the caller is confined, empty for callers who see all rows of the tenant.
 func (c *call) owner() string {
-	if c.identity == nil || c.identity.May(auth.ReadAll) {
+	if c.identity == nil || c.identity.May(auth.ReadAll) && !c.route.own {
 		return ""
 	}
 	return c.subject()

@@ -43,6 +43,7 @@ func feeEventRoutes() []route {
 			summary: "Hide a note", doc: "Staff, supervisor and admin.", answers: answers, needs: []auth.Permission{auth.AnnotateFee}, versioned: true,
 			serve: deleteFeeEvent,
 		},
+		listRoute(readmodels.ObjectFeeEvent, "/feeevents", "feeEvents", "feeEvent.json", input.ID("feeId"), eventType, input.ID("actorUserId")),
 	}
 }
 

@@ -49,6 +49,8 @@ func feePaymentRoutes() []route {
 			summary: "Void a payment and hide it", doc: "Supervisor and admin.", answers: answers, needs: []auth.Permission{auth.VoidPayment}, versioned: true,
 			serve: deleteFeePayment,
 		},
+		listRoute(readmodels.ObjectFeePayment, "/feepayments", "feePayments", "feePayment.json", input.ID("feeId"), input.ID("userId"),
+			input.Enum("paymentMethod", readmodels.PaymentMethods()), status),
 	}
 }
 

@@ -20,7 +20,11 @@ func gatewayRoutes() []route {
 	const own = "A member's own; another's looks like none."
 	needs := []auth.Permission{auth.ReadOwn}
 	told := []input.Field{input.String("paymentId"), input.String("paymentStatus").Says("The gateway's word."), input.String("statusLiteral"), input.Word("redirectUrl")}
+	list := listRoute(readmodels.ObjectGatewayPayment, "/payments", "feePayments", "feePayment.gateway.json", input.ID("ownerId"), input.ID("orderId"),
+		input.String("paymentId"), input.String("paymentStatus"), input.String("statusLiteral"))
+	list.name, list.topic, list.summary = "listPayments", "payments-listed", "List gateway payments"
 	return []route{
+		list,
 		{
 			method: http.MethodPost, path: "/payment", name: "createPaymentRecord", dataName: "feePayment", action: actionCreate, topic: "payment-created",
 			summary: "Keep what a gateway says of a payment", doc: "Staff, supervisor and admin. It moves no money. The caller is its owner.", answers: answers,

@@ -2,13 +2,17 @@ package httpapi_test
 
 import (
 	"context"
+	"encoding/json"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
+	"payledger/cmd/payledger/internal/httpapi"
 	"payledger/domain/gateway"
+	"payledger/projections/publisher"
 )
 
 // routeEvent is a stored route event.
@@ -75,8 +79,16 @@ func TestReadsSendRouteEvents(t *testing.T) {
 		w.do("GET", path, w.token(otherID, "member"), "").wants(404)
 		w.do("HEAD", path, w.member(), "").wants(200)
 	}
+	for path, topic := range map[string]string{
+		"/payments?orderId=" + order: "payments-listed", "/customers": "customers-listed", "/listethods?pageRowCount=1": "listethods-done",
+	} {
+		at := w.lastRoute()
+		r := w.do("GET", path, w.member(), "", "X-Request-Id", "r-"+topic).wants(200)
+		require.Equal(t, []routeEvent{{topic, "r-" + topic, string(r.body)}}, w.routeEvents(at))
+		w.do("GET", path+"&surplus=1", w.member(), "").wants(map[bool]int{true: 400, false: 404}[strings.Contains(path, "?")])
+	}
 	w.do("GET", "/fees/"+order, w.member(), "").wants(200)
-	require.Equal(t, before+4, w.lastRoute(), "one for each answer of a route with a topic")
+	require.Equal(t, before+7, w.lastRoute(), "one for each answer of a route with a topic")
 	require.Equal(t, head, w.head(), "reading appends nothing")
 }
 
@@ -97,4 +109,74 @@ func TestAccount(t *testing.T) {
 	w.do("GET", "/members/"+memberID+"/account", w.token(otherID, "member"), "").refused(404, "RecordNotFound", "errMsg_RecordNotFound")
 	w.do("GET", "/members/"+memberID+"/account", w.token(memberID, "service"), "").wants(403)
 	require.JSONEq(t, `[]`, string(w.do("GET", "/members/"+otherID+"/account", w.staff(), "").wants(200).raw("account", "totals")))
+}
+
+// The lists of people's payments, customers and cards: members see their own, /listethods shows everybody their own.
+func TestListsOfPaymentObjects(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	order := w.assess("5")
+	mine, theirs := w.gatewayPayment(memberID, order, "pi_1"), w.gatewayPayment(otherID, w.assessFor(otherID, "5"), "pi_2")
+	w.customerOf(memberID)
+	w.customerOf(otherID)
+	now := []string{"Min-Position", strconv.FormatInt(w.head(), 10)}
+	ids := func(path, token, name string) []string {
+		r := w.do("GET", path, token, "", now...).wants(200)
+		var rows []map[string]any
+		require.NoError(t, json.Unmarshal(r.raw(name), &rows))
+		list := []string{}
+		for _, row := range rows {
+			id, _ := row["id"].(string)
+			owner, _ := row["_owner"].(string)
+			list = append(list, map[bool]string{true: owner, false: id}[name != "feePayments"])
+		}
+		return list
+	}
+	require.Equal(t, []string{mine}, ids("/payments", w.member(), "feePayments"))
+	require.ElementsMatch(t, []string{mine, theirs}, ids("/payments", w.staff(), "feePayments"))
+	require.Equal(t, []string{theirs}, ids("/payments?paymentId=pi_2&statusLiteral=started&ownerId="+otherID, w.staff(), "feePayments"))
+	require.Equal(t, []string{memberID}, ids("/customers", w.member(), "paymentCustomers"))
+	require.ElementsMatch(t, []string{memberID, otherID}, ids("/customers", w.staff(), "paymentCustomers"))
+	require.Equal(t, []string{memberID}, ids("/listethods", w.member(), "paymentMethods"))
+	require.Empty(t, ids("/listethods", w.staff(), "paymentMethods"))
+
+	bare := w.do("GET", "/user-payment-methods", w.member(), "", now...).wants(200)
+	var cards []struct {
+		Owner string         `json:"_owner"`
+		Card  map[string]any `json:"cardInfo"`
+	}
+	require.NoError(t, json.Unmarshal(bare.body, &cards))
+	require.Len(t, cards, 1)
+	require.Equal(t, memberID, cards[0].Owner)
+	require.Equal(t, map[string]any{"brand": "visa", "last4": "4242", "exp_month": 12.0, "exp_year": 2030.0}, cards[0].Card)
+
+	w.feePayment(memberID)
+	w.feePayment(otherID)
+	now[1] = strconv.FormatInt(w.head(), 10)
+	require.Len(t, ids("/feepayments", w.member(), "feePayments"), 1)
+	require.Len(t, ids("/feepayments?paymentMethod=cash&paymentStatus=1", w.staff(), "feePayments"), 2)
+	fee := w.assess("5")
+	w.do("POST", "/fees/"+fee+"/notes", w.staff(), `{"note":"secret"}`).wants(200)
+	now[1] = strconv.FormatInt(w.head(), 10)
+	require.Len(t, ids("/feeevents?feeId="+fee, w.member(), "feeEvents"), 1, "assessed; notes of staff are not the member's to see")
+	require.Len(t, ids("/feeevents?feeId="+fee, w.staff(), "feeEvents"), 2)
+	require.Len(t, ids("/feeevents?eventType=note&actorUserId="+staffID, w.staff(), "feeEvents"), 1)
+}
+
+// The topics that routes name are those of the catalogue, both ways.
+func TestRouteTopicsAreInTheCatalogue(t *testing.T) {
+	t.Parallel()
+	var want, told []string
+	for _, topic := range publisher.Topics(publisher.TopicConfig{}) {
+		if topic.Kind == publisher.KindRoute {
+			want = append(want, topic.Topic)
+		}
+	}
+	for _, rt := range httpapi.Routes() {
+		if rt.Topic != "" {
+			told = append(told, service+"-"+rt.Topic)
+		}
+	}
+	require.Len(t, want, 19)
+	require.ElementsMatch(t, want, told)
 }

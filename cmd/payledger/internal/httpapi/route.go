@@ -42,7 +42,9 @@ type route struct {
 	plain bool
 	// object is what lists and searches show.
 	object readmodels.Object
-	serve  func(*call) (*answer, error)
+	// own lists show the caller's rows only, also to those who may read all.
+	own   bool
+	serve func(*call) (*answer, error)
 }
 
 // routes returns the route table of the library API.
