@@ -15,6 +15,11 @@ import (
 // applyPage applies a page and returns what ended it, if anything did. head is the end of the log as far as it is known.
 func (r *runner) applyPage(ctx context.Context, lease *Lease, pg page, head int64) error {
 	r.Failpoint("decoded")
+	if pg.nearly {
+		if err := r.ensureIndexes(ctx, lease); err != nil {
+			return r.halting(err, lease.Checkpoint().Position, uuid.Nil)
+		}
+	}
 	if pg.end.Position > 0 {
 		if err := r.applyEvents(ctx, lease, pg.events, pg.marks, pg.end); err != nil {
 			return err

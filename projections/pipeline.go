@@ -22,12 +22,14 @@ type page struct {
 	marks  []Checkpoint    // of each of events
 	end    Checkpoint      // of the stretch, ignored events included
 	lastAt time.Time       // when the last event of the stretch was recorded
+	nearly bool            // the stretch reaches the end of the log, as it was then
 	fault  error           // what ends the stretch: a *HaltedError or a passing trouble with the log or with the next event
 }
 
 // stretch is what one read of the log brought.
 type stretch struct {
 	events []eventstore.Recorded
+	nearly bool  // they reach the end of the log
 	err    error // nothing follows
 }
 
@@ -71,7 +73,7 @@ func (p *pipeline) read(ctx context.Context, after int64) {
 		if len(events) > 0 {
 			after, last = events[len(events)-1].Position, events[len(events)-1].RecordedAt
 			p.head.Store(max(p.head.Load(), after))
-			if !send(ctx, p.raw, stretch{events: events}) {
+			if !send(ctx, p.raw, stretch{events: events, nearly: !full}) {
 				return
 			}
 		}
@@ -102,6 +104,7 @@ func (p *pipeline) decode(ctx context.Context) {
 		pg := page{fault: raw.err}
 		if raw.err == nil {
 			pg = p.decodePage(ctx, raw.events)
+			pg.nearly = raw.nearly
 		}
 		if !send(ctx, p.pages, pg) || pg.fault != nil {
 			break

@@ -26,6 +26,8 @@ type Projector interface {
 	Tables() []string
 	// EnsureSchema creates the schema <name>_v<version> if it is absent, and says whether it did.
 	EnsureSchema(ctx context.Context, tx pgx.Tx) (created bool, err error)
+	// EnsureIndexes creates the indexes that Apply doesn't need, if they are absent. It is called when the read model is nearly built.
+	EnsureIndexes(ctx context.Context, tx pgx.Tx) error
 	// Apply writes what the events change. It must not commit. It may be called again with the same events, or some of
 	// them, after Reset. An error that isn't one of the database's passing troubles means: these events can't be applied.
 	Apply(ctx context.Context, tx pgx.Tx, events []catalog.Event) error

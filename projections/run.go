@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
@@ -106,16 +107,21 @@ type runner struct {
 	name    string
 	handled map[string]bool // by event type; ignored ones are false
 	backoff backoff.ExponentialBackOff
+	indexed bool // the read model has all its indexes
 }
 
 // work prepares the read model and then applies what the pipeline brings.
 func (r *runner) work(ctx context.Context, lease *Lease) error {
 	r.Projector.Reset()
+	r.indexed = false
 	if err := r.ensureSchema(ctx, lease); err != nil {
 		return r.halting(err, lease.Checkpoint().Position, uuid.Nil)
 	}
 	if err := r.checkLog(ctx, lease.Checkpoint()); err != nil {
 		return err
+	}
+	if err := r.ensureIndexesAtEnd(ctx, lease); err != nil {
+		return r.halting(err, lease.Checkpoint().Position, uuid.Nil)
 	}
 	r.Metrics.Applied(r.name, lease.Checkpoint().Position, 0)
 	ctx, cancel := context.WithCancel(ctx)
@@ -174,6 +180,45 @@ func (r *runner) ensureSchema(ctx context.Context, lease *Lease) error {
 	if created {
 		lease.Moved(Checkpoint{}, began)
 	}
+	return nil
+}
+
+// ensureIndexesAtEnd completes a read model that has nothing to catch up with.
+func (r *runner) ensureIndexesAtEnd(ctx context.Context, lease *Lease) error {
+	head, err := r.Reader.Head(ctx)
+	if err != nil || lease.Checkpoint().Position < head.Position {
+		return err
+	}
+	return r.ensureIndexes(ctx, lease)
+}
+
+// A long log makes large tables: their indexes may take minutes. The row of the lease is locked meanwhile, so nobody else begins.
+const sqlIndexSettings = `SELECT set_config('statement_timeout', '0', true), set_config('maintenance_work_mem', '256MB', true)`
+
+// ensureIndexes completes the read model once.
+func (r *runner) ensureIndexes(ctx context.Context, lease *Lease) error {
+	if r.indexed {
+		return nil
+	}
+	err := pgx.BeginTxFunc(ctx, r.Pool, pgx.TxOptions{}, func(tx pgx.Tx) error {
+		if err := lease.RenewIn(ctx, tx); err != nil {
+			return err
+		}
+		if _, err := tx.Exec(ctx, sqlIndexSettings); err != nil {
+			return err
+		}
+		if err := r.Projector.EnsureIndexes(ctx, tx); err != nil {
+			return err
+		}
+		if _, err := tx.Exec(ctx, "ANALYZE "+strings.Join(r.Projector.Tables(), ", ")); err != nil {
+			return err
+		}
+		return lease.RenewIn(ctx, tx) // it took its time
+	})
+	if err != nil {
+		return fmt.Errorf("ensure the indexes: %w", err)
+	}
+	r.indexed = true
 	return nil
 }
 

@@ -14,6 +14,6 @@ func TestStatementsFitTheSchema(t *testing.T) {
 	sqltest.Prepare(t, ".", db.ProjectorURL, map[string]string{
 		"sqlEnsureCheckpoint": sqlEnsureCheckpoint, "sqlAcquireLease": sqlAcquireLease, "sqlMoveCheckpoint": sqlMoveCheckpoint,
 		"sqlNotifyCheckpoint": sqlNotifyCheckpoint, "sqlRenewLease": sqlRenewLease, "sqlReleaseLease": sqlReleaseLease, "sqlHalt": sqlHalt,
-		"sqlTransactionSettings": sqlTransactionSettings,
+		"sqlTransactionSettings": sqlTransactionSettings, "sqlIndexSettings": sqlIndexSettings,
 	})
 }

@@ -62,6 +62,11 @@ func (p *Projector) EnsureSchema(ctx context.Context, tx pgx.Tx) (bool, error) {
 	return documents.EnsureSchema(ctx, tx)
 }
 
+// EnsureIndexes creates the indexes that only readers need, if they are absent.
+func (p *Projector) EnsureIndexes(ctx context.Context, tx pgx.Tx) error {
+	return documents.EnsureIndexes(ctx, tx)
+}
+
 // Reset forgets the documents.
 func (p *Projector) Reset() { p.known.Purge() }
 

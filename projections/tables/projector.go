@@ -64,6 +64,11 @@ func (p *Projector) EnsureSchema(ctx context.Context, tx pgx.Tx) (bool, error) {
 	return tables.EnsureSchema(ctx, tx)
 }
 
+// EnsureIndexes creates the indexes that only readers need, if they are absent.
+func (p *Projector) EnsureIndexes(ctx context.Context, tx pgx.Tx) error {
+	return tables.EnsureIndexes(ctx, tx)
+}
+
 // Reset forgets the rows.
 func (p *Projector) Reset() { p.fees.Purge() }
 

@@ -17,9 +17,10 @@ func TestStatementsFitTheSchema(t *testing.T) {
 	require.NoError(t, pgx.BeginFunc(t.Context(), db.ProjectorPool(t), func(tx pgx.Tx) error {
 		created, err := EnsureSchema(t.Context(), tx)
 		require.True(t, created)
-		return err
+		require.NoError(t, err)
+		return EnsureIndexes(t.Context(), tx)
 	}))
 	sqltest.Prepare(t, ".", db.ProjectorURL, map[string]string{
 		"sqlSchemaExists": sqlSchemaExists, "sqlLoad": sqlLoad, "sqlLoadOfStreams": sqlLoadOfStreams, "sqlUpsert": sqlUpsert, "sqlAll": sqlAll,
-	}, "sqlCreateSchema")
+	}, "sqlCreateSchema", "sqlCreateIndexes")
 }

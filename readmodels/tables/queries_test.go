@@ -70,6 +70,9 @@ func (l *library) project(t *testing.T) {
 		if err := tables.Write(t.Context(), tx, rows); err != nil {
 			return err
 		}
+		if err := tables.EnsureIndexes(t.Context(), tx); err != nil {
+			return err
+		}
 		_, err := tx.Exec(t.Context(), `INSERT INTO ledger.checkpoints (projection, version, position) VALUES ('tables', 1, $1)`, l.head)
 		return err
 	})

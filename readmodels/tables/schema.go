@@ -5,7 +5,7 @@ package tables
 // Postgres sorts within equal times (incremental sort) and which would double the size of every index. Lists show active rows
 // only, and so do the indexes: then they alone answer what is only counted. The fillfactor
 // leaves room for the one or two updates that most fees see. The keys are made last: while a table is empty all its
-// indexes seem equally good, and the planner takes the newest.
+// indexes seem equally good, and the planner takes the newest. More indexes come with sqlCreateIndexes.
 const sqlCreateSchema = `
 CREATE SCHEMA tables_v1;
 GRANT USAGE ON SCHEMA tables_v1 TO payledger_app;
@@ -32,12 +32,7 @@ CREATE TABLE tables_v1.fees (
     stream_version     bigint      NOT NULL,             -- of the last event folded in
     position           bigint      NOT NULL              -- of that event
 ) WITH (fillfactor = 80);
-CREATE INDEX fees_created_idx ON tables_v1.fees (tenant, created_at) WHERE is_active;
 CREATE INDEX fees_user_idx ON tables_v1.fees (tenant, user_id, created_at) WHERE is_active;
-CREATE INDEX fees_loan_idx ON tables_v1.fees (tenant, loan_id, created_at) WHERE is_active;
-CREATE INDEX fees_amount_idx ON tables_v1.fees (tenant, amount, created_at) WHERE is_active;
-CREATE INDEX fees_status_idx ON tables_v1.fees (tenant, status, created_at) WHERE is_active;
-CREATE INDEX fees_reason_idx ON tables_v1.fees (tenant, reason, created_at) WHERE is_active;
 ALTER TABLE tables_v1.fees ADD CONSTRAINT fees_pkey PRIMARY KEY (tenant, id);
 
 CREATE TABLE tables_v1.fee_payments (
@@ -60,11 +55,6 @@ CREATE TABLE tables_v1.fee_payments (
     updated_at               timestamptz NOT NULL,
     position                 bigint      NOT NULL
 ) WITH (fillfactor = 80);
-CREATE INDEX fee_payments_created_idx ON tables_v1.fee_payments (tenant, created_at) WHERE is_active;
-CREATE INDEX fee_payments_fee_idx ON tables_v1.fee_payments (tenant, fee_id, created_at) WHERE is_active;
-CREATE INDEX fee_payments_user_idx ON tables_v1.fee_payments (tenant, user_id, created_at) WHERE is_active;
-CREATE INDEX fee_payments_method_idx ON tables_v1.fee_payments (tenant, payment_method, created_at) WHERE is_active;
-CREATE INDEX fee_payments_status_idx ON tables_v1.fee_payments (tenant, payment_status, created_at) WHERE is_active;
 CREATE INDEX fee_payments_payment_idx ON tables_v1.fee_payments (tenant, payment_id);
 ALTER TABLE tables_v1.fee_payments ADD CONSTRAINT fee_payments_pkey PRIMARY KEY (tenant, id);
 
@@ -84,11 +74,6 @@ CREATE TABLE tables_v1.fee_events (
     updated_at     timestamptz NOT NULL,
     position       bigint      NOT NULL
 );
-CREATE INDEX fee_events_created_idx ON tables_v1.fee_events (tenant, created_at) WHERE is_active;
-CREATE INDEX fee_events_fee_idx ON tables_v1.fee_events (tenant, fee_id, created_at) WHERE is_active;
-CREATE INDEX fee_events_user_idx ON tables_v1.fee_events (tenant, user_id, created_at) WHERE is_active;
-CREATE INDEX fee_events_type_idx ON tables_v1.fee_events (tenant, event_type, created_at) WHERE is_active;
-CREATE INDEX fee_events_actor_idx ON tables_v1.fee_events (tenant, actor_user_id, created_at) WHERE is_active;
 ALTER TABLE tables_v1.fee_events ADD CONSTRAINT fee_events_pkey PRIMARY KEY (tenant, id);
 
 CREATE TABLE tables_v1.gateway_payments (
@@ -171,3 +156,22 @@ CREATE INDEX credits_user_idx ON tables_v1.credits (tenant, user_id, granted_at)
 ALTER TABLE tables_v1.credits ADD CONSTRAINT credits_pkey PRIMARY KEY (tenant, id);
 
 GRANT SELECT ON ALL TABLES IN SCHEMA tables_v1 TO payledger_app;`
+
+// sqlCreateIndexes makes the indexes of large tables that only lists need, once the tables are nearly built: sorting all rows at once
+// takes a fraction of the time of adding them one by one.
+const sqlCreateIndexes = `
+CREATE INDEX IF NOT EXISTS fees_created_idx ON tables_v1.fees (tenant, created_at) WHERE is_active;
+CREATE INDEX IF NOT EXISTS fees_loan_idx ON tables_v1.fees (tenant, loan_id, created_at) WHERE is_active;
+CREATE INDEX IF NOT EXISTS fees_amount_idx ON tables_v1.fees (tenant, amount, created_at) WHERE is_active;
+CREATE INDEX IF NOT EXISTS fees_status_idx ON tables_v1.fees (tenant, status, created_at) WHERE is_active;
+CREATE INDEX IF NOT EXISTS fees_reason_idx ON tables_v1.fees (tenant, reason, created_at) WHERE is_active;
+CREATE INDEX IF NOT EXISTS fee_payments_created_idx ON tables_v1.fee_payments (tenant, created_at) WHERE is_active;
+CREATE INDEX IF NOT EXISTS fee_payments_fee_idx ON tables_v1.fee_payments (tenant, fee_id, created_at) WHERE is_active;
+CREATE INDEX IF NOT EXISTS fee_payments_user_idx ON tables_v1.fee_payments (tenant, user_id, created_at) WHERE is_active;
+CREATE INDEX IF NOT EXISTS fee_payments_method_idx ON tables_v1.fee_payments (tenant, payment_method, created_at) WHERE is_active;
+CREATE INDEX IF NOT EXISTS fee_payments_status_idx ON tables_v1.fee_payments (tenant, payment_status, created_at) WHERE is_active;
+CREATE INDEX IF NOT EXISTS fee_events_created_idx ON tables_v1.fee_events (tenant, created_at) WHERE is_active;
+CREATE INDEX IF NOT EXISTS fee_events_fee_idx ON tables_v1.fee_events (tenant, fee_id, created_at) WHERE is_active;
+CREATE INDEX IF NOT EXISTS fee_events_user_idx ON tables_v1.fee_events (tenant, user_id, created_at) WHERE is_active;
+CREATE INDEX IF NOT EXISTS fee_events_type_idx ON tables_v1.fee_events (tenant, event_type, created_at) WHERE is_active;
+CREATE INDEX IF NOT EXISTS fee_events_actor_idx ON tables_v1.fee_events (tenant, actor_user_id, created_at) WHERE is_active;`

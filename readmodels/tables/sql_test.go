@@ -17,7 +17,8 @@ func TestStatementsFitTheSchema(t *testing.T) {
 	require.NoError(t, pgx.BeginFunc(t.Context(), db.ProjectorPool(t), func(tx pgx.Tx) error {
 		created, err := EnsureSchema(t.Context(), tx)
 		require.True(t, created)
-		return err
+		require.NoError(t, err)
+		return EnsureIndexes(t.Context(), tx)
 	}))
 	sqltest.Prepare(t, ".", db.ProjectorURL, map[string]string{
 		"sqlSchemaExists": sqlSchemaExists, "sqlUpdateFees": sqlUpdateFees, "sqlOpenFees": sqlOpenFees,
@@ -34,5 +35,5 @@ func TestStatementsFitTheSchema(t *testing.T) {
 		"sqlGatewayByOrder": sqlGatewayByOrder, "sqlGatewayByPayment": sqlGatewayByPayment, "sqlCustomerOfUser": sqlCustomerOfUser, "sqlPaymentCustomer": sqlPaymentCustomer, "sqlPaymentMethod": sqlPaymentMethod,
 		"sqlCredit":      sqlCredit,
 		"sqlAccountFees": sqlAccountFees, "sqlAccountCredits": sqlAccountCredits, "sqlAccountTotals": sqlAccountTotals,
-	}, "sqlCreateSchema")
+	}, "sqlCreateSchema", "sqlCreateIndexes")
 }

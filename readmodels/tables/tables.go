@@ -24,7 +24,8 @@ func Projection() checkpoints.Projection {
 
 const sqlSchemaExists = `SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1)`
 
-// EnsureSchema creates the tables if they are absent, and says whether it did. It runs as the projector, who owns them.
+// EnsureSchema creates the tables if they are absent, and says whether it did; EnsureIndexes completes them. It runs as the projector,
+// who owns them.
 func EnsureSchema(ctx context.Context, tx pgx.Tx) (created bool, err error) {
 	var exists bool
 	if err := tx.QueryRow(ctx, sqlSchemaExists, "tables_v1").Scan(&exists); err != nil || exists {
@@ -34,4 +35,12 @@ func EnsureSchema(ctx context.Context, tx pgx.Tx) (created bool, err error) {
 		return false, fmt.Errorf("create schema tables_v1: %w", err)
 	}
 	return true, nil
+}
+
+// EnsureIndexes creates the indexes that only lists need, if they are absent. It runs as the projector.
+func EnsureIndexes(ctx context.Context, tx pgx.Tx) error {
+	if _, err := tx.Exec(ctx, sqlCreateIndexes); err != nil {
+		return fmt.Errorf("create the indexes of tables_v1: %w", err)
+	}
+	return nil
 }

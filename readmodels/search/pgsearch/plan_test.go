@@ -92,6 +92,7 @@ func TestPlansUseTheIndices(t *testing.T) {
 	}))
 	_, err := projector.Exec(t.Context(), sqlFill)
 	require.NoError(t, err)
+	require.NoError(t, pgx.BeginFunc(t.Context(), projector, func(tx pgx.Tx) error { return documents.EnsureIndexes(t.Context(), tx) }))
 	_, err = projector.Exec(t.Context(), `VACUUM ANALYZE documents_v1.documents`)
 	require.NoError(t, err)
 	pool := db.AppPool(t)

@@ -1,0 +1,54 @@
+package projections_test
+
+import (
+	"sync/atomic"
+	"testing"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/stretchr/testify/require"
+
+	"payledger/internal/ledgertest"
+	"payledger/projections"
+)
+
+func listIndexes(t *testing.T, pool *pgxpool.Pool) int {
+	t.Helper()
+	var n int
+	require.NoError(t, pool.QueryRow(t.Context(), `SELECT count(*) FROM pg_indexes WHERE schemaname = 'tables_v1'
+		AND indexname IN ('fees_created_idx', 'fees_status_idx', 'fee_events_fee_idx')`).Scan(&n))
+	return n
+}
+
+// The indexes of lists come when the end of the log is near: not while a long log is read, also after a stop in the midst of it.
+func TestIndexesComeWhenTheEndIsNear(t *testing.T) {
+	t.Parallel()
+	l := ledgertest.Open(t, 12)
+	pool := l.DB.ProjectorPool(t)
+	head := l.Random(t, 60)
+	const batch = 20
+	var pages atomic.Int64
+	stopped := make(chan struct{})
+	start(t, l, func(c *projections.RunConfig) {
+		c.BatchSize = batch
+		c.Failpoint = func(point string) {
+			if point == "committed" && pages.Add(1) == 2 {
+				close(stopped)
+				<-t.Context().Done()
+			}
+		}
+	})
+	<-stopped
+	require.EqualValues(t, 2*batch, readCheckpoint(t, pool).Position)
+	require.Zero(t, listIndexes(t, pool))
+	// It hangs until the test ends, and its lease runs out.
+	second := start(t, l, func(c *projections.RunConfig) { c.BatchSize = batch })
+	waitFor(t, pool, head)
+	require.Equal(t, 3, listIndexes(t, pool))
+	requireReplayed(t, l, head)
+	second.stop()
+	require.NoError(t, second.wait(t))
+	_, err := pool.Exec(t.Context(), `DROP INDEX tables_v1.fees_status_idx`)
+	require.NoError(t, err)
+	start(t, l)
+	require.Eventually(t, func() bool { return listIndexes(t, pool) == 3 }, patience, patience/1000, "completed at the start")
+}
