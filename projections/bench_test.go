@@ -2,6 +2,7 @@ package projections_test
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"testing"
 	"time"
@@ -23,7 +24,7 @@ func BenchmarkCatchUp(b *testing.B) {
 	for _, p := range projections.All() {
 		b.Run(p.Projection.Name, func(b *testing.B) {
 			for b.Loop() {
-				_, err := pool.Exec(b.Context(), `DROP SCHEMA IF EXISTS `+p.Projection.Name+`_v1 CASCADE`)
+				_, err := pool.Exec(b.Context(), fmt.Sprintf("DROP SCHEMA IF EXISTS %s_v%d CASCADE", p.Projection.Name, p.Projection.Version))
 				require.NoError(b, err)
 				_, err = pool.Exec(b.Context(), `UPDATE ledger.checkpoints SET position = 0`)
 				require.NoError(b, err)

@@ -11,6 +11,7 @@ import (
 
 	"payledger/internal/ledgertest"
 	"payledger/projections"
+	"payledger/readmodels/tables"
 )
 
 // A halt met after the owner was told to stop counts only where work drains: else the stop itself may be what it met.
@@ -24,12 +25,12 @@ func TestHaltAfterTheEnd(t *testing.T) {
 			defer stop()
 			halts := 0
 			err := projections.Own(ctx, projections.OwnConfig{
-				Lease:  projections.LeaseConfig{Pool: pool, Projection: "tables", Version: 1, Owner: "one", TTL: time.Hour},
+				Lease:  projections.LeaseConfig{Pool: pool, Projection: "tables", Version: tables.ProjectionVersion, Owner: "one", TTL: time.Hour},
 				Logger: slog.New(slog.DiscardHandler), Now: time.Now, Backoff: &backoff.ZeroBackOff{}, Drains: drains,
 				Halted: func(string) { halts++ }, Retried: func(string) {},
 			}, func(context.Context, *projections.Lease) error {
 				stop()
-				return &projections.HaltedError{Projection: "tables", Version: 1, Position: 7, Err: projections.ErrPanic}
+				return &projections.HaltedError{Projection: "tables", Version: tables.ProjectionVersion, Position: 7, Err: projections.ErrPanic}
 			})
 			stored := readCheckpoint(t, pool)
 			require.Empty(t, stored.Owner, "released")

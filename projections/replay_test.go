@@ -2,6 +2,7 @@ package projections_test
 
 import (
 	"context"
+	"fmt"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -52,7 +53,7 @@ func TestBatchesAndForgettingChangeNothing(t *testing.T) {
 			require.Empty(t, handled, "events that the history is without")
 			ctx := t.Context()
 			rapid.Check(t, func(rt *rapid.T) {
-				_, err := pool.Exec(ctx, `DROP SCHEMA IF EXISTS `+p.Projection.Name+`_v1 CASCADE`)
+				_, err := pool.Exec(ctx, fmt.Sprintf("DROP SCHEMA IF EXISTS %s_v%d CASCADE", p.Projection.Name, p.Projection.Version))
 				require.NoError(rt, err)
 				projector := p.New()
 				require.NoError(rt, pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {

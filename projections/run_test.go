@@ -81,7 +81,7 @@ func readCheckpoint(t testing.TB, pool *pgxpool.Pool) checkpoint {
 	t.Helper()
 	var c checkpoint
 	err := pool.QueryRow(context.Background(), `SELECT position, lease_epoch, lease_owner, state, problem, halted_position, halted_event
-		FROM ledger.checkpoints WHERE projection = 'tables' AND version = 1`).
+		FROM ledger.checkpoints WHERE projection = 'tables' AND version = $1`, tables.ProjectionVersion).
 		Scan(&c.Position, &c.Epoch, &c.Owner, &c.State, &c.Problem, &c.HaltedPosition, &c.HaltedEvent)
 	require.NoError(t, err)
 	return c
@@ -163,7 +163,7 @@ func TestLeaseIsFencedInsideTheTransaction(t *testing.T) {
 	pool := l.DB.ProjectorPool(t)
 	lease := func(owner string) (*projections.Lease, error) {
 		return projections.AcquireLease(t.Context(), projections.LeaseConfig{
-			Pool: pool, Projection: "tables", Version: 1, Owner: owner, TTL: time.Hour,
+			Pool: pool, Projection: "tables", Version: tables.ProjectionVersion, Owner: owner, TTL: time.Hour,
 		}, time.Now)
 	}
 	old, err := lease("old")

@@ -73,7 +73,8 @@ func (l *library) project(t *testing.T) {
 		if err := tables.EnsureIndexes(t.Context(), tx); err != nil {
 			return err
 		}
-		_, err := tx.Exec(t.Context(), `INSERT INTO ledger.checkpoints (projection, version, position) VALUES ('tables', 1, $1)`, l.head)
+		_, err := tx.Exec(t.Context(), `INSERT INTO ledger.checkpoints (projection, version, position) VALUES ('tables', $1, $2)`,
+			tables.ProjectionVersion, l.head)
 		return err
 	})
 	require.NoError(t, err)

@@ -37,7 +37,7 @@ ON CONFLICT (tenant, object, id) DO UPDATE SET owner = excluded.owner, status = 
     deleted = excluded.deleted, position = excluded.position, body = excluded.body`
 
 const sqlMove = `
-INSERT INTO ledger.checkpoints AS c (projection, version, position) VALUES ('documents', 1, $1)
+INSERT INTO ledger.checkpoints AS c (projection, version, position) VALUES ('documents', $2, $1)
 ON CONFLICT (projection, version) DO UPDATE SET position = greatest(c.position, excluded.position)`
 
 // put stores documents and checkpoint in one transaction, as the projection does.
@@ -48,7 +48,7 @@ func put(t testing.TB, pool *pgxpool.Pool, docs []search.Document) {
 		d := &docs[i]
 		batch.Queue(sqlPut, d.Tenant, d.Object, d.ID, d.Owner, d.Status, d.Reason, d.Amount, d.Currency, d.CreatedAt, d.UpdatedAt,
 			documents.Lexemes(d.Words), d.Deleted, d.Position, d.Epoch, []byte(d.Body))
-		batch.Queue(sqlMove, d.Position)
+		batch.Queue(sqlMove, d.Position, documents.ProjectionVersion)
 	}
 	require.NoError(t, pgx.BeginFunc(t.Context(), pool, func(tx pgx.Tx) error { return tx.SendBatch(t.Context(), &batch).Close() }))
 }
