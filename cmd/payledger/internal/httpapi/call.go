@@ -220,16 +220,22 @@ func (c *call) readBody() error {
 	return err
 }
 
+// The names under which a body may say who acts.
+const (
+	actorUserID     = "actorUserId"
+	handledByUserID = "handledByUserId"
+)
+
 // actorFields may stand in every body.
 func actorFields() []input.Field {
 	const doc = "The token's subject if given; another is 422."
-	return []input.Field{input.ID("actorUserId").Says(doc), input.ID("handledByUserId").Says(doc)}
+	return []input.Field{input.ID(actorUserID).Says(doc), input.ID(handledByUserID).Says(doc)}
 }
 
 // checkActor refuses a body that says somebody else acts than the caller. Events take the actor from the token.
 func (c *call) checkActor(in *input.Values) error {
-	for _, f := range actorFields() {
-		if id := in.ID(f.Name); id != "" && id != c.subject() {
+	for _, name := range [...]string{actorUserID, handledByUserID} {
+		if id := in.ID(name); id != "" && id != c.subject() {
 			return errOtherActor
 		}
 	}

@@ -182,7 +182,7 @@ func pay(fields string) string {
 func (w *world) goodBody(rt httpapi.RouteInfo, values map[string]string) string {
 	w.t.Helper()
 	fields := map[string]string{
-		"POST /fees": `"amount":5`, "PATCH /fees/{feeId}": `"note":"n"`, "POST /payments": `"amount":5`,
+		"POST /fees": `"amount":5`, "PATCH /fees/{feeId}": `"note":"n"`,
 		"POST /fees/{feeId}/waivers": `"reason":"goodwill"`, "POST /fees/{feeId}/write-offs": `"reason":"other"`,
 		"POST /fees/{feeId}/adjustments":           `"direction":"increase","reason":"other"`,
 		"PATCH /feepayments/{feePaymentId}":        `"note":"n"`,
@@ -208,6 +208,8 @@ func (w *world) goodBody(rt httpapi.RouteInfo, values map[string]string) string 
 		return with(object, `"reductionId":"`+w.reduction(values["feeId"])+`","reason":"other"`)
 	case "POST /credits/{creditId}/applications":
 		return with(object, `"feeId":"`+w.assess("5")+`"`)
+	case "POST /payments":
+		return with(object, `"amount":5,"allocations":[{"feeId":"`+w.assess("5")+`","amount":4}]`)
 	case "POST /feepayments", "POST /feeevents":
 		return with(object, fields[rt.Pattern]+`,"feeId":"`+w.assess("5")+`"`)
 	case "POST /payments/{paymentId}/reallocations":
