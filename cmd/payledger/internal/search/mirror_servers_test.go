@@ -101,7 +101,7 @@ func TestBusyServerDoesNotHalt(t *testing.T) {
 	}
 	f.proxy.onAnswer.Store(&item)
 	f.startMirror(t, func(c *mirror.Config) { c.PageSize = 10 })
-	f.await(t, search.Mirror(), f.Random(t, 80))
+	f.await(t, search.Mirror(), f.Random(t, 30))
 	f.requireEqual(t)
 }
 
