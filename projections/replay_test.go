@@ -62,7 +62,7 @@ func TestBatchesAndForgettingChangeNothing(t *testing.T) {
 					return err
 				}))
 				for from := 0; from < len(given); {
-					to := min(len(given), from+rapid.IntRange(1, 120).Draw(rt, "batch"))
+					to := min(len(given), from+rapid.IntRange(1, 800).Draw(rt, "batch"))
 					tx, err := pool.Begin(ctx)
 					require.NoError(rt, err)
 					require.NoError(rt, projector.Apply(ctx, tx, given[from:to]))
