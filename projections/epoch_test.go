@@ -78,7 +78,7 @@ func TestWatchersHearOfARebuild(t *testing.T) {
 	require.Eventually(t, serves(head), patience, time.Millisecond)
 	first.stop()
 	require.NoError(t, first.wait(t))
-	_, err := pool.Exec(ctx, `DROP SCHEMA tables_v1 CASCADE`)
+	_, err := pool.Exec(ctx, `DROP SCHEMA tables_v2 CASCADE`)
 	require.NoError(t, err)
 
 	resume := make(chan struct{})

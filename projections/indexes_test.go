@@ -14,7 +14,7 @@ import (
 func listIndexes(t *testing.T, pool *pgxpool.Pool) int {
 	t.Helper()
 	var n int
-	require.NoError(t, pool.QueryRow(t.Context(), `SELECT count(*) FROM pg_indexes WHERE schemaname = 'tables_v1'
+	require.NoError(t, pool.QueryRow(t.Context(), `SELECT count(*) FROM pg_indexes WHERE schemaname = 'tables_v2'
 		AND indexname IN ('fees_created_idx', 'fees_status_idx', 'fee_events_fee_idx')`).Scan(&n))
 	return n
 }
@@ -47,7 +47,7 @@ func TestIndexesComeWhenTheEndIsNear(t *testing.T) {
 	requireReplayed(t, l, head)
 	second.stop()
 	require.NoError(t, second.wait(t))
-	_, err := pool.Exec(t.Context(), `DROP INDEX tables_v1.fees_status_idx`)
+	_, err := pool.Exec(t.Context(), `DROP INDEX tables_v2.fees_status_idx`)
 	require.NoError(t, err)
 	start(t, l)
 	require.Eventually(t, func() bool { return listIndexes(t, pool) == 3 }, patience, patience/1000, "completed at the start")

@@ -215,7 +215,7 @@ func TestPoisonEventHaltsItsProjectionVisiblyAndAlone(t *testing.T) {
 		"error": func(context.Context, pgx.Tx) error { return fee.ErrNotFound },
 		"panic": func(context.Context, pgx.Tx) error { panic("out of range") },
 		"constraint": func(ctx context.Context, tx pgx.Tx) error {
-			_, err := tx.Exec(ctx, `UPDATE tables_v1.fees SET reason = NULL`)
+			_, err := tx.Exec(ctx, `UPDATE tables_v2.fees SET reason = NULL`)
 			return err
 		},
 	} {
@@ -377,7 +377,7 @@ func TestMissingSchemaIsBuiltAgain(t *testing.T) {
 	waitFor(t, pool, head)
 	r.stop()
 	require.NoError(t, r.wait(t))
-	_, err := pool.Exec(t.Context(), `DROP SCHEMA tables_v1 CASCADE`)
+	_, err := pool.Exec(t.Context(), `DROP SCHEMA tables_v2 CASCADE`)
 	require.NoError(t, err)
 	start(t, l)
 	require.Eventually(t, func() bool {

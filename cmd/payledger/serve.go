@@ -126,7 +126,7 @@ func (l *ledger) api(ctx context.Context, store *eventstore.Store, draining *ato
 const readinessTimeout = time.Second
 
 // The read models of this version must be there: projectors are rolled out before the API.
-const sqlBuilt = `SELECT to_regclass('tables_v1.fees') IS NOT NULL AND to_regclass('documents_v1.documents') IS NOT NULL`
+const sqlBuilt = `SELECT to_regclass('tables_v2.fees') IS NOT NULL AND to_regclass('documents_v2.documents') IS NOT NULL`
 
 // readiness says why requests should go elsewhere, nil if they needn't.
 func (l *ledger) readiness(ctx context.Context, draining *atomic.Bool) error {

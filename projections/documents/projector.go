@@ -55,7 +55,7 @@ func (p *Projector) Ignores() []string {
 }
 
 // Tables names the table of documents.
-func (p *Projector) Tables() []string { return []string{"documents_v1.documents"} }
+func (p *Projector) Tables() []string { return []string{"documents_v2.documents"} }
 
 // EnsureSchema creates the table if it is absent.
 func (p *Projector) EnsureSchema(ctx context.Context, tx pgx.Tx) (bool, error) {

@@ -29,7 +29,7 @@ func TestPaymentBeforeItsFee(t *testing.T) {
 		}))
 	}
 	read := func() (deleted bool, body string) {
-		require.NoError(t, pool.QueryRow(t.Context(), `SELECT deleted, body::text FROM documents_v1.documents WHERE id = $1`, id).Scan(&deleted, &body))
+		require.NoError(t, pool.QueryRow(t.Context(), `SELECT deleted, body::text FROM documents_v2.documents WHERE id = $1`, id).Scan(&deleted, &body))
 		return deleted, body
 	}
 	apply(events[1])

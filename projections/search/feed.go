@@ -18,12 +18,12 @@ import (
 // while this is read shows up again, under its new position.
 const sqlPage = `
 SELECT tenant, object, id, owner, status, reason, amount, currency, created_at, updated_at, tsvector_to_array(words), deleted, position, epoch, body
-FROM documents_v1.documents WHERE position > $1 ORDER BY position FETCH FIRST $2 ROWS WITH TIES`
+FROM documents_v2.documents WHERE position > $1 ORDER BY position FETCH FIRST $2 ROWS WITH TIES`
 
 // The documents are there or not in the snapshot in which the checkpoint is read.
 const sqlEnd = `
 SELECT position, hash FROM ledger.checkpoints
-WHERE projection = $1 AND version = $2 AND to_regclass('documents_v1.documents') IS NOT NULL`
+WHERE projection = $1 AND version = $2 AND to_regclass('documents_v2.documents') IS NOT NULL`
 
 const sqlEvent = `SELECT id, hash FROM ledger.events WHERE position = $1`
 

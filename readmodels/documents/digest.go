@@ -15,7 +15,7 @@ import (
 	"payledger/readmodels/digest"
 )
 
-const sqlAll = `SELECT tenant, object, id, position, body FROM documents_v1.documents`
+const sqlAll = `SELECT tenant, object, id, position, body FROM documents_v2.documents`
 
 // Digest sums up all documents and reads the checkpoint in one snapshot. checkpoints.ErrNotBuilt: there are no documents yet.
 func Digest(ctx context.Context, pool *pgxpool.Pool) (digest.Stored, error) {

@@ -16,7 +16,7 @@ import (
 // The projection that fills the table; the version is part of the schema's name.
 const (
 	ProjectionName    = "documents"
-	ProjectionVersion = 1
+	ProjectionVersion = 2
 )
 
 // Projection names the checkpoint of the documents.
@@ -31,10 +31,10 @@ func Projection() checkpoints.Projection {
 // what the next event is folded onto. stream is that of rows which have it in common with others, and whose ids don't tell it. The
 // key is made last: while the table is empty all its indexes seem equally good, and the planner takes the newest.
 const sqlCreateSchema = `
-CREATE SCHEMA documents_v1;
-GRANT USAGE ON SCHEMA documents_v1 TO payledger_app;
+CREATE SCHEMA documents_v2;
+GRANT USAGE ON SCHEMA documents_v2 TO payledger_app;
 
-CREATE TABLE documents_v1.documents (
+CREATE TABLE documents_v2.documents (
     tenant     text        COLLATE "C" NOT NULL,
     object     text        COLLATE "C" NOT NULL,
     id         text        COLLATE "C" NOT NULL,
@@ -53,33 +53,33 @@ CREATE TABLE documents_v1.documents (
     state      json        NOT NULL,
     stream     text        COLLATE "C"           -- null where it isn't asked for
 );
-CREATE INDEX documents_stream_idx ON documents_v1.documents (tenant, stream) WHERE stream IS NOT NULL;
-CREATE INDEX documents_position_idx ON documents_v1.documents (position);
-ALTER TABLE documents_v1.documents ADD CONSTRAINT documents_pkey PRIMARY KEY (tenant, object, id);
+CREATE INDEX documents_stream_idx ON documents_v2.documents (tenant, stream) WHERE stream IS NOT NULL;
+CREATE INDEX documents_position_idx ON documents_v2.documents (position);
+ALTER TABLE documents_v2.documents ADD CONSTRAINT documents_pkey PRIMARY KEY (tenant, object, id);
 
-GRANT SELECT ON ALL TABLES IN SCHEMA documents_v1 TO payledger_app;`
+GRANT SELECT ON ALL TABLES IN SCHEMA documents_v2 TO payledger_app;`
 
 // sqlCreateIndexes makes those that only searches need, once the documents are nearly built: sorting all at once takes a fraction of
 // the time of adding them one by one.
 const sqlCreateIndexes = `
-CREATE INDEX IF NOT EXISTS documents_created_idx ON documents_v1.documents (tenant, object, created_at, id) WHERE NOT deleted;
-CREATE INDEX IF NOT EXISTS documents_owner_idx ON documents_v1.documents (tenant, object, owner, created_at, id) WHERE NOT deleted;
-CREATE INDEX IF NOT EXISTS documents_updated_idx ON documents_v1.documents (tenant, object, updated_at, id) WHERE NOT deleted;
-CREATE INDEX IF NOT EXISTS documents_amount_idx ON documents_v1.documents (tenant, object, amount, id) WHERE NOT deleted;
-CREATE INDEX IF NOT EXISTS documents_facets_idx ON documents_v1.documents (tenant, object, status, reason, currency, amount) WHERE NOT deleted;
+CREATE INDEX IF NOT EXISTS documents_created_idx ON documents_v2.documents (tenant, object, created_at, id) WHERE NOT deleted;
+CREATE INDEX IF NOT EXISTS documents_owner_idx ON documents_v2.documents (tenant, object, owner, created_at, id) WHERE NOT deleted;
+CREATE INDEX IF NOT EXISTS documents_updated_idx ON documents_v2.documents (tenant, object, updated_at, id) WHERE NOT deleted;
+CREATE INDEX IF NOT EXISTS documents_amount_idx ON documents_v2.documents (tenant, object, amount, id) WHERE NOT deleted;
+CREATE INDEX IF NOT EXISTS documents_facets_idx ON documents_v2.documents (tenant, object, status, reason, currency, amount) WHERE NOT deleted;
 -- New words wait in a list that the writer sorts in when it is full. With 4 MB, the default, that takes a second.
-CREATE INDEX IF NOT EXISTS documents_words_idx ON documents_v1.documents USING gin (words) WITH (gin_pending_list_limit = 64); -- kB`
+CREATE INDEX IF NOT EXISTS documents_words_idx ON documents_v2.documents USING gin (words) WITH (gin_pending_list_limit = 64); -- kB`
 
 const sqlSchemaExists = `SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1)`
 
 // EnsureSchema creates the table if it is absent, and says whether it did. It runs as the projector, who owns it.
 func EnsureSchema(ctx context.Context, tx pgx.Tx) (created bool, err error) {
 	var exists bool
-	if err := tx.QueryRow(ctx, sqlSchemaExists, "documents_v1").Scan(&exists); err != nil || exists {
+	if err := tx.QueryRow(ctx, sqlSchemaExists, "documents_v2").Scan(&exists); err != nil || exists {
 		return false, err
 	}
 	if _, err := tx.Exec(ctx, sqlCreateSchema); err != nil {
-		return false, fmt.Errorf("create schema documents_v1: %w", err)
+		return false, fmt.Errorf("create schema documents_v2: %w", err)
 	}
 	return true, nil
 }
@@ -87,7 +87,7 @@ func EnsureSchema(ctx context.Context, tx pgx.Tx) (created bool, err error) {
 // EnsureIndexes creates the indexes that only searches need, if they are absent. It runs as the projector.
 func EnsureIndexes(ctx context.Context, tx pgx.Tx) error {
 	if _, err := tx.Exec(ctx, sqlCreateIndexes); err != nil {
-		return fmt.Errorf("create the indexes of documents_v1: %w", err)
+		return fmt.Errorf("create the indexes of documents_v2: %w", err)
 	}
 	return nil
 }
@@ -115,12 +115,12 @@ type Querier interface {
 const (
 	sqlLoad = `
 SELECT found.* FROM unnest($1::text[], $2::text[], $3::text[]) AS wanted (tenant, object, id) CROSS JOIN LATERAL (
-    SELECT tenant, object, id, position, epoch, state, body FROM documents_v1.documents AS d
+    SELECT tenant, object, id, position, epoch, state, body FROM documents_v2.documents AS d
     WHERE d.tenant = wanted.tenant AND d.object = wanted.object AND d.id = wanted.id OFFSET 0) AS found`
 
 	sqlLoadOfStreams = `
 SELECT found.* FROM unnest($1::text[], $2::text[]) AS wanted (tenant, stream) CROSS JOIN LATERAL (
-    SELECT tenant, object, id, position, epoch, state, body, created_at FROM documents_v1.documents AS d
+    SELECT tenant, object, id, position, epoch, state, body, created_at FROM documents_v2.documents AS d
     WHERE d.tenant = wanted.tenant AND d.stream = wanted.stream OFFSET 0) AS found ORDER BY created_at, id`
 )
 
@@ -174,7 +174,7 @@ func collect(rows pgx.Rows, err error) ([]Entry, error) {
 }
 
 const sqlUpsert = `
-INSERT INTO documents_v1.documents (tenant, object, id, owner, status, reason, amount, currency, created_at, updated_at, words, deleted,
+INSERT INTO documents_v2.documents (tenant, object, id, owner, status, reason, amount, currency, created_at, updated_at, words, deleted,
     position, epoch, body, state, stream)
 SELECT tenant, object, id, owner, status, reason, amount, currency, created_at, updated_at, words::tsvector, deleted, position, epoch,
     body::json, state::json, nullif(stream, '')

@@ -64,7 +64,7 @@ func TestDocumentIsRowAndExtends(t *testing.T) {
 	var body, status, owner string
 	var position, epoch int64
 	var deleted bool
-	require.NoError(t, pool.QueryRow(t.Context(), `SELECT body::text, status, owner, position, epoch, deleted FROM documents_v1.documents
+	require.NoError(t, pool.QueryRow(t.Context(), `SELECT body::text, status, owner, position, epoch, deleted FROM documents_v2.documents
 		WHERE tenant = $1 AND object = 'fee' AND id = $2`, ledgertest.Tenant, b.fee).Scan(&body, &status, &owner, &position, &epoch, &deleted))
 	require.Equal(t, "unpaid", status)
 	require.Equal(t, b.Users[0], owner)
@@ -118,7 +118,7 @@ func TestWordsAreFoundWithoutAccentsAndCase(t *testing.T) {
 	pool := b.DB.AppPool(t)
 	found := func(query string) (n int) {
 		require.NoError(t, pool.QueryRow(context.Background(),
-			`SELECT count(*) FROM documents_v1.documents WHERE words @@ $1::tsquery`, query).Scan(&n))
+			`SELECT count(*) FROM documents_v2.documents WHERE words @@ $1::tsquery`, query).Scan(&n))
 		return n
 	}
 	for _, query := range []string{"'cafe'", "'naiv':* & 'uber':*", "'usd'", "'unpaid'"} {

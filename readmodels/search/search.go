@@ -76,7 +76,7 @@ type Result struct {
 	Facets []Facet
 }
 
-// Document is a document as the index holds it. Postgres keeps them in documents_v1.documents, Elasticsearch mirrors that table.
+// Document is a document as the index holds it. Postgres keeps them in documents_v2.documents, Elasticsearch mirrors that table.
 type Document struct {
 	Tenant    string
 	Object    readmodels.Object

@@ -28,18 +28,18 @@ type AccountTotal struct {
 }
 
 const (
-	sqlAccountFees = `SELECT ` + feeColumns + ` FROM tables_v1.fees
+	sqlAccountFees = `SELECT ` + feeColumns + ` FROM tables_v2.fees
 WHERE tenant = $1 AND user_id = $2 AND is_active AND status IN (0, 1) ORDER BY created_at, id LIMIT $3`
 
-	sqlAccountCredits = `SELECT ` + lotColumns + ` FROM tables_v1.credits
+	sqlAccountCredits = `SELECT ` + lotColumns + ` FROM tables_v2.credits
 WHERE tenant = $1 AND user_id = $2 AND remaining > 0 ORDER BY granted_at, id LIMIT $3`
 
 	sqlAccountTotals = `
 SELECT currency, sum(owed)::bigint, sum(reserved)::bigint, sum(credit)::bigint, sum(fees)::bigint FROM (
-    SELECT currency, amount - paid - reduced AS owed, reserved, 0 AS credit, 1 AS fees FROM tables_v1.fees
+    SELECT currency, amount - paid - reduced AS owed, reserved, 0 AS credit, 1 AS fees FROM tables_v2.fees
     WHERE tenant = $1 AND user_id = $2 AND is_active AND status IN (0, 1)
     UNION ALL
-    SELECT currency, 0, 0, remaining, 0 FROM tables_v1.credits WHERE tenant = $1 AND user_id = $2 AND remaining > 0
+    SELECT currency, 0, 0, remaining, 0 FROM tables_v2.credits WHERE tenant = $1 AND user_id = $2 AND remaining > 0
 ) AS all_of_it GROUP BY currency ORDER BY currency`
 )
 

@@ -43,17 +43,17 @@ LEFT JOIN (SELECT `
 	namesIt    = ` || `
 	newestLive = ` AND is_active ORDER BY created_at DESC, id DESC LIMIT 1`
 
-	sqlFee        = freshness + feeColumns + ` FROM tables_v1.fees WHERE tenant = $1 AND id = $2` + hasStream
-	sqlFeePayment = freshness + feePaymentColumns + ` FROM tables_v1.fee_payments WHERE tenant = $1 AND id = $2` +
+	sqlFee        = freshness + feeColumns + ` FROM tables_v2.fees WHERE tenant = $1 AND id = $2` + hasStream
+	sqlFeePayment = freshness + feePaymentColumns + ` FROM tables_v2.fee_payments WHERE tenant = $1 AND id = $2` +
 		hasStream + namesIt + `r.payment_id`
-	sqlFeeEvent         = freshness + feeEventColumns + ` FROM tables_v1.fee_events WHERE tenant = $1 AND id = $2` + hasStream + namesIt + `r.fee_id`
-	sqlGatewayPayment   = freshness + gatewayPaymentColumns + ` FROM tables_v1.gateway_payments WHERE tenant = $1 AND id = $2` + hasStream
-	sqlGatewayByOrder   = freshness + gatewayPaymentColumns + ` FROM tables_v1.gateway_payments WHERE tenant = $1 AND order_id = $2` + newestLive + hasStream + namesIt + `r.id`
-	sqlGatewayByPayment = freshness + gatewayPaymentColumns + ` FROM tables_v1.gateway_payments WHERE tenant = $1 AND payment_id = $2` + newestLive + hasStream + namesIt + `r.id`
-	sqlPaymentCustomer  = freshness + paymentCustomerColumns + ` FROM tables_v1.payment_customers WHERE tenant = $1 AND id = $2` + hasStream + namesIt + `r.user_id`
-	sqlCredit           = freshness + lotColumns + ` FROM tables_v1.credits WHERE tenant = $1 AND id = $2` + hasStream + namesIt + `r.user_id`
-	sqlPaymentMethod    = freshness + paymentMethodColumns + ` FROM tables_v1.payment_methods WHERE tenant = $1 AND id = $2` + hasStream + namesIt + `r.user_id`
-	sqlCustomerOfUser   = freshness + paymentCustomerColumns + ` FROM tables_v1.payment_customers WHERE tenant = $1 AND user_id = $2` + newestLive + hasStream
+	sqlFeeEvent         = freshness + feeEventColumns + ` FROM tables_v2.fee_events WHERE tenant = $1 AND id = $2` + hasStream + namesIt + `r.fee_id`
+	sqlGatewayPayment   = freshness + gatewayPaymentColumns + ` FROM tables_v2.gateway_payments WHERE tenant = $1 AND id = $2` + hasStream
+	sqlGatewayByOrder   = freshness + gatewayPaymentColumns + ` FROM tables_v2.gateway_payments WHERE tenant = $1 AND order_id = $2` + newestLive + hasStream + namesIt + `r.id`
+	sqlGatewayByPayment = freshness + gatewayPaymentColumns + ` FROM tables_v2.gateway_payments WHERE tenant = $1 AND payment_id = $2` + newestLive + hasStream + namesIt + `r.id`
+	sqlPaymentCustomer  = freshness + paymentCustomerColumns + ` FROM tables_v2.payment_customers WHERE tenant = $1 AND id = $2` + hasStream + namesIt + `r.user_id`
+	sqlCredit           = freshness + lotColumns + ` FROM tables_v2.credits WHERE tenant = $1 AND id = $2` + hasStream + namesIt + `r.user_id`
+	sqlPaymentMethod    = freshness + paymentMethodColumns + ` FROM tables_v2.payment_methods WHERE tenant = $1 AND id = $2` + hasStream + namesIt + `r.user_id`
+	sqlCustomerOfUser   = freshness + paymentCustomerColumns + ` FROM tables_v2.payment_customers WHERE tenant = $1 AND user_id = $2` + newestLive + hasStream
 )
 
 // Fee returns a fee by id. An unknown id is a result without row and stream. checkpoints.ErrNotBuilt: there are no tables yet;

@@ -61,7 +61,7 @@ func (t table[R]) listed(owner string, fields ...field) *listing {
 		listed, _ := any(r).(readmodels.Row) // all but credits are
 		return listed, err
 	}
-	return &listing{table: "tables_v1." + t.name, columns: t.columns, scan: scan, owner: owner, fields: fields}
+	return &listing{table: "tables_v2." + t.name, columns: t.columns, scan: scan, owner: owner, fields: fields}
 }
 
 // FieldsOf returns the contract's names of the fields by which an object is filtered; lists sort by them and by createdAt.

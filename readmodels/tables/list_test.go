@@ -258,17 +258,17 @@ func TestTotalsAboveTheLimitAreSaidToBe(t *testing.T) {
 
 // fills make rows of tenant big, of which n of 5,000 have the same text in each field that is filtered by.
 var fills = map[readmodels.Object]string{
-	readmodels.ObjectFee: `INSERT INTO tables_v1.fees SELECT 'big', n::text, 'u' || n % 5000, 'l' || n, n % 4000, 'USD', n % 4, now(),
+	readmodels.ObjectFee: `INSERT INTO tables_v2.fees SELECT 'big', n::text, 'u' || n % 5000, 'l' || n, n % 4000, 'USD', n % 4, now(),
 		'r' || n % 100, repeat('note ', 20), true, 0, now() - n * interval '1 minute', now(), 0, 0, 0, false, 1, 1 FROM generate_series(1, $1::int) AS n`,
-	readmodels.ObjectFeePayment: `INSERT INTO tables_v1.fee_payments SELECT 'big', n::text, 'p' || n, 'f' || n % 5000, 100, 'USD', 'u' || n % 5000, n % 4, n % 4, now(),
+	readmodels.ObjectFeePayment: `INSERT INTO tables_v2.fee_payments SELECT 'big', n::text, 'p' || n, 'f' || n % 5000, 100, 'USD', 'u' || n % 5000, n % 4, n % 4, now(),
 		'', '', repeat('note ', 20), true, 0, now() - n * interval '1 minute', now(), 1 FROM generate_series(1, $1::int) AS n`,
-	readmodels.ObjectFeeEvent: `INSERT INTO tables_v1.fee_events SELECT 'big', n::text, 'f' || n % 5000, 'u' || n % 5000, n % 7, now(), 'a' || n % 100,
+	readmodels.ObjectFeeEvent: `INSERT INTO tables_v2.fee_events SELECT 'big', n::text, 'f' || n % 5000, 'u' || n % 5000, n % 7, now(), 'a' || n % 100,
 		repeat('note ', 20), n % 10 = 0, true, 0, now() - n * interval '1 minute', now(), 1 FROM generate_series(1, $1::int) AS n`,
-	readmodels.ObjectGatewayPayment: `INSERT INTO tables_v1.gateway_payments SELECT 'big', n::text, 'u' || n % 5000, 'f' || n, 'pi' || n, 's' || n % 5, 'l' || n % 4,
+	readmodels.ObjectGatewayPayment: `INSERT INTO tables_v2.gateway_payments SELECT 'big', n::text, 'u' || n % 5000, 'f' || n, 'pi' || n, 's' || n % 5, 'l' || n % 4,
 		repeat('url', 20), true, 0, now() - n * interval '1 minute', now(), 1 FROM generate_series(1, $1::int) AS n`,
-	readmodels.ObjectPaymentCustomer: `INSERT INTO tables_v1.payment_customers SELECT 'big', n::text, 'u' || n % 5000, 'cus' || n, 'stripe', true, 0,
+	readmodels.ObjectPaymentCustomer: `INSERT INTO tables_v2.payment_customers SELECT 'big', n::text, 'u' || n % 5000, 'cus' || n, 'stripe', true, 0,
 		now() - n * interval '1 minute', now(), 1 FROM generate_series(1, $1::int) AS n`,
-	readmodels.ObjectPaymentMethod: `INSERT INTO tables_v1.payment_methods SELECT 'big', n::text, 'pm' || n, 'u' || n % 5000, 'cus' || n, 'name', 'zip', 'stripe', 'visa', '4242',
+	readmodels.ObjectPaymentMethod: `INSERT INTO tables_v2.payment_methods SELECT 'big', n::text, 'pm' || n, 'u' || n % 5000, 'cus' || n, 'name', 'zip', 'stripe', 'visa', '4242',
 		1, 2030, true, 0, now() - n * interval '1 minute', now(), 1 FROM generate_series(1, $1::int) AS n`,
 }
 

@@ -14,16 +14,16 @@ const (
 	wantedKeys = ` FROM unnest($1::text[], $2::text[]) AS wanted (tenant, id) CROSS JOIN LATERAL (SELECT `
 	byID       = ` AS r WHERE r.tenant = wanted.tenant AND r.id = wanted.id OFFSET 0) AS found`
 
-	sqlLoadFees            = `SELECT found.*` + wantedKeys + feeColumns + ` FROM tables_v1.fees` + byID
-	sqlLoadFeeEvents       = `SELECT found.*` + wantedKeys + feeEventColumns + ` FROM tables_v1.fee_events` + byID
-	sqlLoadGatewayPayments = `SELECT found.*` + wantedKeys + gatewayPaymentColumns + ` FROM tables_v1.gateway_payments` + byID
-	sqlLoadFeePayments     = `SELECT found.*` + wantedKeys + feePaymentColumns + ` FROM tables_v1.fee_payments AS r
+	sqlLoadFees            = `SELECT found.*` + wantedKeys + feeColumns + ` FROM tables_v2.fees` + byID
+	sqlLoadFeeEvents       = `SELECT found.*` + wantedKeys + feeEventColumns + ` FROM tables_v2.fee_events` + byID
+	sqlLoadGatewayPayments = `SELECT found.*` + wantedKeys + gatewayPaymentColumns + ` FROM tables_v2.gateway_payments` + byID
+	sqlLoadFeePayments     = `SELECT found.*` + wantedKeys + feePaymentColumns + ` FROM tables_v2.fee_payments AS r
     WHERE r.tenant = wanted.tenant AND r.payment_id = wanted.id OFFSET 0) AS found ORDER BY created_at, id`
-	sqlLoadPaymentCustomers = `SELECT found.*` + wantedKeys + paymentCustomerColumns + ` FROM tables_v1.payment_customers AS r
+	sqlLoadPaymentCustomers = `SELECT found.*` + wantedKeys + paymentCustomerColumns + ` FROM tables_v2.payment_customers AS r
     WHERE r.tenant = wanted.tenant AND r.user_id = wanted.id OFFSET 0) AS found ORDER BY created_at, id`
-	sqlLoadPaymentMethods = `SELECT found.*` + wantedKeys + paymentMethodColumns + ` FROM tables_v1.payment_methods AS r
+	sqlLoadPaymentMethods = `SELECT found.*` + wantedKeys + paymentMethodColumns + ` FROM tables_v2.payment_methods AS r
     WHERE r.tenant = wanted.tenant AND r.user_id = wanted.id OFFSET 0) AS found ORDER BY created_at, id`
-	sqlLoadCredits = `SELECT found.*` + wantedKeys + lotColumns + ` FROM tables_v1.credits AS r
+	sqlLoadCredits = `SELECT found.*` + wantedKeys + lotColumns + ` FROM tables_v2.credits AS r
     WHERE r.tenant = wanted.tenant AND r.user_id = wanted.id OFFSET 0) AS found ORDER BY position, id`
 )
 

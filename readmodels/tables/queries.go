@@ -22,7 +22,7 @@ const sqlOpenFees = `
 SELECT coalesce(served.position, 0), f.id
 FROM (SELECT max(position) AS position FROM ledger.checkpoints WHERE projection = $3 AND version = $4) AS served
 LEFT JOIN (
-    SELECT id FROM tables_v1.fees
+    SELECT id FROM tables_v2.fees
     WHERE tenant = $1 AND user_id = $2 AND is_active AND status IN (0, 1) -- unpaid, paymentInProgress
 ) AS f ON true
 ORDER BY f.id`

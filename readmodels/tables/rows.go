@@ -42,20 +42,20 @@ const (
 )
 
 const (
-	sqlAllFees             = `SELECT ` + feeColumns + ` FROM tables_v1.fees`
-	sqlAllFeePayments      = `SELECT ` + feePaymentColumns + ` FROM tables_v1.fee_payments`
-	sqlAllFeeEvents        = `SELECT ` + feeEventColumns + ` FROM tables_v1.fee_events`
-	sqlAllGatewayPayments  = `SELECT ` + gatewayPaymentColumns + ` FROM tables_v1.gateway_payments`
-	sqlAllPaymentCustomers = `SELECT ` + paymentCustomerColumns + ` FROM tables_v1.payment_customers`
-	sqlAllPaymentMethods   = `SELECT ` + paymentMethodColumns + ` FROM tables_v1.payment_methods`
-	sqlAllCredits          = `SELECT ` + lotColumns + ` FROM tables_v1.credits`
+	sqlAllFees             = `SELECT ` + feeColumns + ` FROM tables_v2.fees`
+	sqlAllFeePayments      = `SELECT ` + feePaymentColumns + ` FROM tables_v2.fee_payments`
+	sqlAllFeeEvents        = `SELECT ` + feeEventColumns + ` FROM tables_v2.fee_events`
+	sqlAllGatewayPayments  = `SELECT ` + gatewayPaymentColumns + ` FROM tables_v2.gateway_payments`
+	sqlAllPaymentCustomers = `SELECT ` + paymentCustomerColumns + ` FROM tables_v2.payment_customers`
+	sqlAllPaymentMethods   = `SELECT ` + paymentMethodColumns + ` FROM tables_v2.payment_methods`
+	sqlAllCredits          = `SELECT ` + lotColumns + ` FROM tables_v2.credits`
 
-	sqlRemoveFeePayments      = `DELETE FROM tables_v1.fee_payments` + theseRows
-	sqlRemoveFeeEvents        = `DELETE FROM tables_v1.fee_events` + theseRows
-	sqlRemoveGatewayPayments  = `DELETE FROM tables_v1.gateway_payments` + theseRows
-	sqlRemovePaymentCustomers = `DELETE FROM tables_v1.payment_customers` + theseRows
-	sqlRemovePaymentMethods   = `DELETE FROM tables_v1.payment_methods` + theseRows
-	sqlRemoveCredits          = `DELETE FROM tables_v1.credits` + theseRows
+	sqlRemoveFeePayments      = `DELETE FROM tables_v2.fee_payments` + theseRows
+	sqlRemoveFeeEvents        = `DELETE FROM tables_v2.fee_events` + theseRows
+	sqlRemoveGatewayPayments  = `DELETE FROM tables_v2.gateway_payments` + theseRows
+	sqlRemovePaymentCustomers = `DELETE FROM tables_v2.payment_customers` + theseRows
+	sqlRemovePaymentMethods   = `DELETE FROM tables_v2.payment_methods` + theseRows
+	sqlRemoveCredits          = `DELETE FROM tables_v2.credits` + theseRows
 )
 
 // The tables.
@@ -112,8 +112,8 @@ func CreditKey(r *readmodels.CreditLot) Key { return Key{r.Tenant, r.ID} }
 // Names returns the names of all tables, with their schema.
 func Names() []string {
 	return []string{
-		"tables_v1.fees", "tables_v1.fee_payments", "tables_v1.fee_events", "tables_v1.gateway_payments", "tables_v1.payment_customers",
-		"tables_v1.payment_methods", "tables_v1.credits",
+		"tables_v2.fees", "tables_v2.fee_payments", "tables_v2.fee_events", "tables_v2.gateway_payments", "tables_v2.payment_customers",
+		"tables_v2.payment_methods", "tables_v2.credits",
 	}
 }
 

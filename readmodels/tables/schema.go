@@ -7,10 +7,10 @@ package tables
 // leaves room for the one or two updates that most fees see. The keys are made last: while a table is empty all its
 // indexes seem equally good, and the planner takes the newest. More indexes come with sqlCreateIndexes.
 const sqlCreateSchema = `
-CREATE SCHEMA tables_v1;
-GRANT USAGE ON SCHEMA tables_v1 TO payledger_app;
+CREATE SCHEMA tables_v2;
+GRANT USAGE ON SCHEMA tables_v2 TO payledger_app;
 
-CREATE TABLE tables_v1.fees (
+CREATE TABLE tables_v2.fees (
     tenant             text        COLLATE "C" NOT NULL,
     id                 text        COLLATE "C" NOT NULL,
     user_id            text        COLLATE "C" NOT NULL,
@@ -32,10 +32,10 @@ CREATE TABLE tables_v1.fees (
     stream_version     bigint      NOT NULL,             -- of the last event folded in
     position           bigint      NOT NULL              -- of that event
 ) WITH (fillfactor = 80);
-CREATE INDEX fees_user_idx ON tables_v1.fees (tenant, user_id, created_at) WHERE is_active;
-ALTER TABLE tables_v1.fees ADD CONSTRAINT fees_pkey PRIMARY KEY (tenant, id);
+CREATE INDEX fees_user_idx ON tables_v2.fees (tenant, user_id, created_at) WHERE is_active;
+ALTER TABLE tables_v2.fees ADD CONSTRAINT fees_pkey PRIMARY KEY (tenant, id);
 
-CREATE TABLE tables_v1.fee_payments (
+CREATE TABLE tables_v2.fee_payments (
     tenant                   text        COLLATE "C" NOT NULL,
     id                       text        COLLATE "C" NOT NULL, -- of the allocation
     payment_id               text        COLLATE "C" NOT NULL,
@@ -55,10 +55,10 @@ CREATE TABLE tables_v1.fee_payments (
     updated_at               timestamptz NOT NULL,
     position                 bigint      NOT NULL
 ) WITH (fillfactor = 80);
-CREATE INDEX fee_payments_payment_idx ON tables_v1.fee_payments (tenant, payment_id);
-ALTER TABLE tables_v1.fee_payments ADD CONSTRAINT fee_payments_pkey PRIMARY KEY (tenant, id);
+CREATE INDEX fee_payments_payment_idx ON tables_v2.fee_payments (tenant, payment_id);
+ALTER TABLE tables_v2.fee_payments ADD CONSTRAINT fee_payments_pkey PRIMARY KEY (tenant, id);
 
-CREATE TABLE tables_v1.fee_events (
+CREATE TABLE tables_v2.fee_events (
     tenant         text        COLLATE "C" NOT NULL,
     id             text        COLLATE "C" NOT NULL, -- of the event, or of the note
     fee_id         text        COLLATE "C" NOT NULL,
@@ -74,9 +74,9 @@ CREATE TABLE tables_v1.fee_events (
     updated_at     timestamptz NOT NULL,
     position       bigint      NOT NULL
 );
-ALTER TABLE tables_v1.fee_events ADD CONSTRAINT fee_events_pkey PRIMARY KEY (tenant, id);
+ALTER TABLE tables_v2.fee_events ADD CONSTRAINT fee_events_pkey PRIMARY KEY (tenant, id);
 
-CREATE TABLE tables_v1.gateway_payments (
+CREATE TABLE tables_v2.gateway_payments (
     tenant         text        COLLATE "C" NOT NULL,
     id             text        COLLATE "C" NOT NULL,
     owner_id       text        COLLATE "C" NOT NULL,
@@ -91,15 +91,15 @@ CREATE TABLE tables_v1.gateway_payments (
     updated_at     timestamptz NOT NULL,
     position       bigint      NOT NULL
 );
-CREATE INDEX gateway_payments_created_idx ON tables_v1.gateway_payments (tenant, created_at) WHERE is_active;
-CREATE INDEX gateway_payments_owner_idx ON tables_v1.gateway_payments (tenant, owner_id, created_at) WHERE is_active;
-CREATE INDEX gateway_payments_order_idx ON tables_v1.gateway_payments (tenant, order_id, created_at) WHERE is_active;
-CREATE INDEX gateway_payments_payment_idx ON tables_v1.gateway_payments (tenant, payment_id, created_at) WHERE is_active;
-CREATE INDEX gateway_payments_status_idx ON tables_v1.gateway_payments (tenant, payment_status, created_at) WHERE is_active;
-CREATE INDEX gateway_payments_literal_idx ON tables_v1.gateway_payments (tenant, status_literal, created_at) WHERE is_active;
-ALTER TABLE tables_v1.gateway_payments ADD CONSTRAINT gateway_payments_pkey PRIMARY KEY (tenant, id);
+CREATE INDEX gateway_payments_created_idx ON tables_v2.gateway_payments (tenant, created_at) WHERE is_active;
+CREATE INDEX gateway_payments_owner_idx ON tables_v2.gateway_payments (tenant, owner_id, created_at) WHERE is_active;
+CREATE INDEX gateway_payments_order_idx ON tables_v2.gateway_payments (tenant, order_id, created_at) WHERE is_active;
+CREATE INDEX gateway_payments_payment_idx ON tables_v2.gateway_payments (tenant, payment_id, created_at) WHERE is_active;
+CREATE INDEX gateway_payments_status_idx ON tables_v2.gateway_payments (tenant, payment_status, created_at) WHERE is_active;
+CREATE INDEX gateway_payments_literal_idx ON tables_v2.gateway_payments (tenant, status_literal, created_at) WHERE is_active;
+ALTER TABLE tables_v2.gateway_payments ADD CONSTRAINT gateway_payments_pkey PRIMARY KEY (tenant, id);
 
-CREATE TABLE tables_v1.payment_customers (
+CREATE TABLE tables_v2.payment_customers (
     tenant         text        COLLATE "C" NOT NULL,
     id             text        COLLATE "C" NOT NULL,
     user_id        text        COLLATE "C" NOT NULL,
@@ -111,11 +111,11 @@ CREATE TABLE tables_v1.payment_customers (
     updated_at     timestamptz NOT NULL,
     position       bigint      NOT NULL
 );
-CREATE INDEX payment_customers_created_idx ON tables_v1.payment_customers (tenant, created_at) WHERE is_active;
-CREATE INDEX payment_customers_user_idx ON tables_v1.payment_customers (tenant, user_id, created_at) WHERE is_active;
-ALTER TABLE tables_v1.payment_customers ADD CONSTRAINT payment_customers_pkey PRIMARY KEY (tenant, id);
+CREATE INDEX payment_customers_created_idx ON tables_v2.payment_customers (tenant, created_at) WHERE is_active;
+CREATE INDEX payment_customers_user_idx ON tables_v2.payment_customers (tenant, user_id, created_at) WHERE is_active;
+ALTER TABLE tables_v2.payment_customers ADD CONSTRAINT payment_customers_pkey PRIMARY KEY (tenant, id);
 
-CREATE TABLE tables_v1.payment_methods (
+CREATE TABLE tables_v2.payment_methods (
     tenant            text        COLLATE "C" NOT NULL,
     id                text        COLLATE "C" NOT NULL,
     payment_method_id text        COLLATE "C" NOT NULL, -- the gateway's
@@ -134,11 +134,11 @@ CREATE TABLE tables_v1.payment_methods (
     updated_at        timestamptz NOT NULL,
     position          bigint      NOT NULL
 );
-CREATE INDEX payment_methods_created_idx ON tables_v1.payment_methods (tenant, created_at) WHERE is_active;
-CREATE INDEX payment_methods_user_idx ON tables_v1.payment_methods (tenant, user_id, created_at) WHERE is_active;
-ALTER TABLE tables_v1.payment_methods ADD CONSTRAINT payment_methods_pkey PRIMARY KEY (tenant, id);
+CREATE INDEX payment_methods_created_idx ON tables_v2.payment_methods (tenant, created_at) WHERE is_active;
+CREATE INDEX payment_methods_user_idx ON tables_v2.payment_methods (tenant, user_id, created_at) WHERE is_active;
+ALTER TABLE tables_v2.payment_methods ADD CONSTRAINT payment_methods_pkey PRIMARY KEY (tenant, id);
 
-CREATE TABLE tables_v1.credits (
+CREATE TABLE tables_v2.credits (
     tenant     text        COLLATE "C" NOT NULL,
     id         text        COLLATE "C" NOT NULL,
     user_id    text        COLLATE "C" NOT NULL,
@@ -152,26 +152,26 @@ CREATE TABLE tables_v1.credits (
     updated_at timestamptz NOT NULL,
     position   bigint      NOT NULL
 );
-CREATE INDEX credits_user_idx ON tables_v1.credits (tenant, user_id, granted_at);
-ALTER TABLE tables_v1.credits ADD CONSTRAINT credits_pkey PRIMARY KEY (tenant, id);
+CREATE INDEX credits_user_idx ON tables_v2.credits (tenant, user_id, granted_at);
+ALTER TABLE tables_v2.credits ADD CONSTRAINT credits_pkey PRIMARY KEY (tenant, id);
 
-GRANT SELECT ON ALL TABLES IN SCHEMA tables_v1 TO payledger_app;`
+GRANT SELECT ON ALL TABLES IN SCHEMA tables_v2 TO payledger_app;`
 
 // sqlCreateIndexes makes the indexes of large tables that only lists need, once the tables are nearly built: sorting all rows at once
 // takes a fraction of the time of adding them one by one.
 const sqlCreateIndexes = `
-CREATE INDEX IF NOT EXISTS fees_created_idx ON tables_v1.fees (tenant, created_at) WHERE is_active;
-CREATE INDEX IF NOT EXISTS fees_loan_idx ON tables_v1.fees (tenant, loan_id, created_at) WHERE is_active;
-CREATE INDEX IF NOT EXISTS fees_amount_idx ON tables_v1.fees (tenant, amount, created_at) WHERE is_active;
-CREATE INDEX IF NOT EXISTS fees_status_idx ON tables_v1.fees (tenant, status, created_at) WHERE is_active;
-CREATE INDEX IF NOT EXISTS fees_reason_idx ON tables_v1.fees (tenant, reason, created_at) WHERE is_active;
-CREATE INDEX IF NOT EXISTS fee_payments_created_idx ON tables_v1.fee_payments (tenant, created_at) WHERE is_active;
-CREATE INDEX IF NOT EXISTS fee_payments_fee_idx ON tables_v1.fee_payments (tenant, fee_id, created_at) WHERE is_active;
-CREATE INDEX IF NOT EXISTS fee_payments_user_idx ON tables_v1.fee_payments (tenant, user_id, created_at) WHERE is_active;
-CREATE INDEX IF NOT EXISTS fee_payments_method_idx ON tables_v1.fee_payments (tenant, payment_method, created_at) WHERE is_active;
-CREATE INDEX IF NOT EXISTS fee_payments_status_idx ON tables_v1.fee_payments (tenant, payment_status, created_at) WHERE is_active;
-CREATE INDEX IF NOT EXISTS fee_events_created_idx ON tables_v1.fee_events (tenant, created_at) WHERE is_active;
-CREATE INDEX IF NOT EXISTS fee_events_fee_idx ON tables_v1.fee_events (tenant, fee_id, created_at) WHERE is_active;
-CREATE INDEX IF NOT EXISTS fee_events_user_idx ON tables_v1.fee_events (tenant, user_id, created_at) WHERE is_active;
-CREATE INDEX IF NOT EXISTS fee_events_type_idx ON tables_v1.fee_events (tenant, event_type, created_at) WHERE is_active;
-CREATE INDEX IF NOT EXISTS fee_events_actor_idx ON tables_v1.fee_events (tenant, actor_user_id, created_at) WHERE is_active;`
+CREATE INDEX IF NOT EXISTS fees_created_idx ON tables_v2.fees (tenant, created_at) WHERE is_active;
+CREATE INDEX IF NOT EXISTS fees_loan_idx ON tables_v2.fees (tenant, loan_id, created_at) WHERE is_active;
+CREATE INDEX IF NOT EXISTS fees_amount_idx ON tables_v2.fees (tenant, amount, created_at) WHERE is_active;
+CREATE INDEX IF NOT EXISTS fees_status_idx ON tables_v2.fees (tenant, status, created_at) WHERE is_active;
+CREATE INDEX IF NOT EXISTS fees_reason_idx ON tables_v2.fees (tenant, reason, created_at) WHERE is_active;
+CREATE INDEX IF NOT EXISTS fee_payments_created_idx ON tables_v2.fee_payments (tenant, created_at) WHERE is_active;
+CREATE INDEX IF NOT EXISTS fee_payments_fee_idx ON tables_v2.fee_payments (tenant, fee_id, created_at) WHERE is_active;
+CREATE INDEX IF NOT EXISTS fee_payments_user_idx ON tables_v2.fee_payments (tenant, user_id, created_at) WHERE is_active;
+CREATE INDEX IF NOT EXISTS fee_payments_method_idx ON tables_v2.fee_payments (tenant, payment_method, created_at) WHERE is_active;
+CREATE INDEX IF NOT EXISTS fee_payments_status_idx ON tables_v2.fee_payments (tenant, payment_status, created_at) WHERE is_active;
+CREATE INDEX IF NOT EXISTS fee_events_created_idx ON tables_v2.fee_events (tenant, created_at) WHERE is_active;
+CREATE INDEX IF NOT EXISTS fee_events_fee_idx ON tables_v2.fee_events (tenant, fee_id, created_at) WHERE is_active;
+CREATE INDEX IF NOT EXISTS fee_events_user_idx ON tables_v2.fee_events (tenant, user_id, created_at) WHERE is_active;
+CREATE INDEX IF NOT EXISTS fee_events_type_idx ON tables_v2.fee_events (tenant, event_type, created_at) WHERE is_active;
+CREATE INDEX IF NOT EXISTS fee_events_actor_idx ON tables_v2.fee_events (tenant, actor_user_id, created_at) WHERE is_active;`

@@ -14,7 +14,7 @@ import (
 // The projection that fills these tables; the version is part of the schema's name.
 const (
 	ProjectionName    = "tables"
-	ProjectionVersion = 1
+	ProjectionVersion = 2
 )
 
 // Projection names the checkpoint of these tables.
@@ -28,11 +28,11 @@ const sqlSchemaExists = `SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname =
 // who owns them.
 func EnsureSchema(ctx context.Context, tx pgx.Tx) (created bool, err error) {
 	var exists bool
-	if err := tx.QueryRow(ctx, sqlSchemaExists, "tables_v1").Scan(&exists); err != nil || exists {
+	if err := tx.QueryRow(ctx, sqlSchemaExists, "tables_v2").Scan(&exists); err != nil || exists {
 		return false, err
 	}
 	if _, err := tx.Exec(ctx, sqlCreateSchema); err != nil {
-		return false, fmt.Errorf("create schema tables_v1: %w", err)
+		return false, fmt.Errorf("create schema tables_v2: %w", err)
 	}
 	return true, nil
 }
@@ -40,7 +40,7 @@ func EnsureSchema(ctx context.Context, tx pgx.Tx) (created bool, err error) {
 // EnsureIndexes creates the indexes that only lists need, if they are absent. It runs as the projector.
 func EnsureIndexes(ctx context.Context, tx pgx.Tx) error {
 	if _, err := tx.Exec(ctx, sqlCreateIndexes); err != nil {
-		return fmt.Errorf("create the indexes of tables_v1: %w", err)
+		return fmt.Errorf("create the indexes of tables_v2: %w", err)
 	}
 	return nil
 }

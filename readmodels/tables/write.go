@@ -42,7 +42,7 @@ var ErrOutOfStep = errors.New("table is out of step with the log")
 
 // The other columns never change.
 const sqlUpdateFees = `
-UPDATE tables_v1.fees AS f SET
+UPDATE tables_v2.fees AS f SET
     amount = u.amount, status = u.status, status_update_date = u.status_update_date, note = u.note, is_active = u.is_active,
     record_version = u.record_version, updated_at = u.updated_at, paid = u.paid, reduced = u.reduced, reserved = u.reserved,
     cancelled = u.cancelled, stream_version = u.stream_version, position = u.position
@@ -121,7 +121,7 @@ func insert[R any](ctx context.Context, tx pgx.Tx, t table[R], rows []R) error {
 	}
 	source := pgx.CopyFromSlice(len(rows), func(i int) ([]any, error) { return t.values(rows[i]), nil })
 	names := strings.FieldsFunc(t.columns, func(r rune) bool { return r == ',' || unicode.IsSpace(r) })
-	if _, err := tx.CopyFrom(ctx, pgx.Identifier{"tables_v1", t.name}, names, source); err != nil {
+	if _, err := tx.CopyFrom(ctx, pgx.Identifier{"tables_v2", t.name}, names, source); err != nil {
 		return fmt.Errorf("insert into %s: %w", t.name, err)
 	}
 	return nil

@@ -14,7 +14,7 @@ import (
 const sqlFacets = `
 WITH counted AS (
     SELECT status, reason, currency, count(*) AS n, sum(amount) AS minor
-    FROM documents_v1.documents` + sqlWhere + ` AND ($5 = '' OR words @@ $5::tsquery)
+    FROM documents_v2.documents` + sqlWhere + ` AND ($5 = '' OR words @@ $5::tsquery)
     GROUP BY status, reason, currency
 ), valued AS (
     SELECT grouping(status) AS facet, coalesce(status, reason) AS value, currency, sum(n) AS n, sum(minor) AS minor

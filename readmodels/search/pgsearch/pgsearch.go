@@ -17,7 +17,7 @@ import (
 	"payledger/readmodels/search"
 )
 
-// Searcher searches documents_v1.documents. Safe for concurrent use.
+// Searcher searches documents_v2.documents. Safe for concurrent use.
 type Searcher struct {
 	pool *pgxpool.Pool
 }
@@ -51,9 +51,9 @@ ORDER BY page.{column} {direction}, page.id {direction}`
 // sqlBrowse is the statement of a query without words and filters: whatever comes next in the order is found. $5 is empty.
 const sqlBrowse = `
 WITH total AS (
-    SELECT count(*) AS n FROM (SELECT FROM documents_v1.documents` + sqlWhere + ` AND $5 = '' LIMIT $10) AS counted
+    SELECT count(*) AS n FROM (SELECT FROM documents_v2.documents` + sqlWhere + ` AND $5 = '' LIMIT $10) AS counted
 ), page AS (
-    SELECT {column}, id, body FROM documents_v1.documents` + sqlWhere + sqlBehindCursor + sqlOrder + sqlServed
+    SELECT {column}, id, body FROM documents_v2.documents` + sqlWhere + sqlBehindCursor + sqlOrder + sqlServed
 
 // sqlSearch is the statement of a query with words and filters, $5. The index of words is quick where they are rare, and where
 // they are common reading in order is; Postgres can't guess which, so the statement finds out. If a good part of the newest
@@ -63,21 +63,21 @@ WITH total AS (
 const sqlSearch = `
 WITH sample AS (
     SELECT count(*) FILTER (WHERE words @@ $5::tsquery) * 3 > count(*) AS common
-    FROM (SELECT words FROM documents_v1.documents` + sqlWhere + ` ORDER BY created_at DESC, id DESC LIMIT 100) AS newest
+    FROM (SELECT words FROM documents_v2.documents` + sqlWhere + ` ORDER BY created_at DESC, id DESC LIMIT 100) AS newest
 ), walked AS (
     SELECT count(*) AS n FROM (
-        SELECT FROM (SELECT words FROM documents_v1.documents` + sqlWhere + ` ORDER BY created_at DESC, id DESC LIMIT 3 * $10) AS newer
+        SELECT FROM (SELECT words FROM documents_v2.documents` + sqlWhere + ` ORDER BY created_at DESC, id DESC LIMIT 3 * $10) AS newer
         WHERE (SELECT common FROM sample) AND words @@ $5::tsquery LIMIT $10) AS counted
 ), total AS (
     SELECT CASE WHEN n = $10 THEN n ELSE (
-        SELECT count(*) FROM (SELECT FROM documents_v1.documents` + sqlWhere + ` AND words @@ $5::tsquery LIMIT $10) AS counted) END AS n
+        SELECT count(*) FROM (SELECT FROM documents_v2.documents` + sqlWhere + ` AND words @@ $5::tsquery LIMIT $10) AS counted) END AS n
     FROM walked
 ), page AS (
     (SELECT {column}, id, body FROM (
-        SELECT {column}, id, body FROM documents_v1.documents` + sqlWhere + sqlBehindCursor + ` AND words @@ $5::tsquery OFFSET 0) AS few
+        SELECT {column}, id, body FROM documents_v2.documents` + sqlWhere + sqlBehindCursor + ` AND words @@ $5::tsquery OFFSET 0) AS few
     WHERE (SELECT n FROM total) < $10` + sqlOrder + `)
     UNION ALL
-    (SELECT {column}, id, body FROM documents_v1.documents` + sqlWhere + sqlBehindCursor + `
+    (SELECT {column}, id, body FROM documents_v2.documents` + sqlWhere + sqlBehindCursor + `
         AND (words @@ $5::tsquery) IS TRUE AND (SELECT n FROM total) = $10` + sqlOrder + `)` + sqlServed
 
 // searchSQL returns the statement of a query. Its parts are constants.

@@ -29,7 +29,7 @@ func open(t testing.TB) (*pgtest.DB, *pgxpool.Pool) {
 }
 
 const sqlPut = `
-INSERT INTO documents_v1.documents (tenant, object, id, owner, status, reason, amount, currency, created_at, updated_at, words, deleted,
+INSERT INTO documents_v2.documents (tenant, object, id, owner, status, reason, amount, currency, created_at, updated_at, words, deleted,
     position, epoch, body, state)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11::tsvector, $12, $13, $14, $15, 'null')
 ON CONFLICT (tenant, object, id) DO UPDATE SET owner = excluded.owner, status = excluded.status, reason = excluded.reason, amount = excluded.amount,

@@ -21,7 +21,7 @@ import (
 // 100,000 documents of 20,000 users in one tenant, as large as real ones; every document has words that all have, one that a
 // thousand have and one of its own. The newest 300 share a word, and so do the oldest 20,000.
 const sqlFill = `
-INSERT INTO documents_v1.documents (tenant, object, id, owner, status, reason, amount, currency, created_at, updated_at, words, deleted,
+INSERT INTO documents_v2.documents (tenant, object, id, owner, status, reason, amount, currency, created_at, updated_at, words, deleted,
     position, epoch, body, state)
 SELECT 'main', 'fee', 'fee-' || n, 'user-' || n % 20000, status, (ARRAY['overdue', 'lost'])[n % 2 + 1], n % 5000, 'USD',
     timestamptz '2026-01-01' + n * interval '1 second', timestamptz '2026-01-01' + n * 7919 % 100000 * interval '1 second',
@@ -93,7 +93,7 @@ func TestPlansUseTheIndices(t *testing.T) {
 	_, err := projector.Exec(t.Context(), sqlFill)
 	require.NoError(t, err)
 	require.NoError(t, pgx.BeginFunc(t.Context(), projector, func(tx pgx.Tx) error { return documents.EnsureIndexes(t.Context(), tx) }))
-	_, err = projector.Exec(t.Context(), `VACUUM ANALYZE documents_v1.documents`)
+	_, err = projector.Exec(t.Context(), `VACUUM ANALYZE documents_v2.documents`)
 	require.NoError(t, err)
 	pool := db.AppPool(t)
 	at := time.Date(2026, 1, 1, 14, 0, 0, 0, time.UTC).UnixMilli()

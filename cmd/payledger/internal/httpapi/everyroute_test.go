@@ -23,21 +23,21 @@ import (
 
 // idsSQL finds the rows that requests may be about, by the names of placeholders and fields.
 var idsSQL = map[string]string{
-	"feeId":                    `SELECT id FROM tables_v1.fees`,
-	"orderId":                  `SELECT id FROM tables_v1.fees`,
-	"feePaymentId":             `SELECT id FROM tables_v1.fee_payments`,
-	"allocationId":             `SELECT id FROM tables_v1.fee_payments WHERE payment_status < 2`,
-	"gatewayPaymentId":         `SELECT id FROM tables_v1.gateway_payments`,
-	"feeEventId":               `SELECT id FROM tables_v1.fee_events WHERE event_type = 6`,
-	"reductionId":              `SELECT id FROM tables_v1.fee_events WHERE event_type = 4`,
-	"reductionId of its own":   `SELECT fee_id || ' ' || id FROM tables_v1.fee_events WHERE event_type = 4`,
-	"allocationId of its own":  `SELECT payment_id || ' ' || id FROM tables_v1.fee_payments WHERE payment_status = 1`,
-	"paymentId":                `SELECT DISTINCT payment_id FROM tables_v1.fee_payments`,
-	"creditId":                 `SELECT id FROM tables_v1.credits`,
-	"index/fee":                `SELECT id FROM tables_v1.fees`,
-	"index/feePayment":         `SELECT id FROM tables_v1.fee_payments`,
-	"index/feeEvent":           `SELECT id FROM tables_v1.fee_events`,
-	"index/feePayment.gateway": `SELECT id FROM tables_v1.gateway_payments`,
+	"feeId":                    `SELECT id FROM tables_v2.fees`,
+	"orderId":                  `SELECT id FROM tables_v2.fees`,
+	"feePaymentId":             `SELECT id FROM tables_v2.fee_payments`,
+	"allocationId":             `SELECT id FROM tables_v2.fee_payments WHERE payment_status < 2`,
+	"gatewayPaymentId":         `SELECT id FROM tables_v2.gateway_payments`,
+	"feeEventId":               `SELECT id FROM tables_v2.fee_events WHERE event_type = 6`,
+	"reductionId":              `SELECT id FROM tables_v2.fee_events WHERE event_type = 4`,
+	"reductionId of its own":   `SELECT fee_id || ' ' || id FROM tables_v2.fee_events WHERE event_type = 4`,
+	"allocationId of its own":  `SELECT payment_id || ' ' || id FROM tables_v2.fee_payments WHERE payment_status = 1`,
+	"paymentId":                `SELECT DISTINCT payment_id FROM tables_v2.fee_payments`,
+	"creditId":                 `SELECT id FROM tables_v2.credits`,
+	"index/fee":                `SELECT id FROM tables_v2.fees`,
+	"index/feePayment":         `SELECT id FROM tables_v2.fee_payments`,
+	"index/feeEvent":           `SELECT id FROM tables_v2.fee_events`,
+	"index/feePayment.gateway": `SELECT id FROM tables_v2.gateway_payments`,
 }
 
 // The same of every route that writes, on rows that are there: requests follow from the table of routes, so that a new one takes part.

@@ -176,8 +176,8 @@ func TestListFeesByCursor(t *testing.T) {
 	w := setup(t)
 	w.do("GET", "/fees/"+w.assess("5"), w.staff(), "").wants(http.StatusOK)
 	w.pause()
-	_, err := w.db.ProjectorPool(t).Exec(context.Background(), `INSERT INTO tables_v1.fees SELECT (jsonb_populate_record(f,
-		jsonb_build_object('id', gen_random_uuid(), 'amount', n / 2 + 1))).* FROM tables_v1.fees AS f, generate_series(1, 10100) AS n`)
+	_, err := w.db.ProjectorPool(t).Exec(context.Background(), `INSERT INTO tables_v2.fees SELECT (jsonb_populate_record(f,
+		jsonb_build_object('id', gen_random_uuid(), 'amount', n / 2 + 1))).* FROM tables_v2.fees AS f, generate_series(1, 10100) AS n`)
 	require.NoError(t, err)
 
 	seen := map[string]bool{}

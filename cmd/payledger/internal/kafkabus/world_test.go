@@ -65,7 +65,7 @@ func worldOf(t testing.TB, cfg kafkabus.Config, l *ledgertest.Log) *world {
 	return &world{cfg: cfg, names: names(), db: l.DB, projector: projector, vault: l.Keys, reader: eventstore.NewReader(projector)}
 }
 
-func documents() checkpoints.Projection { return checkpoints.Projection{Name: "documents", Version: 1} }
+func documents() checkpoints.Projection { return checkpoints.Projection{Name: "documents", Version: 2} }
 
 // settings are those of a publisher of this world. Documents count as found at once, unless a test says otherwise.
 func (w *world) settings(ctx context.Context) publisher.Config {
@@ -100,7 +100,7 @@ func (w *world) publish(t testing.TB, change ...func(*publisher.Config)) (stop f
 }
 
 const sqlFound = `
-INSERT INTO ledger.checkpoints (projection, version, position) VALUES ('documents', 1, $1)
+INSERT INTO ledger.checkpoints (projection, version, position) VALUES ('documents', 2, $1)
 ON CONFLICT (projection, version) DO UPDATE SET position = excluded.position`
 
 // found says that documents up to a position can be found.

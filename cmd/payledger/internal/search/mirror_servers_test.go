@@ -259,7 +259,7 @@ func TestDocumentsBuiltAnewBehindTheMirror(t *testing.T) {
 	head := f.Random(t, 60)
 	f.await(t, search.Mirror(), head)
 	docs.stop()
-	_, err := f.pool.Exec(t.Context(), `DROP SCHEMA documents_v1 CASCADE`)
+	_, err := f.pool.Exec(t.Context(), `DROP SCHEMA documents_v2 CASCADE`)
 	require.NoError(t, err)
 	_, err = f.pool.Exec(t.Context(), `UPDATE ledger.checkpoints SET position = 0, hash = decode(repeat('00', 32), 'hex'), lease_epoch = lease_epoch + 1
 		WHERE projection = 'documents'`)
@@ -282,7 +282,7 @@ func TestRefusedDocumentHaltsTheMirrorAlone(t *testing.T) {
 	poison := f.Flush(t)
 	f.await(t, documents.Projection(), poison)
 	// No command can do this: the edge bounds what it accepts.
-	_, err := f.pool.Exec(t.Context(), `UPDATE documents_v1.documents SET reason = repeat('x', 40000) WHERE id = $1`, id)
+	_, err := f.pool.Exec(t.Context(), `UPDATE documents_v2.documents SET reason = repeat('x', 40000) WHERE id = $1`, id)
 	require.NoError(t, err)
 	f.Assess(t, f.Users[0], 700)
 	head := f.Flush(t)
@@ -302,7 +302,7 @@ func TestRefusedDocumentHaltsTheMirrorAlone(t *testing.T) {
 	require.InDelta(t, 1, metric(t, registry, "projection_halted"), 0)
 	f.await(t, documents.Projection(), f.Random(t, 10))
 
-	_, err = f.pool.Exec(t.Context(), `UPDATE documents_v1.documents SET reason = 'overdue' WHERE id = $1`, id)
+	_, err = f.pool.Exec(t.Context(), `UPDATE documents_v2.documents SET reason = 'overdue' WHERE id = $1`, id)
 	require.NoError(t, err)
 	f.startMirror(t)
 	f.await(t, search.Mirror(), head)
