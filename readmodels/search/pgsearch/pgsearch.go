@@ -57,9 +57,10 @@ WITH total AS (
 
 // sqlSearch is the statement of a query with words and filters, $5. The index of words is quick where they are rare, and where
 // they are common reading in order is; Postgres can't guess which, so the statement finds out. If a good part of the newest
-// documents has the words, and as many as are counted stand among some more of the newest, they are common. If not, the index
+// documents has the words, and as many as are counted stand among three times as many, they are common. If not, the index
 // counts them (all at once, whatever the limit). Few are fetched by the index and sorted (OFFSET 0 keeps the planner from looking
-// beyond); many are met soon on the way through the order (IS TRUE keeps it from using the index of words).
+// beyond); many are met soon on the way through the order (CASE keeps it from using the index of words, and makes it expect that
+// half of the documents match).
 const sqlSearch = `
 WITH sample AS (
     SELECT count(*) FILTER (WHERE words @@ $5::tsquery) * 3 > count(*) AS common
@@ -78,7 +79,7 @@ WITH sample AS (
     WHERE (SELECT n FROM total) < $10` + sqlOrder + `)
     UNION ALL
     (SELECT {column}, id, body FROM documents_v2.documents` + sqlWhere + sqlBehindCursor + `
-        AND (words @@ $5::tsquery) IS TRUE AND (SELECT n FROM total) = $10` + sqlOrder + `)` + sqlServed
+        AND CASE WHEN words @@ $5::tsquery THEN true END AND (SELECT n FROM total) = $10` + sqlOrder + `)` + sqlServed
 
 // searchSQL returns the statement of a query. Its parts are constants.
 func searchSQL(s search.Sort, p search.Plan) string {
