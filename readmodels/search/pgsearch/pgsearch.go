@@ -33,6 +33,12 @@ func (*Searcher) Projection() checkpoints.Projection { return documents.Projecti
 const sqlWhere = `
     WHERE tenant = $1 AND object = $2 AND NOT deleted AND ($3 = '' OR owner = $3) AND ($4::bigint IS NULL OR amount = $4)`
 
+// sqlFound finds by the index of words, and by that of owners where one is given. The index of all that a tenant has must not help:
+// Postgres would rather read all of it than a few documents more.
+const sqlFound = `
+    WHERE NOT deleted AND ($3 <> '' AND tenant = $1 AND object = $2 AND owner = $3 OR $3 = '' AND tenant || '' = $1 AND object || '' = $2)
+        AND ($4::bigint IS NULL OR amount = $4) AND words @@ $5::tsquery`
+
 const sqlOrder = `
     ORDER BY {column} {direction}, id {direction} LIMIT $8 OFFSET $9`
 
@@ -71,11 +77,11 @@ WITH sample AS (
         WHERE (SELECT common FROM sample) AND words @@ $5::tsquery LIMIT $10) AS counted
 ), total AS (
     SELECT CASE WHEN n = $10 THEN n ELSE (
-        SELECT count(*) FROM (SELECT FROM documents_v2.documents` + sqlWhere + ` AND words @@ $5::tsquery LIMIT $10) AS counted) END AS n
+        SELECT count(*) FROM (SELECT FROM documents_v2.documents` + sqlFound + ` LIMIT $10) AS counted) END AS n
     FROM walked
 ), page AS (
     (SELECT {column}, id, body FROM (
-        SELECT {column}, id, body FROM documents_v2.documents` + sqlWhere + sqlBehindCursor + ` AND words @@ $5::tsquery OFFSET 0) AS few
+        SELECT {column}, id, body FROM documents_v2.documents` + sqlFound + sqlBehindCursor + ` OFFSET 0) AS few
     WHERE (SELECT n FROM total) < $10` + sqlOrder + `)
     UNION ALL
     (SELECT {column}, id, body FROM documents_v2.documents` + sqlWhere + sqlBehindCursor + `
