@@ -73,8 +73,8 @@ WITH sample AS (
     FROM (SELECT words FROM documents_v2.documents` + sqlWhere + ` ORDER BY created_at DESC, id DESC LIMIT 100) AS newest
 ), walked AS (
     SELECT count(*) AS n FROM (
-        SELECT FROM (SELECT words FROM documents_v2.documents` + sqlWhere + ` ORDER BY created_at DESC, id DESC LIMIT 3 * $10) AS newer
-        WHERE (SELECT common FROM sample) AND words @@ $5::tsquery LIMIT $10) AS counted
+        SELECT FROM (SELECT words FROM documents_v2.documents` + sqlWhere + ` LIMIT 3 * $10) AS any_of_them
+        WHERE (SELECT common FROM sample) AND CASE WHEN words @@ $5::tsquery THEN true END LIMIT $10) AS counted
 ), total AS (
     SELECT CASE WHEN n = $10 THEN n ELSE (
         SELECT count(*) FROM (SELECT FROM documents_v2.documents` + sqlFound + ` LIMIT $10) AS counted) END AS n
