@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -85,15 +86,16 @@ func (c *childProcess) say(format string, args ...any) {
 	fmt.Fprintf(os.Stdout, format+"\n", args...)
 }
 
-// failpoint raises the signal at the named pass. SIGKILL leaves no time for anything; the goroutine must not go on either.
+// failpoint raises the signal at the named pass. SIGKILL leaves no time for anything; the goroutine must not go on either. SIGSTOP may
+// come a moment late, so the goroutine waits here until the process goes on.
 func (c *childProcess) failpoint(name string) {
 	if name != c.plan.Failpoint || c.passed.Add(1) != c.plan.Hit {
 		return
 	}
+	goesOn := make(chan os.Signal, 1)
+	signal.Notify(goesOn, syscall.SIGCONT)
 	_ = syscall.Kill(os.Getpid(), c.plan.Signal)
-	if c.plan.Signal == syscall.SIGKILL {
-		select {}
-	}
+	<-goesOn // never after SIGKILL
 }
 
 func (c *childProcess) work(streams []string) {
