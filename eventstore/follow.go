@@ -82,7 +82,7 @@ type Waker struct {
 	mu   sync.Mutex
 	next chan struct{}
 
-	pressed atomic.Int64 // when a batch was last committed that had waited, in Unix nanoseconds
+	pressed atomic.Pointer[time.Time] // when a batch was last committed that had waited; nil for never
 }
 
 // NewWaker returns a waker for the database of pool. It wakes nobody until Run runs.
@@ -157,16 +157,19 @@ func (w *Waker) note(payload string) {
 	_, waited, _ := strings.Cut(payload, " ")
 	micros, err := strconv.ParseInt(waited, 10, 64)
 	if err == nil && time.Duration(micros)*time.Microsecond >= pressedWait {
-		w.pressed.Store(clock().UnixNano())
+		now := clock()
+		w.pressed.Store(&now)
 	}
 }
 
-// GiveWay returns once commands no longer wait for the writer, at the deadline at the latest. Work that can wait calls it before it
-// goes on, so that at a peak the processors are the commands'.
-func (w *Waker) GiveWay(ctx context.Context, deadline time.Time) {
+// GiveWay returns once commands no longer wait for the writer, when allowed has passed since began at the latest: began is when the
+// caller last stood at the end of the log. Work that can wait calls it before it goes on, so that at a peak the processors are
+// the commands'.
+func (w *Waker) GiveWay(ctx context.Context, began time.Time, allowed time.Duration) {
+	deadline := began.Add(allowed)
 	for ctx.Err() == nil {
-		now := clock()
-		if !now.Before(deadline) || now.Sub(time.Unix(0, w.pressed.Load())) >= pressedFor {
+		now, pressed := clock(), w.pressed.Load()
+		if !now.Before(deadline) || pressed == nil || now.Sub(*pressed) >= pressedFor {
 			return
 		}
 		select {

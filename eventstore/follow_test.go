@@ -85,7 +85,7 @@ func TestGivingWay(t *testing.T) {
 			w.note(payload)
 			waited := func(allowed time.Duration) time.Duration {
 				began := time.Now()
-				w.GiveWay(t.Context(), began.Add(allowed))
+				w.GiveWay(t.Context(), began, allowed)
 				return time.Since(began)
 			}
 			require.Zero(t, waited(0), payload)

@@ -2,7 +2,8 @@ package eventstore
 
 import (
 	"context"
-	"errors"
+	"fmt"
+	"slices"
 	"sync"
 	"time"
 )
@@ -10,7 +11,7 @@ import (
 const (
 	// parallelLoads is how many queries for streams run at the same time. What is wanted meanwhile waits and becomes one query: under
 	// load a query for many streams costs little more than one for a single stream.
-	parallelLoads = 2
+	parallelLoads = 4
 	// maxLoad is how many streams one query asks for, unless one caller alone wants more.
 	maxLoad = 256
 	// loadTimeout bounds a query that several callers wait for, whose own contexts may end earlier.
@@ -34,6 +35,7 @@ type loads struct {
 
 // load is what one caller wants. found and err are final once done is closed.
 type load struct {
+	ctx    context.Context //nolint:containedctx // who has left need not be read for
 	wanted []streamNews
 	found  []news
 	err    error
@@ -42,7 +44,7 @@ type load struct {
 
 // read returns the news of each wanted stream. A caller who gives up leaves its part of the query to the others.
 func (l *loads) read(ctx context.Context, wanted []streamNews) ([]news, error) {
-	mine := &load{wanted: wanted, done: make(chan struct{})}
+	mine := &load{ctx: ctx, wanted: wanted, done: make(chan struct{})}
 	l.mu.Lock()
 	l.waiting = append(l.waiting, mine)
 	start := l.running < parallelLoads
@@ -72,6 +74,7 @@ func (l *loads) run(ctx context.Context) {
 func (l *loads) next() []*load {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.waiting = slices.DeleteFunc(l.waiting, func(one *load) bool { return one.ctx.Err() != nil })
 	n, streams := 0, 0
 	for n < len(l.waiting) && (n == 0 || streams+len(l.waiting[n].wanted) <= maxLoad) {
 		streams += len(l.waiting[n].wanted)
@@ -86,16 +89,14 @@ func (l *loads) next() []*load {
 	return group
 }
 
-// answer reads for a group. When Postgres can't take what one of them asks for, each is asked for alone.
+// answer reads for a group. When that fails each is asked for alone: one of them may be guilty, or just too long.
 func (l *loads) answer(ctx context.Context, group []*load) {
-	ctx, cancel := context.WithTimeout(ctx, loadTimeout)
-	defer cancel()
 	var wanted []streamNews
 	for _, one := range group {
 		wanted = append(wanted, one.wanted...)
 	}
-	found, err := l.query(ctx, wanted)
-	if errors.Is(err, ErrStored) && len(group) > 1 {
+	found, err := l.ask(ctx, wanted)
+	if err != nil && len(group) > 1 {
 		for _, one := range group {
 			l.answer(ctx, []*load{one})
 		}
@@ -107,6 +108,18 @@ func (l *loads) answer(ctx context.Context, group []*load) {
 		}
 		close(one.done)
 	}
+}
+
+// ask makes one query. A panic in it is an error of those who asked, not the end of the process.
+func (l *loads) ask(ctx context.Context, wanted []streamNews) (found []news, err error) {
+	ctx, cancel := context.WithTimeout(ctx, loadTimeout)
+	defer cancel()
+	defer func() {
+		if fault := recover(); fault != nil {
+			found, err = nil, fmt.Errorf("%w: read the log: %v", ErrPanic, fault)
+		}
+	}()
+	return l.query(ctx, wanted)
 }
 
 // readNews reads the news of streams in one query.

@@ -66,12 +66,14 @@ const sqlTransactionSettings = `SELECT set_config('synchronous_commit', 'off', t
     set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true),
     set_config('plan_cache_mode', 'force_custom_plan', true), set_config('jit', 'off', true)`
 
+// idleTimeout is how long a transaction of ours may stand still: who hangs in it has lost the lease by then.
+func (r *runner) idleTimeout() string { return fmt.Sprintf("%dms", r.LeaseTTL.Milliseconds()) }
+
 // transact writes the rows of events and the checkpoint in one transaction.
 func (r *runner) transact(ctx context.Context, lease *Lease, events []catalog.Event, end Checkpoint) error {
 	began := r.Now()
 	err := pgx.BeginTxFunc(ctx, r.Pool, pgx.TxOptions{}, func(tx pgx.Tx) error {
-		idle := fmt.Sprintf("%dms", r.LeaseTTL.Milliseconds())
-		if _, err := tx.Exec(ctx, sqlTransactionSettings, idle); err != nil {
+		if _, err := tx.Exec(ctx, sqlTransactionSettings, r.idleTimeout()); err != nil {
 			return err
 		}
 		if err := lease.Move(ctx, tx, end); err != nil {

@@ -52,3 +52,14 @@ func TestIndexesComeWhenTheEndIsNear(t *testing.T) {
 	start(t, l)
 	require.Eventually(t, func() bool { return listIndexes(t, pool) == 3 }, patience, patience/1000, "completed at the start")
 }
+
+// The end of the log may be that of a full page: then nothing follows it that would tell.
+func TestIndexesComeAfterAFullPageToo(t *testing.T) {
+	t.Parallel()
+	l := ledgertest.Open(t, 13)
+	pool := l.DB.ProjectorPool(t)
+	head := l.Random(t, 20)
+	start(t, l, func(c *projections.RunConfig) { c.BatchSize = int(head) })
+	waitFor(t, pool, head)
+	require.Eventually(t, func() bool { return listIndexes(t, pool) == 3 }, patience, patience/1000)
+}

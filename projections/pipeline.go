@@ -55,13 +55,16 @@ func (p *pipeline) wait() { p.done.Wait() }
 // read reads until ctx ends or the log can't be read.
 func (p *pipeline) read(ctx context.Context, after int64) {
 	defer close(p.raw)
-	var headRead, last time.Time
+	var headRead, atEnd time.Time
+	full := false
 	for {
-		p.r.Waker.GiveWay(ctx, last.Add(p.r.GiveWay))
-		began := p.r.Now()
+		if !full {
+			p.r.Waker.GiveWay(ctx, atEnd, p.r.GiveWay)
+		}
+		began, more := p.r.Now(), full
 		grown := p.r.Waker.Next()
 		events, err := p.r.Reader.ReadAll(ctx, after, p.r.BatchSize)
-		full := len(events) == p.r.BatchSize
+		full = len(events) == p.r.BatchSize
 		if err == nil && full && began.Sub(headRead) >= headEvery {
 			headRead = began
 			err = p.readHead(ctx)
@@ -70,9 +73,14 @@ func (p *pipeline) read(ctx context.Context, after int64) {
 			send(ctx, p.raw, stretch{err: p.r.halting(err, after, uuid.Nil)})
 			return
 		}
+		if !full {
+			atEnd = began
+		}
 		if len(events) > 0 {
-			after, last = events[len(events)-1].Position, events[len(events)-1].RecordedAt
+			after = events[len(events)-1].Position
 			p.head.Store(max(p.head.Load(), after))
+		}
+		if len(events) > 0 || more { // a full page that was the last is followed by an empty one
 			if !send(ctx, p.raw, stretch{events: events, nearly: !full}) {
 				return
 			}
@@ -102,8 +110,10 @@ func (p *pipeline) readHead(ctx context.Context) error {
 func (p *pipeline) decode(ctx context.Context) {
 	for raw := range p.raw {
 		pg := page{fault: raw.err}
-		if raw.err == nil {
+		if len(raw.events) > 0 {
 			pg = p.decodePage(ctx, raw.events)
+		}
+		if raw.err == nil {
 			pg.nearly = raw.nearly
 		}
 		if !send(ctx, p.pages, pg) || pg.fault != nil {

@@ -193,7 +193,8 @@ func (r *runner) ensureIndexesAtEnd(ctx context.Context, lease *Lease) error {
 }
 
 // A long log makes large tables: their indexes may take minutes. The row of the lease is locked meanwhile, so nobody else begins.
-const sqlIndexSettings = `SELECT set_config('statement_timeout', '0', true), set_config('maintenance_work_mem', '256MB', true)`
+const sqlIndexSettings = `SELECT set_config('statement_timeout', '0', true), set_config('maintenance_work_mem', '256MB', true),
+    set_config('idle_in_transaction_session_timeout', $1, true), set_config('client_connection_check_interval', '1s', true)`
 
 // ensureIndexes completes the read model once.
 func (r *runner) ensureIndexes(ctx context.Context, lease *Lease) error {
@@ -204,7 +205,7 @@ func (r *runner) ensureIndexes(ctx context.Context, lease *Lease) error {
 		if err := lease.RenewIn(ctx, tx); err != nil {
 			return err
 		}
-		if _, err := tx.Exec(ctx, sqlIndexSettings); err != nil {
+		if _, err := tx.Exec(ctx, sqlIndexSettings, r.idleTimeout()); err != nil {
 			return err
 		}
 		if err := r.Projector.EnsureIndexes(ctx, tx); err != nil {

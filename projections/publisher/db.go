@@ -15,9 +15,13 @@ const pageSize = 512
 func (s *session) pumpDB(ctx context.Context) error {
 	fold := newFolder(s)
 	after := s.from.db
-	var last time.Time
+	var atEnd time.Time
+	full := false
 	for {
-		s.Waker.GiveWay(ctx, last.Add(s.GiveWay))
+		if !full {
+			s.Waker.GiveWay(ctx, atEnd, s.GiveWay)
+			atEnd = s.Now()
+		}
 		grown := s.Waker.Next()
 		recs, err := s.Reader.ReadAll(ctx, after, pageSize)
 		if err != nil {
@@ -27,10 +31,10 @@ func (s *session) pumpDB(ctx context.Context) error {
 			if err := s.sendDB(ctx, fold, recs); err != nil {
 				return err
 			}
-			after, last = recs[len(recs)-1].Position, recs[len(recs)-1].RecordedAt
+			after = recs[len(recs)-1].Position
 			s.seen.advance(after)
 		}
-		if len(recs) == pageSize {
+		if full = len(recs) == pageSize; full {
 			continue
 		}
 		if err := s.pause(ctx, grown); err != nil {

@@ -68,9 +68,13 @@ func (s *session) readRoutes(ctx context.Context, after int64) ([]routeEvent, er
 // pumpRoutes sends the route events. Their keys are request ids, so their order doesn't matter.
 func (s *session) pumpRoutes(ctx context.Context) error {
 	after := s.from.route
-	var last time.Time
+	var atEnd time.Time
+	full := false
 	for {
-		s.Waker.GiveWay(ctx, last.Add(s.GiveWay))
+		if !full {
+			s.Waker.GiveWay(ctx, atEnd, s.GiveWay)
+			atEnd = s.Now()
+		}
 		grown := s.Waker.Next()
 		routes, err := s.readRoutes(ctx, after)
 		if err != nil {
@@ -85,9 +89,9 @@ func (s *session) pumpRoutes(ctx context.Context) error {
 			if err := s.route.put(ctx, mark{position: r.Number, at: r.RecordedAt}, []outgoing{out}); err != nil {
 				return err
 			}
-			after, last = r.Number, r.RecordedAt
+			after = r.Number
 		}
-		if len(routes) == pageSize {
+		if full = len(routes) == pageSize; full {
 			continue
 		}
 		if err := s.pause(ctx, grown); err != nil {

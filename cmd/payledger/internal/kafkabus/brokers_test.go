@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kfake"
 
 	"payledger/cmd/payledger/internal/kafkabus"
 	"payledger/projections/publisher"
@@ -52,4 +53,20 @@ func topicNames(topics []publisher.Topic) []string {
 		all = append(all, topic.Topic)
 	}
 	return all
+}
+
+// startFake starts a broker in this process; it ends with the test.
+func startFake(t testing.TB, opts ...kfake.Opt) *kfake.Cluster {
+	t.Helper()
+	cluster, err := kfake.NewCluster(append([]kfake.Opt{kfake.NumBrokers(1), kfake.DefaultNumPartitions(4)}, opts...)...)
+	require.NoError(t, err)
+	t.Cleanup(cluster.Close)
+	return cluster
+}
+
+// inProcess returns a broker in this process, for tests to which the broker is all the same and that make hundreds of topics: a real
+// Kafka takes minutes for them.
+func inProcess(t testing.TB) kafkabus.Config {
+	t.Helper()
+	return kafkabus.Config{Brokers: startFake(t).ListenAddrs()}
 }

@@ -155,7 +155,7 @@ func TestEveryMessageOfARandomHistory(t *testing.T) {
 // A publisher that starts anew in the middle has forgotten all rows and documents; it must say the same as one that never stopped.
 func TestRestartSaysTheSame(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, plain(t))
+	w := newWorld(t, inProcess(t))
 	w.foundAll(t)
 	w.someCommands(t, 2)
 	w.wantSameFromEverywhere(t, 1)
@@ -165,7 +165,7 @@ func TestRestartSaysTheSame(t *testing.T) {
 func TestRestartInARandomHistory(t *testing.T) {
 	t.Parallel()
 	l := ledgertest.Open(t, 62)
-	w := worldOf(t, plain(t), l)
+	w := worldOf(t, inProcess(t), l)
 	w.foundAll(t)
 	l.Random(t, 300)
 	w.wantSameFromEverywhere(t, 23)
@@ -174,7 +174,7 @@ func TestRestartInARandomHistory(t *testing.T) {
 // A fee and the document of its payment, both folded anew, have one stream in common.
 func TestRestartBetweenAPaymentAndItsFee(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, plain(t))
+	w := newWorld(t, inProcess(t))
 	w.foundAll(t)
 	const feeID, paymentID, shareID = "01937b2a-0000-7000-8000-0000000000cd", "01937b2a-0000-7000-8000-0000000000ce", "01937b2a-0000-7000-8000-0000000000cf"
 	put := appended{extension.Stream("feePayment", shareID), extension.Put{

@@ -46,7 +46,7 @@ type world struct {
 
 func newWorld(t testing.TB, cfg kafkabus.Config) *world {
 	t.Helper()
-	cfg.Partitions = 4
+	cfg.Partitions = 2
 	w := &world{cfg: cfg, names: names(), db: pgtest.NewFrom(t, storetest.Template())}
 	w.projector = w.db.ProjectorPool(t)
 	w.vault = eventstore.OpenVault(w.db.AppPool(t), masterKey())
@@ -60,7 +60,7 @@ func newWorld(t testing.TB, cfg kafkabus.Config) *world {
 // worldOf is a world of a log that is written elsewhere.
 func worldOf(t testing.TB, cfg kafkabus.Config, l *ledgertest.Log) *world {
 	t.Helper()
-	cfg.Partitions = 4
+	cfg.Partitions = 2
 	projector := l.DB.ProjectorPool(t)
 	return &world{cfg: cfg, names: names(), db: l.DB, projector: projector, vault: l.Keys, reader: eventstore.NewReader(projector)}
 }

@@ -100,8 +100,8 @@ func TestBusyServerDoesNotHalt(t *testing.T) {
 		return body
 	}
 	f.proxy.onAnswer.Store(&item)
-	f.startMirror(t, func(c *mirror.Config) { c.PageSize = 10 })
-	f.await(t, search.Mirror(), f.Random(t, 30))
+	f.startMirror(t, func(c *mirror.Config) { c.PageSize = 20 })
+	f.await(t, search.Mirror(), f.Random(t, 12))
 	f.requireEqual(t)
 }
 
