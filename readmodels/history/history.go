@@ -37,6 +37,8 @@ type Options struct {
 	AsOf *time.Time
 	// KnownAt leaves out what was recorded behind this position.
 	KnownAt *int64
+	// ForMember leaves out the notes that are only for staff, or hidden by now, whatever the other bounds are.
+	ForMember bool
 }
 
 // History is the events in order of position, and the bounds that were applied: asked again with the same ones, the log gives the same answer.
@@ -162,6 +164,35 @@ func paymentOf(ev catalog.Event) string {
 	return ""
 }
 
+// noteOf returns the id of the note that an event is about, empty for none.
+func noteOf(ev catalog.Event) string {
+	switch e := ev.Data.(type) {
+	case fee.NoteAdded:
+		return e.NoteID
+	case fee.NoteChanged:
+		return e.NoteID
+	case fee.NoteHidden:
+		return e.NoteID
+	}
+	return ""
+}
+
+// secretNotes are the ids of the notes that no member is to read.
+func secretNotes(events []catalog.Event) map[string]bool {
+	secret := make(map[string]bool)
+	for _, ev := range events {
+		switch e := ev.Data.(type) {
+		case fee.NoteAdded:
+			if e.Visibility == fee.VisibilityStaff {
+				secret[e.NoteID] = true
+			}
+		case fee.NoteHidden:
+			secret[e.NoteID] = true
+		}
+	}
+	return secret
+}
+
 // tell folds the events that collect finds, within the bounds, and tells those that keep wants to see.
 func (r Reader) tell(
 	ctx context.Context, o Options, about string, collect func(upTo int64) ([]catalog.Event, error), keep func(catalog.Event) bool,
@@ -175,9 +206,18 @@ func (r Reader) tell(
 	if o.KnownAt != nil {
 		h.KnownAt = min(*o.KnownAt, head.Position)
 	}
-	events, err := collect(h.KnownAt)
+	upTo := h.KnownAt
+	if o.ForMember { // a note may be hidden later than is to be told
+		upTo = head.Position
+	}
+	events, err := collect(upTo)
 	if err != nil {
 		return h, fmt.Errorf("history of %s: %w", about, err)
+	}
+	secret := make(map[string]bool)
+	if o.ForMember {
+		secret = secretNotes(events)
+		events = slices.DeleteFunc(events, func(ev catalog.Event) bool { return ev.Position > h.KnownAt })
 	}
 	if len(events) == 0 {
 		return h, fmt.Errorf("history of %s: %w", about, ErrNotFound)
@@ -197,7 +237,7 @@ func (r Reader) tell(
 			entry.FeeID = state.Fee.ID
 			entry.Outstanding = outstanding(state.Fee)
 		}
-		if keep(ev) {
+		if keep(ev) && !secret[noteOf(ev)] {
 			h.Entries = append(h.Entries, entry)
 		}
 	}

@@ -101,6 +101,52 @@ func TestFee(t *testing.T) {
 	}
 }
 
+// A member is told neither the notes that are among the staff, nor those that are hidden by now: whatever the bounds are.
+func TestForMember(t *testing.T) {
+	t.Parallel()
+	l := ledgertest.Open(t, 31)
+	reader := history.Reader{Log: l.Reader, Catalog: l.Catalog, Keys: l.Keys}
+	id := l.Assess(t, l.Users[0], 2000)
+	start := l.Now()
+	for _, note := range []string{"staff", "hidden", "shown"} {
+		visibility := fee.VisibilityPatron
+		if note == "staff" {
+			visibility = fee.VisibilityStaff
+		}
+		l.Change(t, id, fee.AddNote{NoteID: note, Visibility: visibility, Note: note, At: l.Now()})
+		l.Change(t, id, fee.ChangeNote{NoteID: note, Note: note + " changed", At: l.Now()})
+	}
+	before := l.Now()
+	l.Advance(24 * time.Hour)
+	l.Change(t, id, fee.HideNote{NoteID: "hidden", At: l.Now()})
+	l.Flush(t)
+	told := func(o history.Options) (lines []string) {
+		h, err := reader.Fee(t.Context(), ledgertest.Tenant, id, o)
+		require.NoError(t, err)
+		for _, e := range tell(h)[1:] {
+			lines = append(lines, e.Type+" "+e.Note)
+		}
+		return lines
+	}
+	require.Len(t, told(history.Options{}), 7)
+	shown := []string{"fee.note_added shown", "fee.note_changed shown changed"}
+	for name, o := range map[string]history.Options{
+		"all": {}, "as of before it was hidden": {AsOf: &before}, "as known before it was hidden": {KnownAt: new(int64(7))},
+	} {
+		o.ForMember = true
+		require.Equal(t, shown, told(o), name)
+	}
+	require.Empty(t, told(history.Options{ForMember: true, KnownAt: new(int64(3))}))
+	_, err := reader.Fee(t.Context(), ledgertest.Tenant, id, history.Options{ForMember: true, KnownAt: new(int64(0))})
+	require.ErrorIs(t, err, history.ErrNotFound, "before it was known")
+	require.Empty(t, func() []history.Entry {
+		early := start.Add(-time.Hour)
+		h, err := reader.Fee(t.Context(), ledgertest.Tenant, id, history.Options{ForMember: true, AsOf: &early})
+		require.NoError(t, err)
+		return h.Entries
+	}())
+}
+
 func TestBounds(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

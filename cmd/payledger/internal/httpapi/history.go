@@ -30,6 +30,7 @@ func feeHistory(c *call) (*answer, error) {
 		if err != nil {
 			return &answer{position: res.Checkpoint}, err
 		}
+		o.ForMember = true
 	}
 	h, err := c.api.history.Fee(c.context(), c.tenant, id, o)
 	if errors.Is(err, history.ErrNotFound) {

@@ -42,3 +42,25 @@ func TestHistory(t *testing.T) {
 		w.do("GET", fmt.Sprintf("/fees/%s/history", otherID), token, "").refused(404, "RecordNotFound", "errMsg_RecordNotFound")
 	}
 }
+
+// Members don't read in the history what the lists keep from them: notes among the staff, and hidden ones.
+func TestHistoryKeepsNotesFromMembers(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	id := w.assess("5")
+	w.do("POST", "/fees/"+id+"/notes", w.staff(), `{"note":"among us"}`).wants(200)
+	w.do("POST", "/feeevents", w.staff(), `{"id":"`+otherID+`","feeId":"`+id+`","eventType":"note","note":"to be hidden"}`).wants(201)
+	w.do("POST", "/fees/"+id+"/notes", w.staff(), `{"note":"for all","visibility":"patron"}`).wants(200)
+	before := w.head()
+	w.do("DELETE", "/feeevents/"+otherID, w.staff(), "").wants(200)
+	for _, query := range []string{"", fmt.Sprintf("?knownAt=%d", before)} {
+		history := func(token string) string {
+			return string(w.do("GET", "/fees/"+id+"/history"+query, token, "").wants(200).raw("history"))
+		}
+		require.Contains(t, history(w.member()), "for all")
+		for _, secret := range []string{"among us", "to be hidden", "fee.note_hidden"} {
+			require.NotContains(t, history(w.member()), secret)
+		}
+		require.Contains(t, history(w.staff()), "among us")
+	}
+}
