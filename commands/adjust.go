@@ -100,5 +100,5 @@ func (d *draft) toCredit(e fee.PaymentUnapplied, userID string) error {
 	if err != nil {
 		return err
 	}
-	return d.apply(after.state, nil, payment.Credit{ID: id, Amount: e.Amount}, credit.SourceAdjustment)
+	return d.apply(after.state, nil, payment.Credit{ID: id, Amount: e.Amount}, credit.SourceAdjustment, false)
 }

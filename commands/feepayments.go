@@ -185,7 +185,8 @@ func (d *draft) voidRow(row *readmodels.FeePayment, c payment.Void) error {
 	return d.void(row.PaymentID, c)
 }
 
-// capture records that the money of a started payment arrived. Each fee takes what it still owes; the rest becomes a credit.
+// capture records that the money of a started payment arrived. Each fee takes what it still owes, also of what other payments
+// hold; the rest becomes a credit.
 func (d *draft) capture(paymentID string) error {
 	before := d.payment(paymentID).state
 	if err := d.need(touchedBy(before)...); err != nil {
@@ -197,7 +198,7 @@ func (d *draft) capture(paymentID string) error {
 	}
 	capture := payment.Capture{CreditID: d.ids.next().String()}
 	for _, a := range before.Allocations {
-		if a.Amount = money.Min(a.Amount, d.fee(a.FeeID).state.Free()); a.Amount.IsPositive() {
+		if a.Amount = money.Min(a.Amount, d.fee(a.FeeID).state.Outstanding()); a.Amount.IsPositive() {
 			capture.Allocations = append(capture.Allocations, a.Allocation)
 		}
 	}
@@ -209,7 +210,7 @@ func (d *draft) capture(paymentID string) error {
 	if len(after.state.Credits) > 0 {
 		rest = after.state.Credits[0]
 	}
-	return d.apply(after.state, capture.Allocations, rest, credit.SourceOverpayment)
+	return d.apply(after.state, capture.Allocations, rest, credit.SourceOverpayment, true)
 }
 
 // endPayment ends a started payment without money.

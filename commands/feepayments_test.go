@@ -152,6 +152,23 @@ func TestCaptureOfWhatIsOwedNoMore(t *testing.T) {
 	d.requireSound()
 }
 
+// Of a fee that shrank below what is held of it, the first money to arrive gets what is owed.
+func TestCaptureGoesBeforeWhatOthersHold(t *testing.T) {
+	t.Parallel()
+	d := setup(t)
+	id := d.assess("u1", usd("10"))
+	first, second := d.started(id, usd("4")), d.started(id, usd("6"))
+	d.do(d.adjust(id, fee.DirectionDecrease, usd("6")))
+	d.refused(fee.ErrReserved, d.pay(cash("u1", usd("1"), share(id, usd("1")))))
+	d.do(d.setPayment(first, readmodels.PaymentComplete))
+	require.Equal(t, balance{"4", "0", "4", "0", readmodels.FeePaid}, d.balance(id))
+	require.Empty(t, d.left())
+	d.do(d.setPayment(second, readmodels.PaymentComplete))
+	require.Equal(t, balance{"4", "0", "4", "0", readmodels.FeePaid}, d.balance(id))
+	require.Equal(t, []string{"6"}, d.left())
+	d.requireSound()
+}
+
 func TestPendingFeePaymentEnds(t *testing.T) {
 	t.Parallel()
 	d := setup(t)

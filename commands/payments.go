@@ -169,7 +169,7 @@ func (d *draft) pay(p NewPayment, shares []payment.Share, rest money.Amount) (fo
 	if err != nil {
 		return captured, err
 	}
-	return captured, d.apply(captured.state, record.Allocations, payment.Credit{ID: record.CreditID, Amount: rest}, credit.SourceOverpayment)
+	return captured, d.apply(captured.state, record.Allocations, payment.Credit{ID: record.CreditID, Amount: rest}, credit.SourceOverpayment, false)
 }
 
 // allocations gives each share an id.
@@ -181,10 +181,10 @@ func (d *draft) allocations(shares []payment.Share) []payment.Allocation {
 	return list
 }
 
-// apply carries money of a payment over to its fees, and what no fee took to a credit.
-func (d *draft) apply(p payment.State, allocations []payment.Allocation, rest payment.Credit, source credit.Source) error {
+// apply carries money of a payment over to its fees, and what no fee took to a credit. Captured is money that they had reserved.
+func (d *draft) apply(p payment.State, allocations []payment.Allocation, rest payment.Credit, source credit.Source, captured bool) error {
 	for _, a := range allocations {
-		apply := fee.ApplyPayment{PaymentID: p.PaymentID, AllocationID: a.ID, Amount: a.Amount, At: d.at}
+		apply := fee.ApplyPayment{PaymentID: p.PaymentID, AllocationID: a.ID, Amount: a.Amount, Captured: captured, At: d.at}
 		if _, err := d.onFee(a.FeeID, p.UserID, apply); err != nil {
 			return err
 		}

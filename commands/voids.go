@@ -126,7 +126,7 @@ func (d *draft) reallocate(p Reallocation) (Outcome, error) {
 	if n := len(after.state.Credits); n > len(before.Credits) {
 		rest = after.state.Credits[n-1]
 	}
-	err = d.apply(after.state, move.Given, rest, credit.SourceReallocation)
+	err = d.apply(after.state, move.Given, rest, credit.SourceReallocation, false)
 	return Outcome{Payment: paymentRow(d.payment(p.PaymentID))}, err
 }
 

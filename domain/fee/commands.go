@@ -82,6 +82,7 @@ type Release struct {
 type ApplyPayment struct {
 	PaymentID, AllocationID string
 	Amount                  money.Amount
+	Captured                bool // the money had been reserved: it goes before what others hold
 	At                      time.Time
 }
 

@@ -1,6 +1,7 @@
 package fee
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -47,7 +48,7 @@ func applyPayment(s State, c ApplyPayment) ([]Event, error) {
 	if s.allocation(c.AllocationID) >= 0 {
 		return nil, nil
 	}
-	if err := s.settles(c.Amount); err != nil {
+	if err := s.settles(c.Amount); err != nil && (!c.Captured || !errors.Is(err, ErrReserved)) {
 		return nil, err
 	}
 	return []Event{PaymentApplied{PaymentID: c.PaymentID, AllocationID: c.AllocationID, Amount: c.Amount}}, nil

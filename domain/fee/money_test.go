@@ -29,6 +29,11 @@ func TestReservations(t *testing.T) {
 	apply := func(minor int64) fee.ApplyPayment {
 		return fee.ApplyPayment{PaymentID: "p2", AllocationID: "a2", Amount: usd(minor), At: later}
 	}
+	capture := func(minor int64) fee.ApplyPayment {
+		c := apply(minor)
+		c.Captured = true
+		return c
+	}
 	waive := func(amount money.Amount) fee.Waive { return fee.Waive{ReductionID: "r1", Amount: amount, At: later} }
 	shrunk := slices.Concat(held, events{fee.Adjusted{AdjustmentID: "j1", Direction: fee.DirectionDecrease, Amount: usd(900)}})
 	decidertest.Run(
@@ -46,6 +51,8 @@ func TestReservations(t *testing.T) {
 		testCase{Name: "waive what is reserved", Given: held, When: waive(usd(301)), Err: fee.ErrReserved},
 		testCase{Name: "all is reserved", Given: append(held[:2:2], reserved("a2", 300)), When: waive(money.Amount{}), Err: fee.ErrReserved},
 		testCase{Name: "more is reserved than owed", Given: shrunk, When: apply(1), Err: fee.ErrReserved},
+		testCase{Name: "what was held before goes first", Given: shrunk, When: capture(100), Then: events{fee.PaymentApplied{PaymentID: "p2", AllocationID: "a2", Amount: usd(100)}}},
+		testCase{Name: "but for no more than is owed", Given: shrunk, When: capture(101), Err: fee.ErrExceedsOutstanding},
 		testCase{Name: "releases", Given: held, When: release, Then: events{released(fee.ReleaseFailed)}},
 		testCase{Name: "is released", Given: append(held[:2:2], released(fee.ReleaseCaptured)), When: release},
 		testCase{Name: "free again", Given: append(held[:2:2], released(fee.ReleaseFailed)), When: apply(1000), Then: events{fee.PaymentApplied{PaymentID: "p2", AllocationID: "a2", Amount: usd(1000)}}},
