@@ -114,6 +114,9 @@ func (d *draft) openFees(p NewPayment, feeIDs []string) ([]payment.OpenFee, erro
 	for _, id := range feeIDs {
 		seen[d.stream(fee.Stream(id))] = true
 		state := d.fee(id).state
+		if len(p.Shares) == 0 && state.Hidden {
+			continue // deleted since the read model listed it
+		}
 		switch {
 		case !state.Exists, state.Hidden:
 			return nil, fmt.Errorf("fee %s: %w", id, ErrFeeNotFound)

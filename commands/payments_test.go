@@ -141,6 +141,18 @@ func TestOldestFeeFirstSeesWhatTablesHaveNot(t *testing.T) {
 	d.requireSound()
 }
 
+// A fee that was deleted while the read model still lists it is passed over.
+func TestOldestFeeFirstPassesOverTheDeleted(t *testing.T) {
+	t.Parallel()
+	d := setup(t)
+	deleted, open := d.assess("u1", usd("10")), d.assess("u1", usd("10"))
+	d.OpenFees = tablesAt{ids: []string{deleted, open}, checkpoint: int64(len(d.events()))}
+	d.do(d.deleteFee(deleted))
+	require.Equal(t, map[string]string{open: "5"}, readPayment(t, d.do(d.pay(cash("u1", usd("5"))))).shares())
+	d.refused(commands.ErrFeeNotFound, d.pay(cash("u1", usd("5"), share(deleted, usd("5")))))
+	d.requireSound()
+}
+
 func TestMoneyWithoutAFeeIsACredit(t *testing.T) {
 	t.Parallel()
 	d := setup(t)
