@@ -112,10 +112,13 @@ func (f *paymentFold) capture(e payment.Captured) {
 	}
 }
 
-// end gives the rows that hold money the word for a payment without any.
+// end gives the rows that hold money the word for a payment without any. A hidden payment has no row that is shown.
 func (f *paymentFold) end(status PaymentStatus, hidden bool, note string) {
 	for i := range f.next.Rows {
-		if !f.next.Rows[i].holdsMoney() {
+		if row := &f.next.Rows[i]; !row.holdsMoney() {
+			if hidden && row.IsActive {
+				f.change(i, func(row *FeePayment) { row.IsActive = false })
+			}
 			continue
 		}
 		f.change(i, func(row *FeePayment) {

@@ -206,6 +206,18 @@ func TestVoidedPayments(t *testing.T) {
 	}
 }
 
+// With its payment goes what had lost its money before.
+func TestHiddenPayment(t *testing.T) {
+	t.Parallel()
+	p, got := foldPayment(t, captured(t, payment.TenderCash), payment.Reallocated{
+		Taken: []payment.Taken{{AllocationID: allocB, FeeID: loanID, Amount: amount(t, "5", "USD")}}, CreditID: "c", Credit: amount(t, "5", "USD"),
+	}, payment.Voided{Outcome: payment.OutcomeFailed, Hidden: true, Note: "typo"})
+	require.Equal(t, []told{{gone, allocA, "12.5", "failed", "typo", false, 1}, {gone, allocB, "5", "canceled", "in coins", false, 2}}, got[2])
+	for _, row := range p.Rows {
+		require.False(t, row.IsActive, row.ID)
+	}
+}
+
 func TestReallocatedPayments(t *testing.T) {
 	t.Parallel()
 	usd := func(text string) money.Amount { return amount(t, text, "USD") }
