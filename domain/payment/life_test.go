@@ -151,12 +151,28 @@ func TestAnnotate(t *testing.T) {
 	started := events{payment.Started{PaymentID: "p1", Amount: usd(1), Allocations: list, Note: "n"}}
 	annotated := payment.Annotated{AllocationID: "a1", Note: "m"}
 	captured := payment.Captured{PaymentID: "p1", Amount: usd(1), Allocations: list, Credit: usd(0), Note: "c"}
+	moved := payment.Reallocated{
+		Taken: []payment.Taken{{AllocationID: "a1", FeeID: "f1", Amount: usd(1)}}, Given: []payment.Allocation{{ID: "a2", FeeID: "f2", Amount: usd(1)}}, Credit: usd(0),
+	}
+	movedFor := moved
+	movedFor.Note = "r"
+	isSo := func(name, id, note string, given ...payment.Event) testCase {
+		return testCase{Name: name, Given: given, When: payment.Annotate{AllocationID: id, Note: note}}
+	}
 	decidertest.Run(
 		t, payment.Decider,
 		testCase{Name: "replaces", Given: started, When: payment.Annotate{AllocationID: "a1", Note: "m"}, Then: events{annotated}},
 		testCase{Name: "same note", Given: started, When: payment.Annotate{AllocationID: "a1", Note: "n"}},
 		testCase{Name: "replaced before", Given: append(started[:1:1], annotated), When: payment.Annotate{AllocationID: "a1", Note: "m"}},
 		testCase{Name: "a capture keeps it", Given: append(started[:1:1], annotated, captured), When: payment.Annotate{AllocationID: "a1", Note: "m"}},
+		isSo("the void's", "a1", "v", captured, payment.Voided{Amount: usd(1), Note: "v"}),
+		isSo("a void without one keeps it", "a1", "c", captured, payment.Voided{Amount: usd(1)}),
+		isSo("the failure's", "a1", "f", started[0], payment.Failed{Note: "f"}),
+		isSo("a failure without one keeps it", "a1", "n", started[0], payment.Failed{}),
+		isSo("that of the calling off", "a1", "k", started[0], payment.Cancelled{Note: "k"}),
+		isSo("what is given has that of what was taken", "a2", "c", captured, moved),
+		isSo("what is given has the reallocation's", "a2", "r", captured, movedFor),
+		isSo("what was taken keeps its own", "a1", "c", captured, movedFor, payment.Voided{Amount: usd(1), Note: "v"}),
 		testCase{Name: "no such allocation", Given: started, When: payment.Annotate{AllocationID: "a2"}, Err: payment.ErrAllocationNotFound},
 		testCase{Name: "no payment", When: payment.Annotate{AllocationID: "a1"}, Err: payment.ErrNotFound},
 	)

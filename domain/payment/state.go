@@ -1,6 +1,7 @@
 package payment
 
 import (
+	"cmp"
 	"slices"
 
 	"payledger/domain/money"
@@ -62,22 +63,27 @@ func evolve(s State, e Event) State {
 		return s.captured(e)
 	case Failed:
 		s.Phase = PhaseFailed
+		return s.annotated(e.Note)
 	case Cancelled:
 		s.Phase, s.Hidden = PhaseCancelled, e.Hidden
+		return s.annotated(e.Note)
 	case Voided:
 		s.Phase, s.Hidden = PhaseVoided, e.Hidden
-		s.Allocations, s.Credits = slices.Clone(s.Allocations), nil
+		s = s.annotated(e.Note)
+		s.Credits = nil
 		for i := range s.Allocations {
 			s.Allocations[i].Amount = money.Zero(s.Amount.Currency())
 		}
 	case Reallocated:
 		s.Allocations = slices.Clone(s.Allocations)
+		note := "" // of the last that lost money
 		for _, t := range e.Taken {
 			if i := s.index(t.AllocationID); i >= 0 {
+				note = s.Allocations[i].Note
 				s.Allocations[i].Amount = minus(s.Allocations[i].Amount, t.Amount)
 			}
 		}
-		return s.give(e.Given, e.Note).credit(e.CreditID, e.Credit)
+		return s.give(e.Given, cmp.Or(e.Note, note)).credit(e.CreditID, e.Credit)
 	case Annotated:
 		s.Allocations = slices.Clone(s.Allocations)
 		if i := s.index(e.AllocationID); i >= 0 {
@@ -103,6 +109,17 @@ func (s State) captured(e Captured) State {
 		}
 	}
 	return next
+}
+
+// annotated gives the allocations that have money the note of an event, if it has one. The list is the new state's own.
+func (s State) annotated(note string) State {
+	s.Allocations = slices.Clone(s.Allocations)
+	for i, a := range s.Allocations {
+		if a.Amount.IsPositive() {
+			s.Allocations[i].Note = cmp.Or(note, a.Note)
+		}
+	}
+	return s
 }
 
 func (s State) give(list []Allocation, note string) State {
