@@ -36,7 +36,7 @@ WHERE tenant = $1 AND user_id = $2 AND remaining > 0 ORDER BY granted_at, id LIM
 
 	sqlAccountTotals = `
 SELECT currency, sum(owed)::bigint, sum(reserved)::bigint, sum(credit)::bigint, sum(fees)::bigint FROM (
-    SELECT currency, amount - paid - reduced AS owed, reserved, 0 AS credit, 1 AS fees FROM tables_v2.fees
+    SELECT currency, amount - paid - reduced AS owed, least(reserved, amount - paid - reduced) AS reserved, 0 AS credit, 1 AS fees FROM tables_v2.fees
     WHERE tenant = $1 AND user_id = $2 AND is_active AND status IN (0, 1)
     UNION ALL
     SELECT currency, 0, 0, remaining, 0 FROM tables_v2.credits WHERE tenant = $1 AND user_id = $2 AND remaining > 0

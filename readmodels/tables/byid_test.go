@@ -136,6 +136,22 @@ func TestRowsByOtherIds(t *testing.T) {
 	require.Equal(t, tables.Found[*readmodels.PaymentCustomer]{Checkpoint: l.head, Head: l.head}, got)
 }
 
+// Of a fee that shrank below what is held of it, no more is reserved than is owed.
+func TestAccountReservesNoMoreThanIsOwed(t *testing.T) {
+	t.Parallel()
+	l := openLibrary(t, 21)
+	id := l.Assess(t, l.Users[0], 1000)
+	l.Change(t, id, fee.Reserve{PaymentID: "p", AllocationID: "a", Amount: ledgertest.USD(t, 700), At: l.Now()})
+	l.Change(t, id, fee.Adjust{AdjustmentID: "j", Direction: fee.DirectionDecrease, Amount: ledgertest.USD(t, 600), Reason: "error", At: l.Now()})
+	l.Flush(t)
+	l.project(t)
+	got, err := l.queries.Account(t.Context(), ledgertest.Tenant, l.Users[0])
+	require.NoError(t, err)
+	require.Equal(t, []tables.AccountTotal{
+		{Owed: ledgertest.USD(t, 400), Reserved: ledgertest.USD(t, 400), Credit: ledgertest.USD(t, 0), Fees: 1},
+	}, got.Totals)
+}
+
 func TestAccount(t *testing.T) {
 	t.Parallel()
 	l := newLibrary(t, 20, 900)
@@ -148,7 +164,7 @@ func TestAccount(t *testing.T) {
 			if row.UserID == user && row.Outstanding().IsPositive() && !row.Cancelled {
 				fees = append(fees, row)
 				total.Fees++
-				total.Owed, total.Reserved = plus(total.Owed, row.Outstanding()), plus(total.Reserved, row.Reserved)
+				total.Owed, total.Reserved = plus(total.Owed, row.Outstanding()), plus(total.Reserved, money.Min(row.Reserved, row.Outstanding()))
 			}
 		}
 		for _, lot := range l.rows.Credits.New {

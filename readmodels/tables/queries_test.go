@@ -30,11 +30,18 @@ type library struct {
 
 func newLibrary(t *testing.T, seed uint64, commands int) *library {
 	t.Helper()
+	l := openLibrary(t, seed)
+	l.Random(t, commands)
+	l.project(t)
+	return l
+}
+
+// openLibrary makes one without events, to be projected once.
+func openLibrary(t *testing.T, seed uint64) *library {
+	t.Helper()
 	l := &library{Log: ledgertest.Open(t, seed), fees: make(map[string]*readmodels.Fee)}
 	pool := l.DB.AppPool(t)
 	l.queries = tables.Queries{Pool: pool, Watcher: checkpoints.NewWatcher(pool, slog.New(slog.DiscardHandler))}
-	l.Random(t, commands)
-	l.project(t)
 	return l
 }
 
