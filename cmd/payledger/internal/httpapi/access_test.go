@@ -70,6 +70,10 @@ func TestCheckoutIsTheOwners(t *testing.T) {
 		w.do("PATCH", path+id, w.member(), `{}`).refused(503, "GatewayNotConfigured", "errMsg_gatewayNotConfigured")
 		w.do("PATCH", path+id, w.staff(), `{}`).refused(403, "NotTheOwner", "errMsg_feeCanBeAccessedByOwner")
 		w.do("PATCH", path+id, w.token(otherID, "member"), `{}`).refused(404, "RecordNotFound", "errMsg_RecordNotFound")
+		for _, role := range []string{"staff", "finance", "auditor"} { // even of a fee of their own: only members pay by card
+			w.do("PATCH", path+id, w.token(memberID, role), `{}`).refused(403, "Forbidden", "errMsg_userHasNoPermission")
+		}
+		w.do("PATCH", path+id, w.token(staffID, "admin"), `{}`).refused(503, "GatewayNotConfigured", "errMsg_gatewayNotConfigured")
 		require.Equal(t, before, w.counts())
 	}
 	r := w.do("POST", "/checkout-webhook/fee", "", `{"type":"payment_intent.succeeded"}`, "Stripe-Signature", "t=1,v1=00")

@@ -56,6 +56,9 @@ func checkout(c *call) (*answer, error) {
 	case res.Row.Owner() != c.subject() && !c.identity.Is(auth.Admin):
 		return nil, errNotTheOwner
 	}
+	if err := c.require(auth.Checkout); err != nil { // who works here pays no fee of their own with these rights
+		return nil, err
+	}
 	return nil, errNoGateway
 }
 
