@@ -81,11 +81,13 @@ func TestTwoNotesRaceForOneID(t *testing.T) {
 	other := d.second()
 	a, b := d.assess("u1", usd("1")), d.assess("u1", usd("1"))
 	for range 10 {
-		note := commands.NewNote{NoteID: newID(), FeeID: a, Visibility: fee.VisibilityStaff, Note: "n"}
+		id := newID()
+		note := func(feeID string) commands.NewNote {
+			return commands.NewNote{NoteID: id, FeeID: feeID, Visibility: fee.VisibilityStaff, Note: "n"}
+		}
 		errs := make(chan error, 2)
-		go func() { _, err := d.addNote(note)(t.Context(), d.request()); errs <- err }()
-		note.FeeID = b
-		go func() { _, err := other.addNote(note)(t.Context(), other.request()); errs <- err }()
+		go func() { _, err := d.addNote(note(a))(t.Context(), d.request()); errs <- err }()
+		go func() { _, err := other.addNote(note(b))(t.Context(), other.request()); errs <- err }()
 		first, second := <-errs, <-errs
 		if first == nil {
 			first, second = second, first
