@@ -79,7 +79,9 @@ func chained(prev [32]byte, r eventstore.Recorded) [32]byte {
 // positions, recomputes the hash chain, and folds the same rows that a consumer of the db events has by copying them.
 func TestJournalRebuildsEverything(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, plain(t))
+	cfg := plain(t)
+	cfg.Partitions = 4
+	w := newWorld(t, cfg)
 	w.foundAll(t)
 	stop := w.publish(t)
 	rapid.Check(t, func(t *rapid.T) { w.randomCommands(t) })

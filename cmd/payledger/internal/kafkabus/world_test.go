@@ -1,6 +1,7 @@
 package kafkabus_test
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"os"
@@ -46,7 +47,7 @@ type world struct {
 
 func newWorld(t testing.TB, cfg kafkabus.Config) *world {
 	t.Helper()
-	cfg.Partitions = 2
+	cfg.Partitions = cmp.Or(cfg.Partitions, 1) // a real Kafka takes its time for each
 	w := &world{cfg: cfg, names: names(), db: pgtest.NewFrom(t, storetest.Template())}
 	w.projector = w.db.ProjectorPool(t)
 	w.vault = eventstore.OpenVault(w.db.AppPool(t), masterKey())
@@ -60,7 +61,7 @@ func newWorld(t testing.TB, cfg kafkabus.Config) *world {
 // worldOf is a world of a log that is written elsewhere.
 func worldOf(t testing.TB, cfg kafkabus.Config, l *ledgertest.Log) *world {
 	t.Helper()
-	cfg.Partitions = 2
+	cfg.Partitions = cmp.Or(cfg.Partitions, 1) // a real Kafka takes its time for each
 	projector := l.DB.ProjectorPool(t)
 	return &world{cfg: cfg, names: names(), db: l.DB, projector: projector, vault: l.Keys, reader: eventstore.NewReader(projector)}
 }
