@@ -107,7 +107,7 @@ func TestProcesses(t *testing.T) {
 	processes = append(processes, d.serve(t))
 	require.Eventually(t, func() bool {
 		out, _, code := command(t, d.env, "doctor", "--json")
-		return code == 0 && strings.Contains(out, "projection search v1") && strings.Contains(out, "projection tables v1")
+		return code == 0 && strings.Contains(out, "projection search v") && strings.Contains(out, "projection tables v")
 	}, patience, 10*tick)
 	followOneFee(t, d.system)
 	for _, p := range processes {
