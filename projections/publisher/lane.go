@@ -33,6 +33,7 @@ type lanes struct {
 	tracker *tracker
 	seed    maphash.Seed
 	queues  []chan parcel
+	ended   <-chan struct{} // closed when the lanes must stop sending
 }
 
 // parcel is a message with the position that it belongs to.
@@ -51,6 +52,7 @@ func newLanes(s *session, from int64) *lanes {
 
 // start runs the lanes until their queues are closed and empty, or ctx ends, or one can't send: giveUp is then told why.
 func (l *lanes) start(ctx context.Context, running *sync.WaitGroup, giveUp func(error)) {
+	l.ended = ctx.Done()
 	for _, queue := range l.queues {
 		running.Go(func() {
 			if err := l.run(ctx, queue); err != nil {
@@ -67,7 +69,8 @@ func (l *lanes) close() {
 	}
 }
 
-// put hands over the messages of the next position; there may be none. It waits while too much is on its way.
+// put hands over the messages of the next position; there may be none. It waits while too much is on its way. When ctx ends,
+// it hands over all of them or none: of a position half sent, that half would come again.
 func (l *lanes) put(ctx context.Context, at mark, messages []outgoing) error {
 	if err := l.tracker.add(ctx, at, len(messages)); err != nil {
 		return err
@@ -75,8 +78,8 @@ func (l *lanes) put(ctx context.Context, at mark, messages []outgoing) error {
 	for _, m := range messages {
 		select {
 		case l.queues[maphash.String(l.seed, m.lane)%laneCount] <- parcel{m, at.position}:
-		case <-ctx.Done():
-			return ctx.Err()
+		case <-l.ended:
+			return errLanesEnded
 		}
 	}
 	return nil
@@ -137,6 +140,9 @@ func (b *brokerState) works(ctx context.Context) {
 		b.log.InfoContext(ctx, "kafka takes messages again")
 	}
 }
+
+// errLanesEnded follows from the fault that ended the lanes, or from a stop that took too long.
+var errLanesEnded = fmt.Errorf("lanes have ended: %w", context.Canceled)
 
 // errBroker marks failures of Kafka, which pass.
 var errBroker = errors.New("kafka")

@@ -72,21 +72,20 @@ func (s *session) run(ctx context.Context) error {
 	}
 	for _, pump := range []func(context.Context) error{s.pumpDB, s.pumpIndex, s.pumpRoutes} {
 		readers.Go(func() {
-			if err := pump(reading); err != nil {
-				fault.set(err) // nil faults of ctx are sorted out at the end
-				stopReading()
-			}
+			fault.set(pump(reading)) // what comes of a stop is sorted out at the end
+			stopReading()
 		})
 	}
 	sent := make(chan struct{})
 	go func() {
 		defer close(sent)
+		<-reading.Done() // pumps end with it only
+		late := time.AfterFunc(s.drainTime(), stopSending)
+		defer late.Stop()
 		readers.Wait()
 		for _, l := range []*lanes{s.db, s.index, s.route} {
 			l.close()
 		}
-		late := time.AfterFunc(s.drainTime(), stopSending)
-		defer late.Stop()
 		senders.Wait()
 	}()
 	s.keep(context.WithoutCancel(ctx), sent, giveUp)
