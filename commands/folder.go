@@ -11,6 +11,7 @@ import (
 	"payledger/domain/claim"
 	"payledger/domain/credit"
 	"payledger/domain/customer"
+	"payledger/domain/evidence"
 	"payledger/domain/extension"
 	"payledger/domain/fee"
 	"payledger/domain/gateway"
@@ -57,11 +58,13 @@ func (f Folder) Fold(ctx context.Context, keys eventstore.Keys, id eventstore.St
 	case strings.HasPrefix(name, gateway.Stream("")):
 		return fold(ctx, f.Catalog, keys, gateway.Decider, value, events)
 	case strings.HasPrefix(name, customer.Stream("")):
-		return fold(ctx, f.Catalog, keys, customers, value, events)
+		return fold(ctx, f.Catalog, keys, undecided[customer.Event](), value, events)
 	case strings.HasPrefix(name, extensionPrefix):
 		return fold(ctx, f.Catalog, keys, extension.Decider, value, events)
 	case strings.HasPrefix(name, claimPrefix):
 		return fold(ctx, f.Catalog, keys, claim.Decider, value, events)
+	case strings.HasPrefix(name, evidence.ReportStream("")), strings.HasPrefix(name, evidence.ReadStream("")):
+		return fold(ctx, f.Catalog, keys, undecided[evidence.Event](), value, events)
 	case name == policy.Stream:
 		return fold(ctx, f.Catalog, keys, policy.Decider, value, events)
 	}
@@ -74,10 +77,12 @@ const (
 	claimPrefix     = "id-"
 )
 
-// customers are folded for their rows alone: nothing is decided about them yet.
-var customers = domain.Decider[struct{}, customer.Event, struct{}]{
-	Initial: func() struct{} { return struct{}{} },
-	Evolve:  func(s struct{}, _ customer.Event) struct{} { return s },
+// undecided is the decider of streams that are folded for their rows alone: no command is about them.
+func undecided[E any]() domain.Decider[struct{}, E, struct{}] {
+	return domain.Decider[struct{}, E, struct{}]{
+		Initial: func() struct{} { return struct{}{} },
+		Evolve:  func(s struct{}, _ E) struct{} { return s },
+	}
 }
 
 func fold[C, E, S any](

@@ -8,6 +8,7 @@ import (
 	"payledger/domain/claim"
 	"payledger/domain/credit"
 	"payledger/domain/customer"
+	"payledger/domain/evidence"
 	"payledger/domain/extension"
 	"payledger/domain/fee"
 	"payledger/domain/gateway"
@@ -39,6 +40,8 @@ var kinds = [...]kind{
 	{"policy-", withoutRows[policy.Event]},
 	{"extends-", withoutRows[extension.Event]},
 	{"id-", withoutRows[claim.Event]},
+	{evidence.ReportStream(""), withoutRows[evidence.Event]},
+	{evidence.ReadStream(""), withoutRows[evidence.Event]},
 }
 
 // Fold returns the state of a stream after an event, and what the event did to rows: the one entry that all readers use.

@@ -13,6 +13,7 @@ import (
 	"payledger/domain/claim"
 	"payledger/domain/credit"
 	"payledger/domain/customer"
+	"payledger/domain/evidence"
 	"payledger/domain/extension"
 	"payledger/domain/fee"
 	"payledger/domain/gateway"
@@ -214,6 +215,7 @@ func TestFoldGoesByTheStream(t *testing.T) {
 	for _, ev := range []catalog.Event{
 		recorded(policy.Stream, 1, policy.ReasonsSet{}), recorded(extension.Stream("fee", feeID), 1, extension.Put{}),
 		recorded(claim.Stream("fee", feeID), 1, claim.Claimed{}),
+		recorded(evidence.ReportStream(feeID), 1, evidence.ReportMade{}), recorded(evidence.ReadStream(feeID), 1, evidence.Read{}),
 	} {
 		state, changes, err = readmodels.Fold(nil, ev)
 		require.NoError(t, err)

@@ -13,6 +13,7 @@ import (
 	"payledger/domain/claim"
 	"payledger/domain/credit"
 	"payledger/domain/customer"
+	"payledger/domain/evidence"
 	"payledger/domain/extension"
 	"payledger/domain/fee"
 	"payledger/domain/gateway"
@@ -65,6 +66,8 @@ func entries() []entry {
 		of[policy.ReasonsSet]("policy.reasons_set", 1),
 		of[extension.Put]("extends.put", 1),
 		of[claim.Claimed]("id.claimed", 1),
+		of[evidence.ReportMade]("report.made", 1),
+		of[evidence.Read]("audit.read", 1),
 	}
 }
 

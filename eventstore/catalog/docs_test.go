@@ -84,6 +84,8 @@ func word(f reflect.StructField) string {
 		return "text"
 	case kind == reflect.Bool:
 		return "flag"
+	case kind == reflect.Int:
+		return "number"
 	case kind == reflect.Slice:
 		return "list"
 	default:

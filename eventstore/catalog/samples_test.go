@@ -1,9 +1,12 @@
 package catalog
 
 import (
+	"strings"
+
 	"payledger/domain/claim"
 	"payledger/domain/credit"
 	"payledger/domain/customer"
+	"payledger/domain/evidence"
 	"payledger/domain/extension"
 	"payledger/domain/fee"
 	"payledger/domain/gateway"
@@ -83,6 +86,14 @@ func samples() map[string]any {
 		"extends.put": extension.Put{
 			Object: "fee", ID: sampleFee, Stream: fee.Stream(sampleFee), Name: "reminders",
 			Elements: []extension.Element{{ID: "r1", Value: `{"id": "r1", "sent": [1, null]}`}},
+		},
+		"report.made": evidence.ReportMade{
+			ReportID: sampleOther, Kind: "aging", Form: 1, From: testTime, AsOf: testTime, KnownAt: 1200, HeadHash: strings.Repeat("0f", 32),
+			Filters: []evidence.Parameter{{Name: "by", Value: sampleUser}}, Rows: 3, Digest: strings.Repeat("a0", 32),
+			Totals: []evidence.Total{{Name: "total", Count: 2, Amount: usd(1250)}},
+		},
+		"audit.read": evidence.Read{
+			Question: "history", Object: "fee", ID: sampleFee, Parameters: []evidence.Parameter{{Name: "asOf", Value: "2026-03-01"}}, KnownAt: 1200,
 		},
 		"id.claimed": claim.Claimed{Object: "feeEvent", ID: sampleOther, Stream: fee.Stream(sampleFee)},
 	}
