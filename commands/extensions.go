@@ -34,7 +34,7 @@ func (s *Service) PutExtension(ctx context.Context, req Request, p Extension) (e
 		streams: []eventstore.StreamID{{Tenant: req.Tenant, Name: of}, {Tenant: req.Tenant, Name: stream}},
 		decide: func(d *draft) (Outcome, error) {
 			root := d.view.Stream(d.stream(of))
-			if root.Version == 0 || deleted(root.Value) {
+			if !shows(root.Value, p.Object, p.ID) {
 				return Outcome{}, fmt.Errorf("%s %s: %w", p.Object, p.ID, ErrRecordNotFound)
 			}
 			d.takesEffect(stream)
@@ -63,13 +63,24 @@ func (s *Service) streamOf(ctx context.Context, tenant string, object readmodels
 	return stream, nil
 }
 
-// deleted reports whether a row of a stream is shown no longer.
-func deleted(value any) bool {
-	switch v := value.(type) {
-	case folded[fee.State]:
-		return v.state.Hidden
-	case folded[gateway.State]:
-		return v.state.Deleted
+// shows reports whether the state of a stream has a row, and not as a deleted one. What happened to a fee has no row among those
+// that may still change: it is shown as long as its fee is.
+func shows(value any, object readmodels.Object, id string) bool {
+	stream, ok := value.(interface{ rows() any })
+	if !ok {
+		return false
+	}
+	switch rows := stream.rows().(type) {
+	case *readmodels.FeeState:
+		note := rows.Note(id)
+		return rows.Fee.IsActive && (object == readmodels.ObjectFee || note == nil || note.IsActive)
+	case *readmodels.Payment:
+		return slices.ContainsFunc(rows.Rows, func(r readmodels.FeePayment) bool { return r.ID == id && r.IsActive })
+	case *readmodels.GatewayPayment:
+		return rows.IsActive
+	case *readmodels.CustomerState:
+		return object == readmodels.ObjectPaymentCustomer ||
+			slices.ContainsFunc(rows.Methods, func(m *readmodels.PaymentMethod) bool { return m.ID == id && m.IsActive })
 	}
 	return false
 }

@@ -132,6 +132,8 @@ func when(value any) dates {
 
 func (f folded[S]) when() dates { return f.dates }
 
+func (f folded[S]) rows() any { return f.row }
+
 // and returns the dates with one more event. The older value stays as it was.
 func (d dates) and(ev catalog.Event) dates {
 	if d.began.IsZero() {

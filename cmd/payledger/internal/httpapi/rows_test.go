@@ -12,6 +12,7 @@ import (
 
 	"payledger/cmd/payledger/internal/httpapi"
 	"payledger/cmd/payledger/internal/httpapi/auth"
+	"payledger/domain/customer"
 )
 
 // placesOf returns what stands in the braces of a route's path: a row of that person. A route with a place that nobody knows to
@@ -261,4 +262,28 @@ func TestDeletedRows(t *testing.T) {
 		tried++
 	}
 	require.Greater(t, tried, 15)
+}
+
+// A deleted row's document takes no extensions, whichever object it is of.
+func TestDeletedDocuments(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	admin, card := w.token(staffID, "admin"), uuid.NewString()
+	w.append(customer.Stream(memberID), memberID, customer.MethodAttached{ID: card, UserID: memberID, PaymentMethodID: "pm_1", CustomerID: "cus_1", Platform: "stripe"})
+	gatewayPayment := w.gatewayPayment(memberID, loanID, "pi_1")
+	for path, remove := range map[string]func(id string){
+		"/index/fee/" + w.assess("5"):                 func(id string) { w.do("DELETE", "/fees/"+id, admin, "").wants(200) },
+		"/index/feePayment/" + w.feePayment(memberID): func(id string) { w.do("DELETE", "/feepayments/"+id, admin, "").wants(200) },
+		"/index/feeEvent/" + w.note(memberID):         func(id string) { w.do("DELETE", "/feeevents/"+id, admin, "").wants(200) },
+		"/index/feePayment.gateway/" + gatewayPayment: func(id string) { w.do("DELETE", "/payment/"+id, admin, "").wants(200) },
+		"/index/paymentMethod/" + card: func(id string) {
+			w.append(customer.Stream(memberID), memberID, customer.MethodDetached{ID: id})
+		},
+	} {
+		w.do("PUT", path+"/extends/reminders", admin, `[{"id":"before"}]`).wants(200)
+		remove(path[strings.LastIndex(path, "/")+1:])
+		before := w.counts()
+		w.do("PUT", path+"/extends/reminders", admin, `[{"id":"after"}]`).refused(404, "RecordNotFound", "errMsg_RecordNotFound")
+		require.Equal(t, before, w.counts(), path)
+	}
 }
