@@ -34,13 +34,14 @@ type Found[R any] struct {
 type FeeResult = Found[*readmodels.Fee]
 
 // A row of tenant $1 is found by $2, with its freshness: $3 and $4 name the projection, $5 is the name of its stream, or how that
-// begins before what the row says.
+// begins before what the row says. $6 is whose rows are looked at, empty for all.
 const (
 	freshness = `SELECT head.position, coalesce(served.position, 0), coalesce(streams.position, 0), r.* FROM ledger.head
 LEFT JOIN ledger.checkpoints AS served ON served.projection = $3 AND served.version = $4
 LEFT JOIN (SELECT `
 	hasStream  = `) AS r ON true LEFT JOIN ledger.streams ON streams.tenant = $1 AND streams.stream = $5`
 	namesIt    = ` || `
+	ofOwner    = ` AND ($6 = '' OR owner_id = $6)`
 	newestLive = ` AND is_active ORDER BY created_at DESC, id DESC LIMIT 1`
 
 	sqlFee        = freshness + feeColumns + ` FROM tables_v2.fees WHERE tenant = $1 AND id = $2` + hasStream
@@ -48,8 +49,8 @@ LEFT JOIN (SELECT `
 		hasStream + namesIt + `r.payment_id`
 	sqlFeeEvent         = freshness + feeEventColumns + ` FROM tables_v2.fee_events WHERE tenant = $1 AND id = $2` + hasStream + namesIt + `r.fee_id`
 	sqlGatewayPayment   = freshness + gatewayPaymentColumns + ` FROM tables_v2.gateway_payments WHERE tenant = $1 AND id = $2` + hasStream
-	sqlGatewayByOrder   = freshness + gatewayPaymentColumns + ` FROM tables_v2.gateway_payments WHERE tenant = $1 AND order_id = $2` + newestLive + hasStream + namesIt + `r.id`
-	sqlGatewayByPayment = freshness + gatewayPaymentColumns + ` FROM tables_v2.gateway_payments WHERE tenant = $1 AND payment_id = $2` + newestLive + hasStream + namesIt + `r.id`
+	sqlGatewayByOrder   = freshness + gatewayPaymentColumns + ` FROM tables_v2.gateway_payments WHERE tenant = $1 AND order_id = $2` + ofOwner + newestLive + hasStream + namesIt + `r.id`
+	sqlGatewayByPayment = freshness + gatewayPaymentColumns + ` FROM tables_v2.gateway_payments WHERE tenant = $1 AND payment_id = $2` + ofOwner + newestLive + hasStream + namesIt + `r.id`
 	sqlPaymentCustomer  = freshness + paymentCustomerColumns + ` FROM tables_v2.payment_customers WHERE tenant = $1 AND id = $2` + hasStream + namesIt + `r.user_id`
 	sqlCredit           = freshness + lotColumns + ` FROM tables_v2.credits WHERE tenant = $1 AND id = $2` + hasStream + namesIt + `r.user_id`
 	sqlPaymentMethod    = freshness + paymentMethodColumns + ` FROM tables_v2.payment_methods WHERE tenant = $1 AND id = $2` + hasStream + namesIt + `r.user_id`
@@ -78,14 +79,15 @@ func (q Queries) GatewayPayment(ctx context.Context, tenant, id string) (Found[*
 	return find(ctx, q, scanGatewayPayment, "gateway payment", sqlGatewayPayment, tenant, id, gateway.Stream(id))
 }
 
-// GatewayPaymentByOrder returns the newest live gateway payment of an order, which is a fee.
-func (q Queries) GatewayPaymentByOrder(ctx context.Context, tenant, orderID string) (Found[*readmodels.GatewayPayment], error) {
-	return find(ctx, q, scanGatewayPayment, "gateway payment of order", sqlGatewayByOrder, tenant, orderID, gateway.Stream(""))
+// GatewayPaymentByOrder returns the newest live gateway payment of an order, which is a fee: of an owner, or of all if that is empty.
+// The newest was created last; of those created in the same millisecond it is the one with the highest id, as in lists.
+func (q Queries) GatewayPaymentByOrder(ctx context.Context, tenant, orderID, owner string) (Found[*readmodels.GatewayPayment], error) {
+	return find(ctx, q, scanGatewayPayment, "gateway payment of order", sqlGatewayByOrder, tenant, orderID, gateway.Stream(""), owner)
 }
 
-// GatewayPaymentByPaymentID returns the newest live gateway payment with an id of the gateway's.
-func (q Queries) GatewayPaymentByPaymentID(ctx context.Context, tenant, paymentID string) (Found[*readmodels.GatewayPayment], error) {
-	return find(ctx, q, scanGatewayPayment, "gateway payment of payment", sqlGatewayByPayment, tenant, paymentID, gateway.Stream(""))
+// GatewayPaymentByPaymentID returns the newest live gateway payment with an id of the gateway's, of an owner or of all as by order.
+func (q Queries) GatewayPaymentByPaymentID(ctx context.Context, tenant, paymentID, owner string) (Found[*readmodels.GatewayPayment], error) {
+	return find(ctx, q, scanGatewayPayment, "gateway payment of payment", sqlGatewayByPayment, tenant, paymentID, gateway.Stream(""), owner)
 }
 
 // PaymentCustomer returns the newest live customer of a person.
@@ -136,9 +138,10 @@ func streamOf[R comparable](found Found[R], name func(R) string) Found[string] {
 
 func find[R any](
 	ctx context.Context, q Queries, scan func(pgx.CollectableRow, ...any) (R, error), what, sql, tenant, id, stream string,
+	more ...any,
 ) (Found[R], error) {
 	var res Found[R]
-	rows, err := q.Pool.Query(ctx, sql, tenant, id, ProjectionName, ProjectionVersion, stream)
+	rows, err := q.Pool.Query(ctx, sql, append([]any{tenant, id, ProjectionName, ProjectionVersion, stream}, more...)...)
 	if err == nil {
 		res.Row, err = pgx.CollectExactlyOneRow(rows, func(row pgx.CollectableRow) (R, error) {
 			return scanOuter(row, scan, &res.Head, &res.Checkpoint, &res.StreamPosition)

@@ -110,19 +110,27 @@ func TestRowsByOtherIds(t *testing.T) {
 			return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), cmp.Compare(a.ID, b.ID))
 		})
 	}
-	deleted := 0
+	deleted, hidden := 0, 0
 	for _, row := range l.rows.GatewayPayments.New {
-		byOrder, err := l.queries.GatewayPaymentByOrder(t.Context(), ledgertest.Tenant, row.OrderID)
-		require.NoError(t, err)
-		require.Empty(t, gocmp.Diff(newest(func(r *readmodels.GatewayPayment) bool { return r.OrderID == row.OrderID }), byOrder.Row))
-		byPayment, err := l.queries.GatewayPaymentByPaymentID(t.Context(), ledgertest.Tenant, row.PaymentID)
-		require.NoError(t, err)
-		require.Empty(t, gocmp.Diff(newest(func(r *readmodels.GatewayPayment) bool { return r.PaymentID == row.PaymentID }), byPayment.Row))
-		require.True(t, byPayment.StreamExists)
+		for _, owner := range append(l.Users, "", "nobody") {
+			sees := func(r *readmodels.GatewayPayment) bool { return owner == "" || r.OwnerID == owner }
+			byOrder, err := l.queries.GatewayPaymentByOrder(t.Context(), ledgertest.Tenant, row.OrderID, owner)
+			require.NoError(t, err)
+			require.Empty(t, gocmp.Diff(newest(func(r *readmodels.GatewayPayment) bool { return r.OrderID == row.OrderID && sees(r) }), byOrder.Row))
+			byPayment, err := l.queries.GatewayPaymentByPaymentID(t.Context(), ledgertest.Tenant, row.PaymentID, owner)
+			require.NoError(t, err)
+			want := newest(func(r *readmodels.GatewayPayment) bool { return r.PaymentID == row.PaymentID && sees(r) })
+			require.Empty(t, gocmp.Diff(want, byPayment.Row))
+			require.Equal(t, want != nil, byPayment.StreamExists)
+			if all := newest(func(r *readmodels.GatewayPayment) bool { return r.PaymentID == row.PaymentID }); want != nil && want != all {
+				hidden++
+			}
+		}
 		if !row.IsActive {
 			deleted++
 		}
 	}
+	require.Positive(t, hidden, "somebody else's is newer")
 	require.Positive(t, deleted)
 	require.NotEmpty(t, l.rows.PaymentCustomers.New)
 	for _, row := range l.rows.PaymentCustomers.New {

@@ -38,10 +38,11 @@ func (w *world) append(stream, person string, events ...any) {
 	require.NoError(w.t, err)
 }
 
-// gatewayPayment records a payment at a gateway for an order of a person, and returns its id.
+// gatewayPayment records a payment at a gateway for an order of a person, and returns its id: of two, the later one's is higher, so that
+// it is the newer one also if both are of one millisecond.
 func (w *world) gatewayPayment(person, orderID, paymentID string) string {
 	w.t.Helper()
-	id := uuid.NewString()
+	id := uuid.Must(uuid.NewV7()).String()
 	w.append(gateway.Stream(id), person, gateway.Recorded{
 		ID: id, OwnerID: person, OrderID: orderID, PaymentID: paymentID, PaymentStatus: "requires_action", StatusLiteral: "started", RedirectURL: "https://pay.example/1",
 	})

@@ -18,6 +18,7 @@ import (
 func gatewayRoutes() []route {
 	const answers = "feePayment.gateway.json#/$defs/one"
 	const own = "A member's own; another's looks like none."
+	const newest = "If there are several, the one created last, of those of one millisecond the one with the highest id; for a member, of their own. "
 	needs := []auth.Permission{auth.ReadOwn}
 	told := []input.Field{input.String("paymentId"), input.String("paymentStatus").Says("The gateway's word."), input.String("statusLiteral"), input.Word("redirectUrl")}
 	list := listRoute(readmodels.ObjectGatewayPayment, "/payments", "feePayments", "feePayment.gateway.json", input.ID("ownerId"), input.ID("orderId"),
@@ -54,12 +55,12 @@ func gatewayRoutes() []route {
 		{
 			method: http.MethodGet, path: "/paymentbyorderid/{id}", name: "getPaymentByOrderId", dataName: "feePayment", action: actionGet,
 			topic: "paymentbyorderid-retrived", summary: "Read the newest gateway payment of a fee",
-			doc: "By the id of the fee, else by that of the gateway payment. " + own, answers: answers, needs: needs, serve: paymentByOrder,
+			doc: "By the id of the fee, else by that of the gateway payment. " + newest + own, answers: answers, needs: needs, serve: paymentByOrder,
 		},
 		{
 			method: http.MethodGet, path: "/paymentbypaymentid/{id}", texts: []string{"id"}, name: "getPaymentByPaymentId", dataName: "feePayment",
-			action: actionGet, topic: "paymentbypaymentid-retrived", summary: "Read a gateway payment by the gateway's id",
-			doc: "By the gateway's id, else by that of the gateway payment. " + own, answers: answers, needs: needs, serve: paymentByPayment,
+			action: actionGet, topic: "paymentbypaymentid-retrived", summary: "Read the newest gateway payment with an id of the gateway's",
+			doc: "By the gateway's id, else by that of the gateway payment. " + newest + own, answers: answers, needs: needs, serve: paymentByPayment,
 		},
 	}
 }
@@ -67,7 +68,7 @@ func gatewayRoutes() []route {
 // paymentByOrder is GET /paymentbyorderid/{id}.
 func paymentByOrder(c *call) (*answer, error) {
 	return one(c.context(), c, func(ctx context.Context) (tables.Found[*readmodels.GatewayPayment], error) {
-		res, err := c.api.tables.GatewayPaymentByOrder(ctx, c.tenant, c.id("id"))
+		res, err := c.api.tables.GatewayPaymentByOrder(ctx, c.tenant, c.id("id"), c.owner())
 		if err != nil || res.Row != nil {
 			return res, err
 		}
@@ -89,7 +90,7 @@ func (c *call) orByID(ctx context.Context, id string, checkpoint int64) (tables.
 func paymentByPayment(c *call) (*answer, error) {
 	return one(c.context(), c, func(ctx context.Context) (tables.Found[*readmodels.GatewayPayment], error) {
 		text := c.request.PathValue("id")
-		res, err := c.api.tables.GatewayPaymentByPaymentID(ctx, c.tenant, text)
+		res, err := c.api.tables.GatewayPaymentByPaymentID(ctx, c.tenant, text, c.owner())
 		id, ok := input.ParseID(text)
 		if err != nil || res.Row != nil || !ok {
 			return res, err

@@ -60,6 +60,21 @@ func TestGatewayPaymentsByTheirIDs(t *testing.T) {
 	require.Equal(t, first, w.do("GET", "/paymentbyorderid/"+order, w.staff(), "").wants(200).str("feePayment", "id"), "the newest that is there")
 }
 
+// Somebody else's newer record of the same fee, or with the same id at the gateway, doesn't hide a member's own.
+func TestNewestGatewayPaymentIsTheCallersOwn(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	order := w.assess("5")
+	mine := w.gatewayPayment(memberID, order, "pi_1")
+	theirs := w.gatewayPayment(otherID, order, "pi_1")
+	for _, path := range []string{"/paymentbyorderid/" + order, "/paymentbypaymentid/pi_1"} {
+		require.Equal(t, mine, w.do("GET", path, w.member(), "").wants(200).str("feePayment", "id"), path)
+		require.Equal(t, theirs, w.do("GET", path, w.token(otherID, "member"), "").wants(200).str("feePayment", "id"), path)
+		require.Equal(t, theirs, w.do("GET", path, w.staff(), "").wants(200).str("feePayment", "id"), path)
+		w.do("GET", path, w.token(loanID, "member"), "").refused(404, "RecordNotFound", "errMsg_RecordNotFound")
+	}
+}
+
 // A reading route with a topic sends what the client got, once, and nothing for what isn't a fresh success.
 func TestReadsSendRouteEvents(t *testing.T) {
 	t.Parallel()
