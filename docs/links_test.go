@@ -112,3 +112,20 @@ func TestEveryPageIsTwoClicksAway(t *testing.T) {
 		require.True(t, reached[page], "%s is not two clicks from the README", page)
 	}
 }
+
+// Each decision has a number of its own, which its file's name and its title begin with.
+func TestDecisionsAreNumbered(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("adr/*.md")
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	taken := map[string]string{}
+	for _, file := range files {
+		number, _, _ := strings.Cut(filepath.Base(file), "-")
+		require.Empty(t, taken[number], "%s has the number of another", file)
+		taken[number] = file
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		require.True(t, strings.HasPrefix(string(text), "# "+strings.TrimLeft(number, "0")+". "), file)
+	}
+}

@@ -3,6 +3,7 @@
 package httpapi
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -49,12 +50,17 @@ type Config struct {
 	Service string // first part of topic names
 	Project string // first part of <project>-access-token, header and cookie
 	Version string // appVersion of envelopes
+	// Patience is how long an answer waits for the projections to come to what was written just before. Default DefaultPatience.
+	Patience time.Duration
 	// MaxInFlight is how many requests are worked on at the same time; more get 503. Default DefaultMaxInFlight.
 	MaxInFlight int64
 }
 
-// DefaultMaxInFlight is the default of Config.MaxInFlight.
-const DefaultMaxInFlight = 1024
+// Defaults of Config.
+const (
+	DefaultMaxInFlight = 1024
+	DefaultPatience    = 500 * time.Millisecond
+)
 
 // headerTenant selects among the token's tenants.
 const headerTenant = "Mbx-Organizer-Id"
@@ -80,6 +86,7 @@ type API struct {
 	tokenName string
 
 	writes      lastWrites
+	patience    time.Duration
 	crossOrigin *http.CrossOriginProtection
 	maxInFlight int64
 	inFlight    atomic.Int64
@@ -93,6 +100,7 @@ func New(c Config) (*API, error) {
 	if c.MaxInFlight <= 0 {
 		c.MaxInFlight = DefaultMaxInFlight
 	}
+	c.Patience = cmp.Or(c.Patience, DefaultPatience)
 	m, err := newMetrics(c.Metrics)
 	if err != nil {
 		return nil, err
@@ -104,7 +112,7 @@ func New(c Config) (*API, error) {
 	return &API{
 		commands: c.Commands, tables: c.Tables, head: c.Head, history: c.History, search: c.Search, searched: c.SearchProjection, verifier: c.Verifier, logger: c.Logger,
 		metrics: m, now: c.Now, newID: c.NewID, ready: c.Ready, extends: c.Extends, service: c.Service, version: c.Version,
-		tokenName: c.Project + "-access-token", writes: writes, maxInFlight: c.MaxInFlight,
+		tokenName: c.Project + "-access-token", writes: writes, patience: c.Patience, maxInFlight: c.MaxInFlight,
 		crossOrigin: http.NewCrossOriginProtection(),
 	}, nil
 }

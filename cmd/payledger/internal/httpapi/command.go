@@ -63,7 +63,7 @@ func (c *call) refused(res eventstore.Result, err error) (*answer, error) {
 		ans.etag = etag(stale.Current)
 	}
 	if res.Head > 0 && classify(err).status == http.StatusNotFound {
-		if err := c.api.reach(c.context(), tables.Projection(), res.Head, ownWritePatience); err != nil {
+		if err := c.api.reach(c.context(), tables.Projection(), res.Head, c.api.patience); err != nil {
 			return ans, err
 		}
 	}

@@ -60,7 +60,8 @@ func feeRoutes() []route {
 		{
 			method: http.MethodGet, path: "/fees/{feeId}/history", name: "getFeeHistory", dataName: "history", action: actionList,
 			summary: "What happened to a fee, in order", answers: "history.json#/$defs/list",
-			doc:   "Read from the ledger itself. A member's own fee; another's looks like none.",
+			doc: "Read from the ledger itself, a deleted fee's too for those who may read all. A member's own fee, without the notes that are for the staff; " +
+				"another's looks like none.",
 			needs: []auth.Permission{auth.ReadOwn},
 			query: []input.Field{
 				input.Until("asOf").Says("Only what had happened by then. A date means the end of that day in UTC."),

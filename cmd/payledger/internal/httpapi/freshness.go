@@ -15,12 +15,9 @@ import (
 	"payledger/readmodels/tables"
 )
 
-// How long a read waits for its projection: as the caller asked by Min-Position, or so that a front end that knows nothing of
-// positions sees what it just wrote.
-const (
-	minPositionPatience = 2 * time.Second
-	ownWritePatience    = 500 * time.Millisecond
-)
+// minPositionPatience is how long a read waits for its projection when the caller asked by Min-Position. So that a front end that
+// knows nothing of positions sees what it just wrote, reads wait without it too, for Config.Patience.
+const minPositionPatience = 2 * time.Second
 
 // maxWriters bounds the callers whose last write is remembered.
 const maxWriters = 50_000
@@ -108,7 +105,7 @@ func (c *call) freshList(p checkpoints.Projection) error {
 	if own == 0 {
 		return nil
 	}
-	if err := c.api.reach(c.context(), p, own, ownWritePatience); !errors.Is(err, errNotYetVisible) {
+	if err := c.api.reach(c.context(), p, own, c.api.patience); !errors.Is(err, errNotYetVisible) {
 		return err
 	}
 	return nil // an old list is better than none: Ledger-Position says how old
@@ -131,7 +128,7 @@ func fresh[R pointer](ctx context.Context, c *call, read func(context.Context) (
 	if err != nil {
 		return res, err
 	}
-	head, want, patience := res.Head, res.Head, ownWritePatience
+	head, want, patience := res.Head, res.Head, c.api.patience
 	switch {
 	case asked > head:
 		return res, errBeyondHead()

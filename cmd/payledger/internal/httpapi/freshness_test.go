@@ -32,9 +32,9 @@ func TestReadingOnesOwnWrites(t *testing.T) {
 // While the projection stands still, answers say so instead of lying.
 func TestStandingProjection(t *testing.T) {
 	t.Parallel()
-	w := setup(t)
+	w := setup(t, impatient)
 	old := w.assess("5")
-	w.do("GET", "/fees/"+old, w.staff(), "").wants(200)
+	w.projected()
 	w.pause()
 	r := w.do("POST", "/fees", w.staff(), newFee(``)).wants(201)
 	notYet := func(r reply) {
@@ -59,6 +59,7 @@ func TestStandingProjection(t *testing.T) {
 	require.Equal(t, "0", string(paid.raw("payment", "credit")))
 
 	w.project()
+	w.projected()
 	got := w.do("GET", "/fees/"+r.str("fee", "id"), w.staff(), "", "Min-Position", paid.header.Get("Ledger-Position")).wants(200)
 	require.Equal(t, "paid", got.str("fee", "status"))
 	require.Equal(t, paid.position(), got.position())

@@ -82,7 +82,9 @@ func pageFields() []input.Field {
 	return []input.Field{
 		input.Int("pageNumber", 0, maxPageNumber).Says("Default 1. 0 asks for the first 500 rows."),
 		input.Int("pageRowCount", 1, tables.MaxPageRowCount).Says("Default 25."),
-		input.Word("cursor").Says("Goes on after the page that gave it, with the same sort. Pages by cursor begin with pageNumber 0."),
+		input.Word("cursor").Says("Goes on after the page that gave it, with the same sort. Pages by cursor begin with pageNumber 0. " +
+			"Whatever changes meanwhile, a row that is there all the time is seen exactly once, unless its place in the order changes: " +
+			"by createdAt and what doesn't change after create none does; by status, amount or updatedAt a row that moves may be seen twice or not at all."),
 	}
 }
 

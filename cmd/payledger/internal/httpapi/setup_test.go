@@ -80,6 +80,9 @@ type world struct {
 
 type option func(*httpapi.Config)
 
+// impatient is for tests of what is answered while the projections stand still.
+func impatient(c *httpapi.Config) { c.Patience = httpapi.DefaultPatience }
+
 func setup(t testing.TB, options ...option) *world {
 	t.Helper()
 	w := &world{t: t, db: pgtest.NewFrom(t, storetest.Template()), logs: &syncBuffer{}, search: &fixedSearch{}}
@@ -100,15 +103,16 @@ func setup(t testing.TB, options ...option) *world {
 	require.NoError(t, err)
 
 	config := httpapi.Config{
-		Commands: &commands.Service{Store: w.store, Catalog: cat, Vault: vault, OpenFees: queries, Rows: httpapi.Rows{Tables: queries}},
+		Commands: &commands.Service{Store: w.store, Catalog: cat, Vault: vault, OpenFees: queries},
 		Extends:  []string{"reminders"},
 		Tables:   queries, Head: w.reader.Head, History: history.Reader{Log: w.reader, Catalog: cat, Keys: vault}, Search: w.search, SearchProjection: tables.Projection(), Verifier: verifier,
 		Logger: log, Metrics: prometheus.NewRegistry(), Now: time.Now, NewID: uuid.NewV7, Ready: func() error { return nil },
-		Service: service, Project: "librarymanagementsystem", Version: "test",
+		Service: service, Project: "librarymanagementsystem", Version: "test", Patience: wait, // machines that are busy with other tests are slow
 	}
 	for _, o := range options {
 		o(&config)
 	}
+	config.Commands.Rows = httpapi.Rows{Tables: queries, Patience: config.Patience}
 	api, err := httpapi.New(config)
 	require.NoError(t, err)
 	w.api, w.handler = api, api.Handler()
@@ -154,6 +158,15 @@ func (w *world) project(projectors ...projections.Projector) {
 		running.Wait()
 	}()
 	w.t.Cleanup(w.pause)
+}
+
+// projected waits for the tables to come to the head of the log.
+func (w *world) projected() {
+	w.t.Helper()
+	head := w.head()
+	at, err := w.watcher.Wait(context.Background(), tables.Projection(), head, wait)
+	require.NoError(w.t, err)
+	require.Equal(w.t, head, at)
 }
 
 // pause stops the projections.

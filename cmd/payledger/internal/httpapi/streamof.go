@@ -1,8 +1,10 @@
 package httpapi
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"time"
 
 	"payledger/commands"
 	"payledger/readmodels"
@@ -11,7 +13,11 @@ import (
 
 // Rows tells the use cases which stream a row is folded from. That nothing has an id counts, as for a read, only once the tables
 // have come as far as the log was on arrival; before that it is answered with 503.
-type Rows struct{ Tables tables.Queries }
+type Rows struct {
+	Tables tables.Queries
+	// Patience is how long to wait for the tables. Default DefaultPatience.
+	Patience time.Duration
+}
 
 var _ commands.Rows = Rows{}
 
@@ -23,7 +29,7 @@ func (r Rows) StreamOf(ctx context.Context, tenant string, object readmodels.Obj
 	}
 	head := res.Head
 	if res.Checkpoint < head {
-		if _, err = r.Tables.WaitFor(ctx, tables.Projection(), head, ownWritePatience); err != nil {
+		if _, err = r.Tables.WaitFor(ctx, tables.Projection(), head, cmp.Or(r.Patience, DefaultPatience)); err != nil {
 			return "", err
 		}
 		if res, err = r.Tables.StreamOf(ctx, tenant, object, id); err != nil || res.Row != "" {

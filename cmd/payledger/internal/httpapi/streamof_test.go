@@ -16,7 +16,7 @@ import (
 func TestRowsOfUseCases(t *testing.T) {
 	t.Parallel()
 	w := setup(t)
-	rows := httpapi.Rows{Tables: tables.Queries{Pool: w.pool, Watcher: w.watcher}}
+	rows := httpapi.Rows{Tables: tables.Queries{Pool: w.pool, Watcher: w.watcher}, Patience: wait}
 	for range 10 {
 		id := w.assess("5")
 		stream, err := rows.StreamOf(t.Context(), tenant, readmodels.ObjectFee, id)
@@ -27,11 +27,13 @@ func TestRowsOfUseCases(t *testing.T) {
 	require.ErrorIs(t, err, commands.ErrRecordNotFound)
 	w.pause()
 	w.assess("5")
+	rows.Patience = 0 // the default
 	_, err = rows.StreamOf(t.Context(), tenant, readmodels.ObjectFeeEvent, otherID)
 	status, message, _ := httpapi.Answered(err)
 	require.Equal(t, 503, status)
 	require.Equal(t, "errMsg_notYetVisible", message)
 	w.project()
+	rows.Patience = wait
 	_, err = rows.StreamOf(t.Context(), tenant, readmodels.ObjectFeePayment, otherID)
 	require.ErrorIs(t, err, commands.ErrRecordNotFound)
 }
