@@ -138,6 +138,8 @@ func render(o commands.Outcome) (eventstore.Answer, *eventstore.RouteEvent, erro
 		return eventstore.Answer{Status: 200, Body: o.Fee.AppendJSON(nil, true)}, nil, nil
 	case o.Credit != nil:
 		return eventstore.Answer{Status: 200, Body: []byte(o.Credit.Remaining.Number())}, nil, nil
+	case o.Profile != "":
+		return eventstore.Answer{Status: 200, Body: []byte(o.Profile)}, nil, nil
 	case o.Reasons != nil:
 		body, err := json.Marshal(o.Reasons.Codes)
 		return eventstore.Answer{Status: 200, Body: body}, nil, err

@@ -65,7 +65,7 @@ func (f Folder) Fold(ctx context.Context, keys eventstore.Keys, id eventstore.St
 		return fold(ctx, f.Catalog, keys, claim.Decider, value, events)
 	case strings.HasPrefix(name, evidence.ReportStream("")), strings.HasPrefix(name, evidence.ReadStream("")):
 		return fold(ctx, f.Catalog, keys, undecided[evidence.Event](), value, events)
-	case name == policy.Stream:
+	case name == policy.Stream, name == policy.BooksStream:
 		return fold(ctx, f.Catalog, keys, policy.Decider, value, events)
 	}
 	return nil, fmt.Errorf("%w: %s", readmodels.ErrUnknownStream, id)

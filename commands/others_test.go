@@ -93,6 +93,22 @@ func TestSetReasons(t *testing.T) {
 	d.requireSound()
 }
 
+func TestSetProfile(t *testing.T) {
+	t.Parallel()
+	d := setup(t)
+	set := func(profile policy.Profile) useCase {
+		return func(ctx context.Context, req commands.Request) (eventstore.Result, error) {
+			return d.SetProfile(ctx, req, profile)
+		}
+	}
+	require.Equal(t, "accrual", string(d.do(set(policy.ProfileAccrual)).Answer.Body))
+	require.Empty(t, d.events(), "so it was")
+	require.Equal(t, "cash", string(d.do(set(policy.ProfileCash)).Answer.Body))
+	require.Equal(t, policy.ProfileSet{Profile: policy.ProfileCash}, d.events()[0].Data)
+	d.refused(policy.ErrUnknownProfile, set("modified"))
+	d.requireSound()
+}
+
 func TestPutExtension(t *testing.T) {
 	t.Parallel()
 	d := setup(t)

@@ -24,3 +24,15 @@ func (s *Service) SetReasons(ctx context.Context, req Request, p Reasons) (event
 		},
 	})
 }
+
+// SetProfile chooses how the tenant's books are read from now on. Its own refusals are those of the decider.
+func (s *Service) SetProfile(ctx context.Context, req Request, profile policy.Profile) (eventstore.Result, error) {
+	return s.run(ctx, req, plan{
+		streams: []eventstore.StreamID{{Tenant: req.Tenant, Name: policy.BooksStream}},
+		decide: func(d *draft) (Outcome, error) {
+			d.takesEffect(policy.BooksStream)
+			after, err := decide(d, d.stream(policy.BooksStream), "", policy.Decider, policy.Command(policy.SetProfile{Profile: profile}))
+			return Outcome{Profile: after.state.Profile()}, err
+		},
+	})
+}

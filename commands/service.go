@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 
 	"payledger/domain/claim"
+	"payledger/domain/policy"
 	"payledger/eventstore"
 	"payledger/eventstore/catalog"
 	"payledger/readmodels"
@@ -60,6 +61,7 @@ type Outcome struct {
 	GatewayPayment *readmodels.GatewayPayment
 	Credit         *readmodels.CreditLot
 	Reasons        *Reasons
+	Profile        policy.Profile // empty for a command that isn't about it
 	Extension      *Extension
 	// Trial is set for a dry run.
 	Trial   *Trial

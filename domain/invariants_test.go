@@ -10,8 +10,8 @@ import (
 	"payledger/domain/payment"
 )
 
-// books are sums over all streams, made of the events alone, in minor units.
-type books struct {
+// tallies are sums over all streams, made of the events alone, in minor units.
+type tallies struct {
 	applied  map[string]map[string]int64 // of payments on fees, live, by payment and allocation
 	reserved map[string]map[string]int64 // the same of reservations
 	spent    map[string]map[string]int64 // of credits on fees, live, by credit and allocation
@@ -38,7 +38,7 @@ func add(sums map[string]map[string]int64, id, part string, minor int64) {
 // check recomputes all sums from the events alone and demands the invariants, named
 // I6 and so on in the list of invariants, of every stream and between streams.
 func (m *machine) check(t *rapid.T) {
-	b := books{
+	b := tallies{
 		applied: make(map[string]map[string]int64), reserved: make(map[string]map[string]int64),
 		spent: make(map[string]map[string]int64), lots: make(map[string]lot),
 	}
@@ -86,7 +86,7 @@ type sums struct {
 
 func (s sums) owed() int64 { return s.gross - s.reduced - s.allocated }
 
-func (b *books) checkFee(t *rapid.T, s *feeStream) {
+func (b *tallies) checkFee(t *rapid.T, s *feeStream) {
 	var now sums
 	cur := s.events[0].(fee.Assessed).Amount.Currency()
 	live := make(map[string]int64) // reductions
@@ -113,7 +113,7 @@ func (b *books) checkFee(t *rapid.T, s *feeStream) {
 	}
 }
 
-func (b *books) checkFeeEvent(t *rapid.T, s sums, e fee.Event, cur money.Currency, live map[string]int64) sums {
+func (b *tallies) checkFeeEvent(t *rapid.T, s sums, e fee.Event, cur money.Currency, live map[string]int64) sums {
 	part := func(a money.Amount) int64 {
 		require.Equal(t, cur, a.Currency(), "I12")
 		require.True(t, a.IsPositive())
@@ -216,7 +216,7 @@ func (s sums) settlement() fee.Settlement {
 }
 
 // checkPayment compares what a payment says of its money with what fees and credits say.
-func (b *books) checkPayment(t *rapid.T, s *paymentStream, id string) {
+func (b *tallies) checkPayment(t *rapid.T, s *paymentStream, id string) {
 	live, started, credits := make(map[string]int64), make(map[string]bool), int64(0)
 	captured, voided := int64(0), int64(0)
 	for n, e := range s.events {
@@ -287,7 +287,7 @@ func (l lot) granted() int64 {
 	return sum
 }
 
-func (b *books) checkCredit(t *rapid.T, user string, s *creditStream) {
+func (b *tallies) checkCredit(t *rapid.T, user string, s *creditStream) {
 	for _, e := range s.events {
 		switch e := e.(type) {
 		case credit.Granted:
@@ -315,7 +315,7 @@ func (b *books) checkCredit(t *rapid.T, user string, s *creditStream) {
 }
 
 // move takes money of a lot for an allocation.
-func (b *books) move(t *rapid.T, creditID, allocationID string, amount money.Amount) {
+func (b *tallies) move(t *rapid.T, creditID, allocationID string, amount money.Amount) {
 	require.Contains(t, b.lots, creditID, "I23")
 	l := b.lots[creditID]
 	require.False(t, l.reversed, "I23")

@@ -55,6 +55,7 @@ func TestLedgerInvariants(t *testing.T) {
 			t.Repeat(actions)
 		}
 		m.checkFolds(t)
+		m.checkBooks(t)
 	})
 }
 

@@ -25,10 +25,7 @@ type stream[C, E, S any] struct {
 	decider domain.Decider[C, E, S]
 	events  []E
 	states  []S
-}
-
-func newStream[C, E, S any](d domain.Decider[C, E, S]) *stream[C, E, S] {
-	return &stream[C, E, S]{decider: d, states: []S{d.Initial()}}
+	append  func(any) // to the log of all streams
 }
 
 func (s *stream[C, E, S]) state() S { return s.states[len(s.states)-1] }
@@ -39,6 +36,7 @@ func (s *stream[C, E, S]) do(c C) ([]E, error) {
 	for _, e := range events {
 		s.events = append(s.events, e)
 		s.states = append(s.states, s.decider.Evolve(s.state(), e))
+		s.append(e)
 	}
 	return events, err
 }
@@ -62,7 +60,16 @@ type ledger struct {
 		length() int
 		cut(n int)
 	}
-	ids int
+	log     []logged // of all streams, in order
+	commits int
+	ids     int
+}
+
+// logged is an event as it stands in the log.
+type logged struct {
+	stream string
+	event  any
+	commit int
 }
 
 func newLedger() *ledger {
@@ -73,18 +80,25 @@ func newLedger() *ledger {
 	}
 }
 
-func open[C, E, S any](l *ledger, all map[string]*stream[C, E, S], id string, d domain.Decider[C, E, S]) *stream[C, E, S] {
+func open[C, E, S any](l *ledger, all map[string]*stream[C, E, S], name func(string) string, id string, d domain.Decider[C, E, S]) *stream[C, E, S] {
 	if all[id] == nil {
-		all[id] = newStream(d)
+		all[id] = &stream[C, E, S]{decider: d, states: []S{d.Initial()}, append: func(e any) {
+			l.log = append(l.log, logged{name(id), e, l.commits})
+		}}
 		l.all = append(l.all, all[id])
 	}
 	return all[id]
 }
 
-func (l *ledger) fee(id string) *feeStream         { return open(l, l.fees, id, fee.Decider) }
-func (l *ledger) payment(id string) *paymentStream { return open(l, l.payments, id, payment.Decider) }
+func (l *ledger) fee(id string) *feeStream { return open(l, l.fees, fee.Stream, id, fee.Decider) }
 
-func (l *ledger) credit(user string) *creditStream { return open(l, l.credits, user, credit.Decider) }
+func (l *ledger) payment(id string) *paymentStream {
+	return open(l, l.payments, payment.Stream, id, payment.Decider)
+}
+
+func (l *ledger) credit(user string) *creditStream {
+	return open(l, l.credits, credit.Stream, user, credit.Decider)
+}
 
 func (l *ledger) newID(kind string) string {
 	l.ids++
@@ -102,6 +116,8 @@ func (l *ledger) length() int {
 
 // commit does many things, or nothing if one of them is refused.
 func (l *ledger) commit(do func() error) error {
+	l.commits++
+	logged := len(l.log)
 	before := make([]int, len(l.all))
 	for i, s := range l.all {
 		before[i] = s.length()
@@ -110,6 +126,7 @@ func (l *ledger) commit(do func() error) error {
 	if err == nil {
 		return nil
 	}
+	l.log = l.log[:logged]
 	for i, s := range l.all {
 		if i < len(before) {
 			s.cut(before[i])

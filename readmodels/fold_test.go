@@ -213,7 +213,7 @@ func TestFoldGoesByTheStream(t *testing.T) {
 	require.Len(t, changes, 2)
 
 	for _, ev := range []catalog.Event{
-		recorded(policy.Stream, 1, policy.ReasonsSet{}), recorded(extension.Stream("fee", feeID), 1, extension.Put{}),
+		recorded(policy.Stream, 1, policy.ReasonsSet{}), recorded(policy.BooksStream, 1, policy.ProfileSet{}), recorded(extension.Stream("fee", feeID), 1, extension.Put{}),
 		recorded(claim.Stream("fee", feeID), 1, claim.Claimed{}),
 		recorded(evidence.ReportStream(feeID), 1, evidence.ReportMade{}), recorded(evidence.ReadStream(feeID), 1, evidence.Read{}),
 	} {

@@ -12,4 +12,11 @@ type ReasonsSet struct {
 	Codes []string `json:"codes"`
 }
 
+// ProfileSet (policy.books_profile_set) says how the tenant's books are read from this
+// position of the log on. Both readings tell of the whole log, so nothing is posted anew.
+type ProfileSet struct {
+	Profile Profile `json:"profile"`
+}
+
 func (ReasonsSet) isPolicyEvent() {}
+func (ProfileSet) isPolicyEvent() {}

@@ -1,8 +1,9 @@
 // Package policy decides about the rules that a tenant sets for itself: the reason
-// codes of its commands.
+// codes of its commands, and how its books are read.
 package policy
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -20,6 +21,8 @@ var (
 	ErrBadCodes = errors.New("bad list of reason codes")
 	// ErrUnknownReason refuses a command for a reason that the tenant doesn't have.
 	ErrUnknownReason = errors.New("unknown reason code")
+	// ErrUnknownProfile refuses books in what isn't one of the profiles.
+	ErrUnknownProfile = errors.New("unknown profile of the books")
 )
 
 // MaxCode is how long a reason code may be, in bytes.
@@ -27,6 +30,21 @@ const MaxCode = 64
 
 // Stream is the name of the stream of a tenant's reason codes. It is about no person.
 const Stream = "policy-reasons"
+
+// BooksStream is the name of the stream of a tenant's books. It is about no person.
+const BooksStream = "policy-books"
+
+// Profile says when books call a fee revenue.
+type Profile string
+
+// The profiles.
+const (
+	ProfileAccrual Profile = "accrual" // once it is charged
+	ProfileCash    Profile = "cash"    // once it is paid
+)
+
+// Profiles returns all profiles, the one that holds until a tenant sets its own first.
+func Profiles() []Profile { return []Profile{ProfileAccrual, ProfileCash} }
 
 // Kind says which command a list of reason codes is for.
 type Kind string
@@ -80,10 +98,20 @@ type SetReasons struct {
 	Codes []string
 }
 
+// SetProfile chooses how the books of the tenant are read.
+type SetProfile struct{ Profile Profile }
+
 func (SetReasons) isPolicyCommand() {}
+func (SetProfile) isPolicyCommand() {}
 
 // State is the rules of a tenant. It is an immutable value.
-type State struct{ codes map[Kind][]string }
+type State struct {
+	codes   map[Kind][]string
+	profile Profile
+}
+
+// Profile returns the profile of the books: the tenant's, else accrual.
+func (s State) Profile() Profile { return cmp.Or(s.profile, Profiles()[0]) }
 
 // Codes returns the reason codes of a kind: the tenant's, else the default ones.
 func (s State) Codes(kind Kind) []string {
@@ -112,6 +140,8 @@ func decide(s State, c Command) ([]Event, error) {
 	switch c := c.(type) {
 	case SetReasons:
 		return setReasons(s, c)
+	case SetProfile:
+		return setProfile(s, c)
 	}
 	return nil, fmt.Errorf("%w: policy %T", domain.ErrUnknownCommand, c)
 }
@@ -134,6 +164,16 @@ func setReasons(s State, c SetReasons) ([]Event, error) {
 	return []Event{ReasonsSet{Kind: c.Kind, Codes: slices.Clone(c.Codes)}}, nil
 }
 
+func setProfile(s State, c SetProfile) ([]Event, error) {
+	switch {
+	case !slices.Contains(Profiles(), c.Profile):
+		return nil, fmt.Errorf("%w: %q", ErrUnknownProfile, c.Profile)
+	case s.Profile() == c.Profile:
+		return nil, nil
+	}
+	return []Event{ProfileSet{Profile: c.Profile}}, nil
+}
+
 func evolve(s State, e Event) State {
 	switch e := e.(type) {
 	case ReasonsSet:
@@ -143,6 +183,8 @@ func evolve(s State, e Event) State {
 		}
 		codes[e.Kind] = slices.Clone(e.Codes)
 		s.codes = codes
+	case ProfileSet:
+		s.profile = e.Profile
 	}
 	return s
 }

@@ -36,6 +36,23 @@ func TestSetReasons(t *testing.T) {
 	)
 }
 
+func TestSetProfile(t *testing.T) {
+	t.Parallel()
+	type testCase = decidertest.Case[policy.Command, policy.Event]
+	cash, accrual := policy.ProfileSet{Profile: policy.ProfileCash}, policy.ProfileSet{Profile: policy.ProfileAccrual}
+	decidertest.Run(
+		t, policy.Decider,
+		testCase{Name: "cash", When: policy.SetProfile(cash), Then: events{cash}},
+		testCase{Name: "is the default", When: policy.SetProfile(accrual)},
+		testCase{Name: "is set", Given: events{cash}, When: policy.SetProfile(cash)},
+		testCase{Name: "and back", Given: events{cash}, When: policy.SetProfile(accrual), Then: events{accrual}},
+		testCase{Name: "unknown", When: policy.SetProfile{Profile: "modified"}, Err: policy.ErrUnknownProfile},
+		testCase{Name: "none", When: policy.SetProfile{}, Err: policy.ErrUnknownProfile},
+	)
+	require.Equal(t, policy.ProfileAccrual, policy.Decider.Initial().Profile())
+	require.Equal(t, policy.ProfileCash, policy.Decider.Fold(policy.Decider.Initial(), cash).Profile())
+}
+
 func TestReasons(t *testing.T) {
 	t.Parallel()
 	before := policy.Decider.Initial()

@@ -64,6 +64,7 @@ func entries() []entry {
 		of[customer.MethodAttached]("customer.method_attached", 1),
 		of[customer.MethodDetached]("customer.method_detached", 1),
 		of[policy.ReasonsSet]("policy.reasons_set", 1),
+		of[policy.ProfileSet]("policy.books_profile_set", 1),
 		of[extension.Put]("extends.put", 1),
 		of[claim.Claimed]("id.claimed", 1),
 		of[evidence.ReportMade]("report.made", 1),

@@ -83,6 +83,7 @@ func samples() map[string]any {
 		},
 		"customer.method_detached": customer.MethodDetached{ID: sampleOther, Cause: "user"},
 		"policy.reasons_set":       policy.ReasonsSet{Kind: policy.KindWaive, Codes: []string{"goodwill", "hardship"}},
+		"policy.books_profile_set": policy.ProfileSet{Profile: policy.ProfileCash},
 		"extends.put": extension.Put{
 			Object: "fee", ID: sampleFee, Stream: fee.Stream(sampleFee), Name: "reminders",
 			Elements: []extension.Element{{ID: "r1", Value: `{"id": "r1", "sent": [1, null]}`}},

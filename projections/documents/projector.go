@@ -51,7 +51,10 @@ func (p *Projector) Handles() []string {
 
 // Ignores lists the events that change none.
 func (p *Projector) Ignores() []string {
-	return []string{"credit.granted", "credit.spent", "credit.returned", "credit.reversed", "policy.reasons_set", "id.claimed", "report.made", "audit.read"}
+	return []string{
+		"credit.granted", "credit.spent", "credit.returned", "credit.reversed", "policy.reasons_set", "policy.books_profile_set", "id.claimed",
+		"report.made", "audit.read",
+	}
 }
 
 // Tables names the table of documents.

@@ -10,6 +10,7 @@ import (
 	"payledger/cmd/payledger/internal/httpapi/input"
 	"payledger/commands"
 	"payledger/domain"
+	"payledger/domain/books"
 	"payledger/domain/claim"
 	"payledger/domain/credit"
 	"payledger/domain/extension"
@@ -94,6 +95,7 @@ var rules = [...]rule{
 	bad(fee.ErrUnknownDirection, "directionisNotAValidEnum"),
 	bad(fee.ErrUnknownVisibility, "visibilityisNotAValidEnum"),
 	bad(policy.ErrUnknownKind, "kindisNotAValidEnum"),
+	bad(policy.ErrUnknownProfile, "profileisNotAValidEnum"),
 	bad(policy.ErrBadCodes, "codesisNotAValidArray"),
 	bad(commands.ErrUnknownObject, "objectisNotAValidEnum"),
 	bad(tables.ErrSort, "sortisNotAValidEnum"),
@@ -172,6 +174,7 @@ var rules = [...]rule{
 	fault(credit.ErrUnknownSource),
 	fault(fee.ErrAllocationNotFound),
 	fault(payment.ErrUnknownOutcome),
+	fault(books.ErrUnknownOrigin),
 	fault(catalog.ErrUnknownType),
 	fault(catalog.ErrNotRegistered),
 	fault(catalog.ErrNoKey),
