@@ -74,7 +74,7 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	flags.DurationVar(&o.sustained, "sustained", time.Minute, "how long each sustained rate is measured")
 	flags.IntVar(&o.members, "members", 20_000, "members of the library that read models are built from, nine events each")
 	flags.StringVar(&o.profiles, "profiles", "", "folder for CPU profiles of the steps that run in this process")
-	sizes := flags.String("sizes", "1000,100000", "fees in the libraries that the lines growth.* are measured on; 1000000 takes some ten minutes more")
+	sizes := flags.String("sizes", "1000,100000,1000000", "fees in the libraries that the lines growth.* are measured on; 1000000 takes some ten minutes")
 	quick := flags.Bool("quick", false, "a smoke run of a few seconds")
 	only := flags.String("only", "", "regular expression: measure only the names it matches")
 	if err := flags.Parse(args); err != nil {

@@ -11,7 +11,7 @@ const (
 	// sustainedClients make the commands whose rate the projectors can follow.
 	sustainedClients = 64
 	// maxLag is how many events may wait for the slowest projection or topic before the clients are held back.
-	maxLag = 1000
+	maxLag = 10_000
 	// lagEvery is how often the lag is looked at.
 	lagEvery = 20 * time.Millisecond
 )
