@@ -108,6 +108,7 @@ func build(list []entry) *Catalog {
 		if _, taken := c.byType[e.typ]; taken {
 			panic(fmt.Sprintf("catalog: %s is given twice", e.typ))
 		}
+		e.hot = hot[e.wireName]
 		c.byName[e.wireName], c.byType[e.typ] = e, e
 		if e.up == nil {
 			c.types = append(c.types, e.name)
@@ -195,16 +196,23 @@ func (c *Catalog) Decode(ctx context.Context, keys eventstore.Keys, rec *eventst
 		ID: rec.ID, CommitID: rec.CommitID, Stream: rec.Stream, Version: rec.Version, Position: rec.Position, Epoch: rec.Epoch,
 		Type: rec.Type, Schema: rec.Schema, EffectiveAt: rec.EffectiveAt.UTC(), RecordedAt: rec.RecordedAt.UTC(),
 	}
-	var err error
-	open := func(v reflect.Value) error {
-		return e.open(ctx, v, keys, eventstore.Binding{Stream: rec.Stream, EventID: rec.ID})
+	if e.hot != nil {
+		ev.Data, ok = readHot(e.hot, rec.Data)
 	}
-	if ev.Data, err = e.decode(rec.Data, open); err != nil {
-		return Event{}, fmt.Errorf("decode event %s, %s v%d: %w", rec.ID, rec.Type, rec.Schema, err)
+	if e.hot == nil || !ok {
+		var err error
+		open := func(v reflect.Value) error {
+			return e.open(ctx, v, keys, eventstore.Binding{Stream: rec.Stream, EventID: rec.ID})
+		}
+		if ev.Data, err = e.decode(rec.Data, open); err != nil {
+			return Event{}, fmt.Errorf("decode event %s, %s v%d: %w", rec.ID, rec.Type, rec.Schema, err)
+		}
+		ev.Data = c.lift(e, ev.Data)
 	}
-	ev.Data = c.lift(e, ev.Data)
-	if err = read(c.meta, rec.Metadata, reflect.ValueOf(&ev.Meta).Elem()); err != nil {
-		return Event{}, fmt.Errorf("decode metadata of event %s: %w", rec.ID, err)
+	if ev.Meta, ok = readMeta(rec.Metadata); !ok {
+		if err := read(c.meta, rec.Metadata, reflect.ValueOf(&ev.Meta).Elem()); err != nil {
+			return Event{}, fmt.Errorf("decode metadata of event %s: %w", rec.ID, err)
+		}
 	}
 	return ev, nil
 }

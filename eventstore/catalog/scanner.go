@@ -20,6 +20,7 @@ type scanner struct {
 	rest string
 	size int
 	err  error
+	cold bool // what is read isn't as readers of hot payloads take it
 }
 
 func newScanner(data []byte) *scanner { return &scanner{rest: string(data), size: len(data)} }

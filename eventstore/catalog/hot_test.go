@@ -1,0 +1,92 @@
+package catalog
+
+import (
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"payledger/domain/fee"
+	"payledger/domain/payment"
+)
+
+// mutants are a payload with one byte changed, taken away, or put in, and whole values replaced.
+func mutants(stored []byte) []string {
+	text := string(stored)
+	list := []string{text, text + " ", " " + text, text + text}
+	for i := range text {
+		list = append(list, text[:i], text[:i]+text[i+1:])
+		for _, c := range []string{" ", `"`, `\`, "0", "-", "x", "é", "\n", "}", ",", "\xff"} {
+			list = append(list, text[:i]+c+text[i+1:], text[:i]+c+text[i:])
+		}
+	}
+	for _, minor := range []string{"0", "-5", "007", "-0", "1.5", "999999999999999", "1000000000000000", "-999999999999999", "99999999999999999999"} {
+		list = append(list, strings.ReplaceAll(text, `"minor":1000`, `"minor":`+minor), strings.Replace(text, `"minor":1250`, `"minor":`+minor, 1))
+	}
+	return append(list, strings.ReplaceAll(text, "USD", "JPY"), strings.ReplaceAll(text, "USD", "XXX"), strings.ReplaceAll(text, "Z", "+02:00"))
+}
+
+// TestHotPayloadsAreReadTheSame compares hot readers with the forms of their types: what they take means the same and is well-formed.
+func TestHotPayloadsAreReadTheSame(t *testing.T) {
+	t.Parallel()
+	c := New()
+	values := []any{
+		fee.Assessed{FeeID: "f", UserID: "u", Amount: usd(1250), Reason: "overdue", AssessedAt: testTime},
+		payment.Captured{Amount: usd(1000), Allocations: []payment.Allocation{}, Credit: usd(0)},
+	}
+	for name := range hot {
+		values = append(values, samples()[name.name])
+	}
+	for _, value := range values {
+		e := c.byType[reflect.TypeOf(value)]
+		require.NotNil(t, e.hot, e.name)
+		rec := encode(t, value)
+		taken := 0
+		for _, text := range mutants(rec.Data) {
+			got, ok := readHot(e.hot, []byte(text))
+			if !ok {
+				continue
+			}
+			taken++
+			want := reflect.New(e.typ).Elem()
+			require.NoError(t, read(e.form, []byte(text), want), text)
+			require.Equal(t, want.Interface(), got, text)
+		}
+		got, ok := readHot(e.hot, rec.Data)
+		_, escaped := value.(fee.Assessed)
+		if !ok {
+			require.True(t, escaped && strings.Contains(string(rec.Data), `\"`), "%s", rec.Data)
+			continue
+		}
+		require.Equal(t, value, got)
+		require.Greater(t, taken, 50)
+	}
+	rec := encode(t, samples()["fee.annotated"])
+	_, ok := readMeta(rec.Metadata)
+	require.True(t, ok)
+	for _, text := range mutants(rec.Metadata) {
+		if got, ok := readMeta([]byte(text)); ok {
+			var want Meta
+			require.NoError(t, read(c.meta, []byte(text), reflect.ValueOf(&want).Elem()), text)
+			require.Equal(t, want, got, text)
+		}
+	}
+}
+
+// Sealed texts are opened by the form, never taken for plain ones.
+func TestHotReadersLeaveSealedTextsAlone(t *testing.T) {
+	t.Parallel()
+	for _, value := range []any{
+		fee.Assessed{FeeID: "f", Amount: usd(1), Note: "a note", AssessedAt: testTime},
+		payment.Started{Amount: usd(1), Allocations: []payment.Allocation{}, Note: "a note"},
+		payment.Captured{Amount: usd(1), Allocations: []payment.Allocation{}, Credit: usd(0), Note: "a note"},
+	} {
+		rec := encode(t, value)
+		_, ok := readHot(New().byType[reflect.TypeOf(value)].hot, rec.Data)
+		require.False(t, ok)
+		got, err := New().Decode(t.Context(), testKeys, rec)
+		require.NoError(t, err)
+		require.Equal(t, value, got.Data)
+	}
+}
