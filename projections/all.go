@@ -6,6 +6,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"payledger/eventstore/catalog"
+	"payledger/projections/bulk"
 	documentsprojection "payledger/projections/documents"
 	tablesprojection "payledger/projections/tables"
 	"payledger/readmodels/checkpoints"
@@ -27,6 +28,8 @@ type Postgres struct {
 	New func() Projector
 	// Digest sums up the stored read model.
 	Digest func(ctx context.Context, pool *pgxpool.Pool) (digest.Stored, error)
+	// Bulk is how it is built at once.
+	Bulk bulk.Model
 	// NewReplay returns a replay at the beginning of the log.
 	NewReplay func() Replay
 }
@@ -36,11 +39,15 @@ func All() []Postgres {
 	return []Postgres{
 		{
 			tables.Projection(), func() Projector { return tablesprojection.New() },
-			tables.Digest, func() Replay { return new(tables.Replay) },
+			tables.Digest,
+			bulk.Model{Fold: func(bulk.Share) bulk.Fold { return tables.NewBulk() }},
+			func() Replay { return new(tables.Replay) },
 		},
 		{
 			documents.Projection(), func() Projector { return documentsprojection.New() },
-			documents.Digest, func() Replay { return new(documents.Replay) },
+			documents.Digest,
+			bulk.Model{},
+			func() Replay { return new(documents.Replay) },
 		},
 	}
 }

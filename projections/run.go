@@ -16,6 +16,7 @@ import (
 
 	"payledger/eventstore"
 	"payledger/eventstore/catalog"
+	"payledger/projections/bulk"
 )
 
 // Defaults of RunConfig.
@@ -24,6 +25,7 @@ const (
 	DefaultInterval  = 10 * time.Millisecond
 	DefaultLeaseTTL  = 3 * time.Second
 	DefaultDecoders  = 2
+	DefaultBulkFrom  = 20_000
 )
 
 // RunConfig is what a runner needs. The second half may be left zero.
@@ -44,6 +46,11 @@ type RunConfig struct {
 	LeaseTTL  time.Duration // how long a killed owner keeps its standby waiting
 	Decoders  int           // goroutines that decode a batch
 	GiveWay   time.Duration // how far behind it may fall to leave the processors to commands that wait; 0: it never gives way
+	// Model is how a read model far behind the log is built at once, see package bulk; zero: it isn't. BulkFrom is how many events the
+	// log then has at least, Code names what the rows are made by.
+	Model    bulk.Model
+	BulkFrom int64
+	Code     string
 	// Failpoint is nil but in tests. It is called at "decoded" (a batch is in hand, no transaction begun), "applied"
 	// (before COMMIT) and "committed" (before anybody knows).
 	Failpoint func(point string)
@@ -64,6 +71,9 @@ func (c *RunConfig) setDefaults() {
 	}
 	if c.Decoders == 0 {
 		c.Decoders = DefaultDecoders
+	}
+	if c.BulkFrom == 0 {
+		c.BulkFrom = DefaultBulkFrom
 	}
 	if c.Failpoint == nil {
 		c.Failpoint = func(string) {}
@@ -118,6 +128,9 @@ func (r *runner) work(ctx context.Context, lease *Lease) error {
 		return r.halting(err, lease.Checkpoint().Position, uuid.Nil)
 	}
 	if err := r.checkLog(ctx, lease.Checkpoint()); err != nil {
+		return err
+	}
+	if err := r.buildAtOnce(ctx, lease); err != nil {
 		return err
 	}
 	if err := r.ensureIndexesAtEnd(ctx, lease); err != nil {

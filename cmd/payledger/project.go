@@ -148,14 +148,15 @@ func (l *ledger) runProjection(ctx context.Context, name string, waker *eventsto
 	case projectionPublisher:
 		return l.publish(ctx, waker)
 	}
-	i := slices.IndexFunc(projections.All(), func(p projections.Postgres) bool { return p.Projection.Name == name })
+	all := projections.All()
+	p := all[slices.IndexFunc(all, func(p projections.Postgres) bool { return p.Projection.Name == name })]
 	giveWay := l.cfg.GiveWay
 	if name == tables.ProjectionName {
 		giveWay = min(giveWay, tablesGiveWay)
 	}
 	return projections.Run(ctx, projections.RunConfig{
-		Pool: l.pool, Reader: l.reader, Waker: waker, Catalog: l.catalog, Keys: l.vault, Projector: projections.All()[i].New(),
-		Logger: l.log, Metrics: metrics, Now: l.now, GiveWay: giveWay, Failpoint: failpoint(),
+		Pool: l.pool, Reader: l.reader, Waker: waker, Catalog: l.catalog, Keys: l.vault, Projector: p.New(),
+		Logger: l.log, Metrics: metrics, Now: l.now, GiveWay: giveWay, Model: p.Bulk, Code: codeVersion(), Failpoint: failpoint(),
 	})
 }
 

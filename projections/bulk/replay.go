@@ -1,0 +1,239 @@
+package bulk
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+
+	"github.com/jackc/pgx/v5"
+	"golang.org/x/sync/errgroup"
+
+	"payledger/eventstore"
+	"payledger/eventstore/catalog"
+)
+
+// pageSize is how many events are read at a time.
+const pageSize = 4096
+
+// part is what is recorded of a share.
+type part struct {
+	parts int
+	done  bool
+}
+
+// replay folds and copies one share after the other: each pass reads the whole log. One goroutine folds and one copies, so that rows
+// stand in the tables in the order of the log, as they would if the projection had followed it: most indexes are nearly sorted then.
+func (b *builder) replay(ctx context.Context, st *state) error {
+	if st.stage != StageReplay {
+		return nil
+	}
+	recorded, err := b.readShares(ctx)
+	if err != nil {
+		return err
+	}
+	for share, r := range recorded {
+		if r.done {
+			continue
+		}
+		p := &pass{builder: b, upTo: st.position, share: Share{Number: share, Of: len(recorded)}, written: r.parts}
+		if err := p.run(ctx); err != nil {
+			return err
+		}
+	}
+	return b.enter(ctx, st, StageIndex)
+}
+
+func (b *builder) readShares(ctx context.Context) (recorded []part, err error) {
+	err = b.inTx(ctx, func(tx pgx.Tx) error {
+		rows, err := tx.Query(ctx, sqlCountParts)
+		if err != nil {
+			return err
+		}
+		recorded, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (r part, err error) { return r, row.Scan(&r.parts, &r.done) })
+		return err
+	})
+	return recorded, err
+}
+
+// pass folds one share in one go through the log.
+type pass struct {
+	*builder
+	upTo    int64
+	share   Share
+	written int // parts that an earlier run has copied
+	next    atomic.Int64
+}
+
+// page is a stretch of the log, decoded.
+type page struct {
+	number int64
+	read   int64           // events of the log
+	events []catalog.Event // those of the share
+}
+
+// write is what copies a part.
+type write func(context.Context, pgx.Tx) error
+
+func (p *pass) run(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	pages, parts := make(chan page), make(chan write, 1)
+	tokens := make(chan struct{}, p.Workers+2) // pages under way
+	for range p.Workers {
+		group.Go(func() error { return p.read(ctx, tokens, pages) })
+	}
+	group.Go(func() error { return p.fold(ctx, tokens, pages, parts) })
+	group.Go(func() error { return p.copy(ctx, parts) })
+	return group.Wait()
+}
+
+// read reads, decodes and shares out one page after the other.
+func (p *pass) read(ctx context.Context, tokens chan<- struct{}, pages chan<- page) error {
+	for {
+		if err := send(ctx, tokens, struct{}{}); err != nil {
+			return err
+		}
+		number := p.next.Add(1) - 1
+		after := number * pageSize
+		if after >= p.upTo {
+			return nil
+		}
+		limit := min(pageSize, p.upTo-after)
+		recorded, err := p.Reader.ReadAll(ctx, after, int(limit))
+		if err != nil {
+			return err
+		}
+		if int64(len(recorded)) < limit {
+			return fmt.Errorf("the log ends at %d, not at %d: %w", after+int64(len(recorded)), p.upTo, eventstore.ErrGap)
+		}
+		pg := page{number: number, read: limit, events: make([]catalog.Event, 0, limit)}
+		for i := range recorded {
+			wanted, err := p.wants(&recorded[i])
+			if err != nil {
+				return err
+			}
+			if wanted {
+				ev, err := p.Catalog.Decode(ctx, p.Keys, &recorded[i])
+				if err != nil {
+					return err
+				}
+				pg.events = append(pg.events, ev)
+			}
+		}
+		if err := send(ctx, pages, pg); err != nil {
+			return err
+		}
+	}
+}
+
+// wants reports whether an event is one of the share.
+func (p *pass) wants(rec *eventstore.Recorded) (bool, error) {
+	handled, decided := p.handled[rec.Type]
+	if !decided {
+		return false, fmt.Errorf("event %s at %d: %w: %s", rec.ID, rec.Position, ErrNotDecided, rec.Type)
+	}
+	if !handled || p.share.Of == 1 {
+		return handled, nil
+	}
+	key := rec.Stream.Name
+	if p.Model.Key != nil {
+		key = p.Model.Key(rec.Stream)
+	}
+	return key == "" || p.share.Holds(rec.Stream.Tenant, key), nil
+}
+
+// fold folds the pages in the order of the log, and hands over what is to be copied. Only when it has all does it tell the end.
+func (p *pass) fold(ctx context.Context, tokens <-chan struct{}, pages <-chan page, parts chan<- write) error {
+	f := p.Model.Fold(p.share)
+	waiting := make(map[int64]page)
+	before, total := int64(p.share.Number)*p.upTo, int64(p.share.Of)*p.upTo
+	for next, done := int64(0), int64(0); done < p.upTo; next++ {
+		pg, ok := waiting[next]
+		for ; !ok; pg, ok = waiting[next] {
+			select {
+			case other := <-pages:
+				waiting[other.number] = other
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+		delete(waiting, next)
+		<-tokens
+		for i := range pg.events {
+			if err := applyEvent(f, pg.events[i]); err != nil {
+				return err
+			}
+		}
+		if err := handOver(ctx, f, false, parts); err != nil {
+			return err
+		}
+		done += pg.read
+		p.tell(StageReplay, before+done, total)
+	}
+	if err := handOver(ctx, f, true, parts); err != nil {
+		return err
+	}
+	close(parts)
+	return nil
+}
+
+// applyEvent names the event that can't be applied.
+func applyEvent(f Fold, ev catalog.Event) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = fmt.Errorf("event %s at %d: panic: %v", ev.ID, ev.Position, v)
+		}
+	}()
+	return f.Apply(ev)
+}
+
+func handOver(ctx context.Context, f Fold, end bool, parts chan<- write) error {
+	for rows := f.Next(end); rows != nil; rows = f.Next(end) {
+		if err := send(ctx, parts, rows); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// copy copies the parts of the share, but for those that are there already, each in a transaction of its own.
+func (p *pass) copy(ctx context.Context, parts <-chan write) error {
+	n := 0
+	for more := true; more; {
+		var rows write
+		select {
+		case rows, more = <-parts:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		if !more {
+			break
+		}
+		if n++; n <= p.written {
+			continue
+		}
+		err := p.inTx(ctx, func(tx pgx.Tx) error {
+			if err := changed(tx.Exec(ctx, sqlPart, p.share.Number, n)); err != nil {
+				return err
+			}
+			if err := rows(ctx, InSchema(tx, p.live, p.schema)); err != nil {
+				return err
+			}
+			p.Failpoint("copied")
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		p.Failpoint("part")
+	}
+	return p.inTx(ctx, func(tx pgx.Tx) error { return changed(tx.Exec(ctx, sqlShareDone, p.share.Number, n)) })
+}
+
+func send[T any](ctx context.Context, ch chan<- T, v T) error {
+	select {
+	case ch <- v:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

@@ -1,0 +1,186 @@
+package bulk
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// unlockTimeout bounds the last statement of a build.
+const unlockTimeout = 2 * time.Second
+
+// The stages of a build, as recorded.
+const (
+	StageReplay = "replay" // some shares are folded and copied
+	StageIndex  = "index"  // all are
+	StageBuilt  = "built"  // the read model is complete as of the recorded position, which moves on when it catches up
+)
+
+// state is what is recorded of a build.
+type state struct {
+	stage    string
+	code     string
+	position int64
+	hash     [32]byte
+	shares   int
+}
+
+// What a build has done is recorded beside the rows, in the same transactions. Statements name its schema shadow.
+const (
+	sqlCreateState = `
+CREATE TABLE shadow.rebuild (
+    one      boolean PRIMARY KEY DEFAULT true CHECK (one),
+    stage    text    NOT NULL,
+    code     text    NOT NULL, -- that makes the rows
+    position bigint  NOT NULL, -- of the log, up to which they are folded
+    hash     bytea   NOT NULL, -- of the event there
+    shares   integer NOT NULL
+);
+CREATE TABLE shadow.rebuild_shares (
+    share integer PRIMARY KEY,
+    parts integer NOT NULL DEFAULT 0, -- that are copied
+    done  boolean NOT NULL DEFAULT false
+);
+CREATE TABLE shadow.rebuild_indexes (
+    name       text PRIMARY KEY,
+    tablename  text NOT NULL,
+    definition text NOT NULL,
+    kind       text NOT NULL, -- of the constraint that it serves: p, u or empty
+    made       boolean NOT NULL DEFAULT false
+);`
+
+	sqlStateExists = `SELECT to_regclass($1 || '.rebuild') IS NOT NULL`
+	sqlReadState   = `SELECT stage, code, position, hash, shares FROM shadow.rebuild`
+	sqlBegin       = `INSERT INTO shadow.rebuild (stage, code, position, hash, shares) VALUES ('replay', $1, $2, $3, $4)`
+	sqlShares      = `INSERT INTO shadow.rebuild_shares (share) SELECT generate_series(0, $1::integer - 1)`
+	sqlStage       = `UPDATE shadow.rebuild SET stage = $2 WHERE stage = $1`
+	sqlCountParts  = `SELECT parts, done FROM shadow.rebuild_shares ORDER BY share`
+	// Of two processes that both believe to be the one that builds, the second to record a part fails.
+	sqlPart      = `UPDATE shadow.rebuild_shares SET parts = $2 WHERE share = $1 AND parts = $2 - 1 AND NOT done`
+	sqlShareDone = `UPDATE shadow.rebuild_shares SET done = true WHERE share = $1 AND parts = $2`
+
+	sqlCountStreams = `SELECT count(*) FROM ledger.streams`
+)
+
+// The timeouts free what a process that hangs has locked. A crash of the server takes the last commits together with what they recorded.
+const sqlSettings = `SELECT set_config('synchronous_commit', 'off', true), set_config('idle_in_transaction_session_timeout', '30s', true),
+    set_config('statement_timeout', '120s', true)`
+
+// inTx runs fn in one transaction, whose statements may name the schema shadow.
+func (b *builder) inTx(ctx context.Context, fn func(tx pgx.Tx) error) error {
+	return pgx.BeginTxFunc(ctx, b.Pool, pgx.TxOptions{}, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, sqlSettings); err != nil {
+			return err
+		}
+		return fn(InSchema(tx, "shadow.", b.schema+"."))
+	})
+}
+
+// prepare finds the build that is to go on, or begins one.
+func (b *builder) prepare(ctx context.Context) (state, error) {
+	st, found, err := b.recorded(ctx)
+	if err != nil || found {
+		return st, err
+	}
+	return b.begin(ctx)
+}
+
+// recorded reads the state of an earlier build, if it is of this code and of this log.
+func (b *builder) recorded(ctx context.Context) (st state, found bool, err error) {
+	err = b.inTx(ctx, func(tx pgx.Tx) error {
+		st, found, err = readState(ctx, tx, b.schema)
+		return err
+	})
+	if err != nil || !found || st.code != b.Code {
+		return state{}, false, err
+	}
+	if st.position == 0 {
+		return st, true, nil
+	}
+	events, err := b.Reader.ReadAll(ctx, st.position-1, 1)
+	if err != nil || len(events) == 0 || events[0].Hash != st.hash { // after a restore the log is another
+		return state{}, false, err
+	}
+	return st, true, nil
+}
+
+// readState reads the state recorded in a schema, which may not be there.
+func readState(ctx context.Context, tx pgx.Tx, schema string) (st state, found bool, err error) {
+	if err := tx.QueryRow(ctx, sqlStateExists, schema).Scan(&found); err != nil || !found {
+		return state{}, false, err
+	}
+	var hash []byte
+	err = tx.QueryRow(ctx, sqlReadState).Scan(&st.stage, &st.code, &st.position, &hash, &st.shares)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return state{}, false, nil
+	}
+	copy(st.hash[:], hash)
+	return st, true, err
+}
+
+// begin makes an empty read model, whose indexes are put off, and records what is to be done.
+func (b *builder) begin(ctx context.Context) (state, error) {
+	head, err := b.Reader.Head(ctx)
+	if err != nil {
+		return state{}, err
+	}
+	st := state{stage: StageReplay, code: b.Code, position: head.Position, hash: head.Hash}
+	err = b.inTx(ctx, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, "DROP SCHEMA IF EXISTS "+pgx.Identifier{b.schema}.Sanitize()+" CASCADE"); err != nil {
+			return err
+		}
+		there := InSchema(tx, b.live, b.schema)
+		if created, err := b.Projector.EnsureSchema(ctx, there); err != nil || !created {
+			return errors.Join(err, fmt.Errorf("create schema %s: created %t", b.schema, created))
+		}
+		if err := b.Projector.EnsureIndexes(ctx, there); err != nil {
+			return err
+		}
+		var streams int64
+		if err := tx.QueryRow(ctx, sqlCountStreams).Scan(&streams); err != nil {
+			return err
+		}
+		passes := (streams + b.MaxStreams - 1) / b.MaxStreams
+		st.shares = int(max(passes, 1))
+		if _, err := tx.Exec(ctx, sqlCreateState); err != nil {
+			return err
+		}
+		if err := b.putOffIndexes(ctx, tx); err != nil {
+			return err
+		}
+		if _, err := tx.Exec(ctx, sqlBegin, st.code, st.position, st.hash[:], st.shares); err != nil {
+			return err
+		}
+		_, err := tx.Exec(ctx, sqlShares, st.shares)
+		return err
+	})
+	return st, err
+}
+
+// enter records the next stage.
+func (b *builder) enter(ctx context.Context, st *state, stage string) error {
+	err := b.inTx(ctx, func(tx pgx.Tx) error { return changed(tx.Exec(ctx, sqlStage, st.stage, stage)) })
+	if err == nil {
+		st.stage = stage
+	}
+	return err
+}
+
+// Take makes the read model that was built Beside the live one the live one, as part of a transaction; what stood there before is dropped.
+func Take(ctx context.Context, tx pgx.Tx, p Projector) error {
+	live := SchemaOf(p)
+	built := pgx.Identifier{Beside(live)}.Sanitize()
+	for _, sql := range []string{
+		"DROP SCHEMA IF EXISTS " + pgx.Identifier{live}.Sanitize() + " CASCADE",
+		"DROP TABLE " + built + ".rebuild, " + built + ".rebuild_shares, " + built + ".rebuild_indexes",
+		"ALTER SCHEMA " + built + " RENAME TO " + pgx.Identifier{live}.Sanitize(),
+	} {
+		if _, err := tx.Exec(ctx, sql); err != nil {
+			return fmt.Errorf("take the built %s: %w", live, err)
+		}
+	}
+	return nil
+}
