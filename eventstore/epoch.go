@@ -47,15 +47,16 @@ WHERE c.projection = $1
    OR c.position > 0 AND NOT EXISTS (SELECT FROM ledger.events e WHERE e.position = c.position AND e.hash = c.hash)
 RETURNING c.projection || '/' || c.version`
 
+// old is read in the statement's snapshot, so it is what the cursors were, in whatever order the rows are taken.
 const sqlLowerCursors = `
-WITH old AS (SELECT name, position FROM ledger.cursors FOR UPDATE),
-lowered AS (
+WITH lowered AS (
     UPDATE ledger.cursors c
     SET position = least(c.position, CASE c.name WHEN 'route' THEN h.route ELSE h.position END), epoch = h.epoch
-    FROM ledger.head h
-    RETURNING c.name, c.position
+    FROM ledger.head h, (SELECT name, position FROM ledger.cursors) AS old
+    WHERE old.name = c.name
+    RETURNING c.name, c.position < old.position AS fell
 )
-SELECT l.name FROM lowered l JOIN old o ON o.name = l.name WHERE l.position < o.position ORDER BY l.name`
+SELECT name FROM lowered WHERE fell ORDER BY name`
 
 func newEpoch(ctx context.Context, tx pgx.Tx) (EpochChange, error) {
 	var change EpochChange

@@ -4,6 +4,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
 	"payledger/eventstore"
@@ -92,4 +93,21 @@ ON CONFLICT (name) DO UPDATE SET position = excluded.position`)
 	_, err = store.Commit(t.Context(), addUpTo("a", 1, 4))
 	require.NoError(t, err)
 	require.Equal(t, []string{"1", "1", "1", "2"}, column(t, pool, "SELECT epoch::text FROM ledger.events ORDER BY position"))
+}
+
+const sqlTextKeys = `
+SELECT i.indexrelid::regclass || ' ' || a.attname FROM pg_index i
+JOIN pg_class c ON c.oid = i.indrelid
+JOIN pg_attribute a ON a.attrelid = i.indexrelid AND a.attcollation NOT IN (0, '"C"'::regcollation)
+WHERE c.relnamespace IN ('ledger'::regnamespace, 'vault'::regnamespace)`
+
+// An update of the system's locales reorders texts: no unique index of ours may depend on one.
+func TestNoKeyDependsOnALocale(t *testing.T) {
+	t.Parallel()
+	_, db := storetest.Open(t)
+	rows, err := db.Pool(t).Query(t.Context(), sqlTextKeys)
+	require.NoError(t, err)
+	found, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	require.NoError(t, err)
+	require.Empty(t, found)
 }
