@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-fast test-crash lint generate bench setup clean
+.PHONY: help run build test test-fast test-crash routes lint generate bench setup clean
 
 # The race detector watches where goroutines share state. It would triple the time of the rest, most of it compiling clients.
 RACED := commands|eventstore|projections
@@ -26,6 +26,11 @@ test-fast: ## the tests that need no more than Go and Postgres
 test-crash: ## the tests that kill processes and cut connections, three times over
 	@scripts/setup fast
 	scripts/with-postgres scripts/test -race -count 3 ./eventstore/faulttest -- -count 3 -run TestKills ./e2e
+
+routes: ## write out/routes.md: each route with the statuses that its tests saw
+	@scripts/setup fast
+	@mkdir -p out
+	ROUTES_TABLE=$(CURDIR)/out/routes.md scripts/with-postgres go test -count 1 ./cmd/payledger/internal/httpapi
 
 lint: ## check style, imports and formatting
 	go tool -modfile=tools.mod golangci-lint run --build-tags servers ./...

@@ -98,6 +98,18 @@ func Answer(t testing.TB, method, path string, status int, header http.Header, b
 	require.NoError(t, schema.Validate(value), "%s %s answers %s", method, path, body)
 }
 
+// Pattern returns the documented route that a request goes to, as method and path with places in braces; empty for none.
+func Pattern(method, path string) string {
+	c, err := theContract()
+	if err != nil {
+		return ""
+	}
+	if template, ok := c.template(method, path); ok {
+		return method + " " + template
+	}
+	return ""
+}
+
 // template returns the documented path that a path belongs to, if the method is documented there.
 func (c *contract) template(method, path string) (string, bool) {
 	path, _, _ = strings.Cut(path, "?")

@@ -6,6 +6,7 @@ import (
 	"payledger/cmd/payledger/internal/httpapi/auth"
 	"payledger/cmd/payledger/internal/httpapi/input"
 	"payledger/commands"
+	"payledger/readmodels"
 )
 
 // RouteInfo is what tests see of a route.
@@ -13,8 +14,9 @@ type RouteInfo struct {
 	Pattern, Method, Path, Name, DataName, Action, Topic, Answers string
 	Placeholders, Texts                                           []string
 	Query, Body                                                   []input.Field
-	Write, Raw, Versioned, Plain, Public                          bool
+	Write, Raw, Versioned, Plain, Public, ShowsRow                bool
 	Needs                                                         []auth.Permission
+	Object                                                        readmodels.Object
 }
 
 // Routes returns the route table.
@@ -24,7 +26,7 @@ func Routes() []RouteInfo {
 		list = append(list, RouteInfo{
 			Pattern: r.method + " " + r.path, Method: r.method, Path: r.path, Name: r.name, DataName: r.dataName, Action: r.action, Topic: r.topic,
 			Answers: r.answers, Placeholders: r.placeholders(), Texts: r.texts, Query: r.query, Body: r.body, Write: r.writes(), Raw: r.raw,
-			Versioned: r.versioned, Plain: r.plain, Public: r.public, Needs: r.needs,
+			Versioned: r.versioned, Plain: r.plain, Public: r.public, ShowsRow: r.showsRow(), Needs: r.needs, Object: r.object,
 		})
 	}
 	return list

@@ -26,7 +26,7 @@ var (
 )
 
 // The answer of every route, whole and in order: testdata/answers. What no two runs have in common is replaced by a word; each id
-// gets a number of its own. Searches are left out: their documents are golden in readmodels.
+// gets a number of its own. Those of searches are in search_golden_test.go.
 func TestGoldenAnswers(t *testing.T) {
 	t.Parallel()
 	w := setup(t)
@@ -53,20 +53,26 @@ func TestGoldenAnswers(t *testing.T) {
 		require.Less(t, r.status, http.StatusMultipleChoices, "%s: %s", rt.Pattern, r.body)
 		name := filepath.Join("testdata", "answers", rt.Name+".json")
 		written[filepath.Base(name)] = true
-		got := plain(t, r.body)
-		if flag.Lookup("update").Value.String() == "true" {
-			require.NoError(t, os.MkdirAll(filepath.Dir(name), 0o755))
-			require.NoError(t, os.WriteFile(name, got, 0o644))
-		}
-		want, err := os.ReadFile(name)
-		require.NoError(t, err)
-		require.Equal(t, string(want), string(got), rt.Pattern)
+		golden(t, name, r.body)
 	}
 	found, err := os.ReadDir(filepath.Join("testdata", "answers"))
 	require.NoError(t, err)
 	for _, f := range found {
 		require.True(t, written[f.Name()], "%s is of no route", f.Name())
 	}
+}
+
+// golden holds an answer against a file, or writes the file.
+func golden(t *testing.T, name string, body []byte) {
+	t.Helper()
+	got := plain(t, body)
+	if flag.Lookup("update").Value.String() == "true" {
+		require.NoError(t, os.MkdirAll(filepath.Dir(name), 0o755))
+		require.NoError(t, os.WriteFile(name, got, 0o644))
+	}
+	want, err := os.ReadFile(name)
+	require.NoError(t, err)
+	require.Equal(t, string(want), string(got), name)
 }
 
 // rowsFor makes a row that a list of a person shows.

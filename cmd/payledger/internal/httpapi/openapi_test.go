@@ -138,7 +138,7 @@ func (rt *route) parameters() []any {
 	switch {
 	case rt.writes():
 		list = append(list, refTo("parameters", "IdempotencyKey"))
-	case !rt.plain && rt.action == actionGet:
+	case rt.showsRow():
 		list = append(list, refTo("parameters", "IfNoneMatch"), refTo("parameters", "MinPosition"))
 	case !rt.plain:
 		list = append(list, refTo("parameters", "MinPosition"))
@@ -152,9 +152,19 @@ func (rt *route) parameters() []any {
 	return list
 }
 
+// showsRow tells whether the route reads one row by its id. An account is made of many.
+func (rt *route) showsRow() bool {
+	return !rt.plain && rt.action == actionGet && rt.name != "getAccount"
+}
+
 func (rt *route) responses() object {
 	statuses := []int{400, 401, 403, 404, 500, 503}
-	if rt.writes() {
+	switch {
+	case rt.public: // nothing is read of it but the request's id
+		statuses = []int{400, 503}
+	case rt.writes() && rt.answers == "":
+		statuses = append(statuses, 413, 415, 422)
+	case rt.writes():
 		statuses = append(statuses, 409, 413, 415, 422)
 	}
 	if rt.versioned {
@@ -175,9 +185,11 @@ func (rt *route) responses() object {
 			success["headers"] = object{"Ledger-Position": header("WrittenPosition"), "ETag": header("ETag"), "Idempotency-Replayed": header("Replayed")}
 		case rt.action == actionList:
 			success["headers"] = object{"Ledger-Position": header("ReadPosition"), "Total-Count": header("TotalCount")}
-		default:
+		case rt.showsRow():
 			success["headers"] = object{"Ledger-Position": header("ReadPosition"), "ETag": header("ETag")}
 			all["304"] = object{"description": "The caller has this version already."}
+		default:
+			success["headers"] = object{"Ledger-Position": header("ReadPosition")}
 		}
 	}
 	if rt.name == "getAdminHealth" {

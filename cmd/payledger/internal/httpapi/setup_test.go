@@ -115,7 +115,7 @@ func setup(t testing.TB, options ...option) *world {
 	config.Commands.Rows = httpapi.Rows{Tables: queries, Patience: config.Patience}
 	api, err := httpapi.New(config)
 	require.NoError(t, err)
-	w.api, w.handler = api, api.Handler()
+	w.api, w.handler = api, seen.watch(api.Handler())
 	w.server = httptest.NewServer(w.handler)
 	t.Cleanup(w.server.Close)
 
