@@ -9,7 +9,6 @@ import (
 
 	"payledger/cmd/payledger/internal/config"
 	"payledger/eventstore"
-	"payledger/eventstore/catalog"
 	"payledger/projections"
 	"payledger/readmodels/checkpoints"
 	"payledger/readmodels/digest"
@@ -23,7 +22,7 @@ func (a *app) auditCommand() *cobra.Command {
 		Args:    exactly(0),
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(a.historyCommand(), a.verifyCommand())
+	cmd.AddCommand(a.historyCommand(), a.actionsCommand(), a.stateCommand(), a.explainCommand(), a.reportCommand(), a.reproduceCommand(), a.verifyCommand())
 	return cmd
 }
 
@@ -108,22 +107,6 @@ func (a *app) verify(ctx context.Context, cfg config.Config, options eventstore.
 		return &exitError{code: exitDamaged, err: errors.New("the data is not intact: " + answer.Problem)}
 	}
 	return nil
-}
-
-// openAudit opens what an auditor's question needs. Without VAULT_KEY sealed texts stay sealed.
-func (a *app) openAudit(ctx context.Context, cfg config.Config) (*ledger, error) {
-	if cfg.App() == "" {
-		return nil, usageError(errors.New("APP_DATABASE_URL (or DATABASE_URL) is required"))
-	}
-	log := a.logger(ctx, cfg)
-	if cfg.VaultKey != "" {
-		return openLedger(ctx, cfg, cfg.App(), log, newRegistry(), a.now)
-	}
-	pool, err := connect(ctx, cfg.App())
-	if err != nil {
-		return nil, err
-	}
-	return &ledger{cfg: cfg, log: log, now: a.now, pool: pool, reader: eventstore.NewReader(pool), catalog: catalog.New()}, nil
 }
 
 // compareProjections replays the log once up to each projection's checkpoint and compares digests.

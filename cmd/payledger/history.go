@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -10,25 +9,18 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/spf13/cobra"
 
 	"payledger/cmd/payledger/internal/httpapi/input"
+	"payledger/domain/evidence"
 	"payledger/domain/fee"
 	"payledger/domain/payment"
-	"payledger/eventstore"
 	"payledger/readmodels/history"
 )
 
-// historyFlags are the bounds of a question, as text.
-type historyFlags struct {
-	tenant, asOf string
-	knownAt      int64
-}
-
 func (a *app) historyCommand() *cobra.Command {
-	var flags historyFlags
+	var flags boundFlags
 	cmd := &cobra.Command{
 		Use:   "history fee|payment|member ID",
 		Short: "Tell what happened, in order",
@@ -37,52 +29,15 @@ func (a *app) historyCommand() *cobra.Command {
 		Example: "  payledger audit history fee 0197…\n  payledger audit history member 0197… --as-of 2026-10-31 --known-at 120000 --json",
 		Args:    exactly(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			options, err := a.historyOptions(cmd, flags)
+			bounds, err := a.parse(cmd, flags)
 			if err != nil {
-				return usageError(err)
+				return err
 			}
-			return a.history(cmd.Context(), args[0], args[1], flags.tenant, options)
+			return a.history(cmd.Context(), args[0], args[1], flags.tenant, history.Options{AsOf: bounds.asOf, KnownAt: bounds.knownAt})
 		},
 	}
-	cmd.Flags().StringVar(&flags.tenant, "tenant", "", "tenant of the id; needed only where several tenants have it")
-	cmd.Flags().StringVar(&flags.asOf, "as-of", "", "RFC 3339 time, or a date: the end of that day in TIME_ZONE")
-	cmd.Flags().Int64Var(&flags.knownAt, "known-at", 0, "position; default the head")
+	flags.add(cmd, "tenant of the id; needed only where several tenants have it")
 	return cmd
-}
-
-func (a *app) historyOptions(cmd *cobra.Command, flags historyFlags) (history.Options, error) {
-	var options history.Options
-	if cmd.Flags().Changed("known-at") {
-		if flags.knownAt < 1 {
-			return options, fmt.Errorf("--known-at %d: positions begin at 1", flags.knownAt)
-		}
-		options.KnownAt = &flags.knownAt
-	}
-	if flags.asOf == "" {
-		return options, nil
-	}
-	cfg, err := a.config()
-	if err != nil {
-		return options, err
-	}
-	at, err := parseAsOf(flags.asOf, cfg.Zone())
-	if err != nil {
-		return options, err
-	}
-	options.AsOf = &at
-	return options, nil
-}
-
-// parseAsOf reads an instant; a bare date is the last microsecond of that day.
-func parseAsOf(text string, zone *time.Location) (time.Time, error) {
-	if day, err := time.ParseInLocation(time.DateOnly, text, zone); err == nil {
-		return day.AddDate(0, 0, 1).Add(-time.Microsecond), nil
-	}
-	at, err := time.Parse(time.RFC3339, text)
-	if err != nil {
-		return time.Time{}, fmt.Errorf("--as-of %q is neither an RFC 3339 time nor a date", text)
-	}
-	return at, nil
 }
 
 func (a *app) history(ctx context.Context, object, id, tenant string, options history.Options) error {
@@ -91,7 +46,7 @@ func (a *app) history(ctx context.Context, object, id, tenant string, options hi
 	}
 	id, ok := input.ParseID(id)
 	if !ok {
-		return usageError(errors.New("an id is a UUID or 24 hexadecimal digits"))
+		return usageError(errNoID)
 	}
 	cfg, err := a.config()
 	if err != nil {
@@ -107,10 +62,8 @@ func (a *app) history(ctx context.Context, object, id, tenant string, options hi
 			return err
 		}
 	}
-	reader := history.Reader{Log: l.reader, Catalog: l.catalog, Keys: sealedKeys{}}
-	if l.vault != nil {
-		reader.Keys = l.vault
-	} else {
+	reader := l.audit().History()
+	if l.vault == nil {
 		fmt.Fprintln(a.stderr, "VAULT_KEY is not set: notes stay sealed")
 	}
 	tell := map[string]func(context.Context, string, string, history.Options) (history.History, error){
@@ -121,14 +74,6 @@ func (a *app) history(ctx context.Context, object, id, tenant string, options hi
 		return err
 	}
 	return a.printHistory(told)
-}
-
-// sealedKeys opens nothing.
-type sealedKeys struct{}
-
-// Key implements eventstore.Keys.
-func (sealedKeys) Key(context.Context, uuid.UUID) (eventstore.Key, error) {
-	return eventstore.Key{}, eventstore.ErrKeyDestroyed
 }
 
 const (
@@ -144,6 +89,8 @@ func (l *ledger) findTenant(ctx context.Context, object, id string) (string, err
 		sql, name = sqlTenantsOfStream, fee.Stream(id)
 	case "payment":
 		sql, name = sqlTenantsOfStream, payment.Stream(id)
+	case "report":
+		sql, name = sqlTenantsOfStream, evidence.ReportStream(id)
 	}
 	rows, err := l.pool.Query(ctx, sql, name)
 	if err != nil {
@@ -170,9 +117,18 @@ func (a *app) printHistory(h history.History) error {
 		}
 		return nil
 	}
+	if err := a.printEntries(h.Entries); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(a.stdout, "known at position %d\n", h.KnownAt)
+	return err
+}
+
+// printEntries prints events for people.
+func (a *app) printEntries(entries []history.Entry) error {
 	table := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "POSITION\tRECORDED\tEFFECTIVE\tEVENT\tACTOR\tAMOUNT\tOWED\tREASON\tNOTE")
-	for _, e := range h.Entries {
+	for _, e := range entries {
 		amount, owed := "", ""
 		if e.Amount != nil {
 			amount = e.Amount.String()
@@ -188,6 +144,5 @@ func (a *app) printHistory(h history.History) error {
 	if err := table.Flush(); err != nil {
 		return fmt.Errorf("print: %w", err)
 	}
-	_, err := fmt.Fprintf(a.stdout, "known at position %d\n", h.KnownAt)
-	return err
+	return nil
 }

@@ -152,3 +152,12 @@ func (l *Log) Events(t testing.TB, after int64, limit int) []catalog.Event {
 	}
 	return events
 }
+
+// Recorded returns the event at a position as it is stored.
+func (l *Log) Recorded(t testing.TB, position int64) eventstore.Recorded {
+	t.Helper()
+	recorded, err := l.Reader.ReadAll(t.Context(), position-1, 1)
+	require.NoError(t, err)
+	require.Len(t, recorded, 1)
+	return recorded[0]
+}

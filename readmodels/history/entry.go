@@ -3,9 +3,11 @@ package history
 import (
 	"cmp"
 	"strconv"
+	"strings"
 
 	"payledger/domain/credit"
 	"payledger/domain/customer"
+	"payledger/domain/evidence"
 	"payledger/domain/fee"
 	"payledger/domain/gateway"
 	"payledger/domain/money"
@@ -14,8 +16,8 @@ import (
 	"payledger/internal/jsontext"
 )
 
-// entryOf tells an event, but for what its fold adds.
-func entryOf(ev catalog.Event) Entry {
+// EntryOf tells an event, but for what its fold adds: the id of the fee whose stream it is on, and what is owed after it.
+func EntryOf(ev catalog.Event) Entry {
 	e := Entry{
 		Position: ev.Position, RecordedAt: ev.RecordedAt, EffectiveAt: ev.EffectiveAt, Type: ev.Type, Actor: ev.Meta.Actor,
 		EventID: ev.ID, RequestID: ev.Meta.RequestID, PaymentID: paymentOf(ev),
@@ -33,6 +35,10 @@ func entryOf(ev catalog.Event) Entry {
 		e.Reason = d.StatusLiteral
 	case customer.MethodDetached:
 		e.Reason = d.Cause
+	case evidence.ReportMade:
+		e.Reason = d.Kind
+	case evidence.Read:
+		e.Reason = strings.Join(strings.Fields(d.Question+" "+d.Object+" "+d.ID), " ")
 	}
 	return e
 }

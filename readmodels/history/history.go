@@ -71,7 +71,7 @@ type Entry struct {
 // Fee returns the history of a fee: its own events and those of its payments. Errors: ErrNotFound.
 func (r Reader) Fee(ctx context.Context, tenant, feeID string, o Options) (History, error) {
 	return r.tell(ctx, o, "fee "+feeID, func(upTo int64) ([]catalog.Event, error) {
-		events, err := r.read(ctx, tenant, upTo, fee.Stream(feeID))
+		events, err := r.Read(ctx, tenant, upTo, fee.Stream(feeID))
 		if err != nil {
 			return nil, err
 		}
@@ -84,7 +84,7 @@ func (r Reader) Fee(ctx context.Context, tenant, feeID string, o Options) (Histo
 		if len(streams) == 1 {
 			return events, nil
 		}
-		return r.read(ctx, tenant, upTo, streams...)
+		return r.Read(ctx, tenant, upTo, streams...)
 	}, func(catalog.Event) bool { return true })
 }
 
@@ -92,7 +92,7 @@ func (r Reader) Fee(ctx context.Context, tenant, feeID string, o Options) (Histo
 func (r Reader) Payment(ctx context.Context, tenant, paymentID string, o Options) (History, error) {
 	credits := make(map[string]bool)
 	return r.tell(ctx, o, "payment "+paymentID, func(upTo int64) ([]catalog.Event, error) {
-		events, err := r.read(ctx, tenant, upTo, payment.Stream(paymentID))
+		events, err := r.Read(ctx, tenant, upTo, payment.Stream(paymentID))
 		if err != nil {
 			return nil, err
 		}
@@ -113,7 +113,7 @@ func (r Reader) Payment(ctx context.Context, tenant, paymentID string, o Options
 		if delete(credits, ""); len(credits) > 0 {
 			streams = append(streams, credit.Stream(userID))
 		}
-		return r.read(ctx, tenant, upTo, streams...)
+		return r.Read(ctx, tenant, upTo, streams...)
 	}, func(ev catalog.Event) bool {
 		reversed, ok := ev.Data.(credit.Reversed)
 		return paymentOf(ev) == paymentID || ok && credits[reversed.CreditID]
@@ -131,7 +131,7 @@ func (r Reader) Member(ctx context.Context, tenant, userID string, o Options) (H
 		for i, end := range ends {
 			streams[i] = end.Stream.Name
 		}
-		return r.read(ctx, tenant, upTo, streams...)
+		return r.Read(ctx, tenant, upTo, streams...)
 	}, func(catalog.Event) bool { return true })
 }
 
@@ -227,7 +227,7 @@ func (r Reader) tell(
 		if o.AsOf != nil && ev.EffectiveAt.After(*o.AsOf) {
 			continue
 		}
-		entry := entryOf(ev)
+		entry := EntryOf(ev)
 		if _, ok := ev.Data.(fee.Event); ok {
 			state, _, err := readmodels.FoldFee(fees[ev.Stream.Name], ev)
 			if err != nil {
@@ -244,8 +244,8 @@ func (r Reader) tell(
 	return h, nil
 }
 
-// read returns the events of streams of a tenant up to a position, decoded. A stream may be named more than once.
-func (r Reader) read(ctx context.Context, tenant string, upTo int64, streams ...string) ([]catalog.Event, error) {
+// Read returns the events of streams of a tenant up to a position, decoded. A stream may be named more than once.
+func (r Reader) Read(ctx context.Context, tenant string, upTo int64, streams ...string) ([]catalog.Event, error) {
 	slices.Sort(streams)
 	streams = slices.Compact(streams)
 	ids := make([]eventstore.StreamID, len(streams))

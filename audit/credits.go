@@ -1,0 +1,46 @@
+package audit
+
+import (
+	"context"
+
+	"payledger/domain/credit"
+	"payledger/eventstore/catalog"
+)
+
+// creditsDue are the credits that the library owes to people: one row for each lot of which something is left.
+func creditsDue() Kind {
+	return Kind{
+		Name: "credits", Title: "Credits due", form: 1, fold: foldCredits,
+		Columns: []Column{
+			{"creditId", Text},
+			{"memberId", Text},
+			{"source", Text},
+			{"paymentId", Text},
+			{"grantedAt", Instant},
+			{"ageDays", Number},
+			{"currency", Text},
+			{"granted", Money},
+			{"remaining", Money},
+		},
+	}
+}
+
+func foldCredits(ctx context.Context, r Reader, p Params, t *table) error {
+	return r.eachStream(ctx, p.Tenant, credit.Stream(""), p.KnownAt, func(events []catalog.Event) error {
+		for _, lot := range lotsAsOf(events, p.AsOf).list {
+			if lot.left <= 0 {
+				continue
+			}
+			g, remaining := lot.granted, lot.remaining()
+			err := t.row(text(g.CreditID), text(g.UserID), text(string(g.Source)), text(g.PaymentID), instant(g.GrantedAt),
+				number(int64(p.AsOf.Sub(g.GrantedAt)/day)), text(remaining.Currency().Code()), amount(g.Amount), amount(remaining))
+			if err != nil {
+				return err
+			}
+			if err := t.total(string(g.Source), 1, remaining); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}

@@ -1,0 +1,224 @@
+package audit_test
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"payledger/audit"
+	"payledger/domain/evidence"
+	"payledger/domain/fee"
+	"payledger/internal/ledgertest"
+)
+
+// made makes a report and returns the values of its rows that aren't empty, zero, an id of an event or an instant.
+func (s *story) made(t *testing.T, p audit.Params) ([]string, audit.Report) {
+	t.Helper()
+	p.Tenant = ledgertest.Tenant
+	kind, err := audit.KindOf(p.Kind)
+	require.NoError(t, err)
+	var rows []string
+	report, err := s.reader.Make(t.Context(), p, func(row audit.Row) error {
+		var cells []string
+		for i, c := range kind.Columns {
+			switch v := row[i]; {
+			case c.Kind == audit.Money && !v.Amount.IsZero():
+				cells = append(cells, c.Name+" "+v.Amount.Decimal())
+			case c.Kind == audit.Number && v.Number != 0:
+				cells = append(cells, c.Name+" "+strconv.FormatInt(v.Number, 10))
+			case c.Kind == audit.Text && v.Text != "" && c.Name != "eventId" && c.Name != "memberId":
+				cells = append(cells, v.Text)
+			}
+		}
+		rows = append(rows, strings.Join(cells, " "))
+		return nil
+	})
+	require.NoError(t, err)
+	require.Equal(t, len(rows), int(report.Rows))
+	return rows, report
+}
+
+func TestReports(t *testing.T) {
+	t.Parallel()
+	s := tell(t)
+	staff := s.Users[0]
+	for _, test := range []struct {
+		name   string
+		params audit.Params
+		want   []string
+	}{
+		{"activity of the second day", audit.Params{Kind: "activity", Bounds: audit.Bounds{From: s.day.AddDate(0, 0, 1), AsOf: s.end(2), KnownAt: 9}}, []string{
+			"position 3 fee.waived " + book + " lost USD amount 5.00 hardship api staff " + staff + " staff",
+			"position 9 fee.waived " + late + " overdue USD amount 0.25 goodwill api staff " + staff + " staff",
+		}},
+		{"activity of one type", audit.Params{
+			Kind: "activity", Filters: []evidence.Parameter{{Name: "type", Value: "payment.captured"}}, Bounds: audit.Bounds{AsOf: s.end(9), KnownAt: 9},
+		}, []string{"position 4 payment.captured " + taken + " USD amount 18.00 cash api staff " + staff + " staff"}},
+		{"activity of nobody", audit.Params{
+			Kind: "activity", Filters: []evidence.Parameter{{Name: "by", Value: book}}, Bounds: audit.Bounds{AsOf: s.end(9), KnownAt: 9},
+		}, nil},
+		{"waivers", audit.Params{Kind: "waivers", Bounds: audit.Bounds{AsOf: s.end(9), KnownAt: 9}}, []string{
+			"waived staff " + staff + " goodwill overdue USD count 1 amount 0.25 largest 0.25",
+			"waived staff " + staff + " hardship lost USD count 1 amount 5.00 largest 5.00",
+			"writtenOff staff " + staff + " smallBalance overdue USD count 1 amount 0.50 largest 0.50",
+		}},
+		{"waivers as they were known", audit.Params{Kind: "waivers", Bounds: audit.Bounds{AsOf: s.end(9), KnownAt: lastOfStory}}, []string{
+			"waived staff " + staff + " hardship lost USD count 1 amount 5.00 largest 5.00",
+		}},
+		{"payments", audit.Params{Kind: "payments", Bounds: audit.Bounds{AsOf: s.end(9), KnownAt: 9}}, []string{
+			"cash api USD captured 1 gross 18.00 net 18.00 toCredit 1.00",
+		}},
+		{"payments by card", audit.Params{
+			Kind: "payments", Filters: []evidence.Parameter{{Name: "tender", Value: "pos"}}, Bounds: audit.Bounds{AsOf: s.end(9), KnownAt: 9},
+		}, nil},
+		{"aging on the first day", audit.Params{Kind: "aging", Bounds: audit.Bounds{AsOf: s.end(1), KnownAt: 9}}, []string{
+			"lost USD fees 1 current 20.00 total 20.00", "overdue USD fees 1 current 3.00 total 3.00",
+		}},
+		{"aging of what is left", audit.Params{Kind: "aging", Bounds: audit.Bounds{AsOf: s.day.AddDate(0, 0, 45), KnownAt: 9}}, []string{
+			"overdue USD fees 1 days31to60 0.25 total 0.25",
+		}},
+		{"aging after a year", audit.Params{Kind: "aging", Bounds: audit.Bounds{AsOf: s.day.AddDate(1, 0, 2), KnownAt: lastOfStory}}, []string{
+			"overdue USD fees 1 over365 1.00 total 1.00",
+		}},
+		{"aging before anything", audit.Params{Kind: "aging", Bounds: audit.Bounds{AsOf: s.day.Add(-time.Second), KnownAt: 9}}, nil},
+		{"roll-forward of the third to the fifth day", audit.Params{
+			Kind: "rollforward", Bounds: audit.Bounds{From: s.day.AddDate(0, 0, 2), AsOf: s.end(5), KnownAt: 9},
+		}, []string{"USD opening 17.75 writtenOff 0.50 paid 17.00 closing 0.25"}},
+		{"roll-forward of the third to the fifth day as it was known then", audit.Params{
+			Kind: "rollforward", Bounds: audit.Bounds{From: s.day.AddDate(0, 0, 2), AsOf: s.end(5), KnownAt: lastOfStory},
+		}, []string{"USD opening 18.00 paid 17.00 closing 1.00"}},
+		{"roll-forward of all", audit.Params{Kind: "rollforward", Bounds: audit.Bounds{AsOf: s.end(9), KnownAt: 9}}, []string{
+			"USD assessed 23.00 waived 5.25 writtenOff 0.50 paid 17.00 closing 0.25",
+		}},
+		{"credits", audit.Params{Kind: "credits", Bounds: audit.Bounds{AsOf: s.end(13), KnownAt: 9}}, []string{
+			surplus + " overpayment " + taken + " ageDays 10 USD granted 1.00 remaining 1.00",
+		}},
+		{"credits before", audit.Params{Kind: "credits", Bounds: audit.Bounds{AsOf: s.end(2), KnownAt: 9}}, nil},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			rows, report := s.made(t, test.params)
+			require.Equal(t, test.want, rows)
+			require.Equal(t, s.Recorded(t, test.params.KnownAt).Hash, report.HeadHash)
+		})
+	}
+}
+
+func TestTotals(t *testing.T) {
+	t.Parallel()
+	s := tell(t)
+	_, report := s.made(t, audit.Params{Kind: "waivers", Bounds: audit.Bounds{AsOf: s.end(9), KnownAt: 9}})
+	require.Equal(t, []evidence.Total{{Name: "waived", Count: 2, Amount: ledgertest.USD(t, 525)}, {Name: "writtenOff", Count: 1, Amount: ledgertest.USD(t, 50)}}, report.Totals)
+}
+
+func TestRefusals(t *testing.T) {
+	t.Parallel()
+	s := tell(t)
+	good := audit.Bounds{AsOf: s.end(1), KnownAt: 9}
+	for name, test := range map[string]struct {
+		params audit.Params
+		want   error
+	}{
+		"kind":           {audit.Params{Kind: "weather", Bounds: good}, audit.ErrUnknownReport},
+		"filter":         {audit.Params{Kind: "aging", Bounds: good, Filters: []evidence.Parameter{{Name: "by", Value: "x"}}}, audit.ErrBadFilter},
+		"type":           {audit.Params{Kind: "activity", Bounds: good, Filters: []evidence.Parameter{{Name: "type", Value: "id.claimed"}}}, audit.ErrBadFilter},
+		"tender":         {audit.Params{Kind: "payments", Bounds: good, Filters: []evidence.Parameter{{Name: "tender", Value: "shells"}}}, audit.ErrBadFilter},
+		"twice":          {audit.Params{Kind: "waivers", Bounds: good, Filters: []evidence.Parameter{{Name: "by", Value: "x"}, {Name: "by", Value: "y"}}}, audit.ErrBadFilter},
+		"from of aging":  {audit.Params{Kind: "aging", Bounds: audit.Bounds{From: s.day, AsOf: s.end(1), KnownAt: 9}}, audit.ErrBadFilter},
+		"from after end": {audit.Params{Kind: "activity", Bounds: audit.Bounds{From: s.end(2), AsOf: s.end(1), KnownAt: 9}}, audit.ErrBadFilter},
+	} {
+		test.params.Tenant = ledgertest.Tenant
+		_, err := s.reader.Make(t.Context(), test.params, func(audit.Row) error { return nil })
+		require.ErrorIs(t, err, test.want, name)
+	}
+}
+
+// Random histories: the closing balance is what the deciders say is owed; aging says the same; periods join without a gap; nothing
+// of another tenant counts; and all of it stays as it is while the log goes on.
+func TestReportsAgreeWithTheDeciders(t *testing.T) {
+	t.Parallel()
+	l := ledgertest.Open(t, 11)
+	s := &story{Log: l, reader: readerOf(l)}
+	start := l.Now()
+	first := l.Random(t, 700)
+	middle := l.Now()
+	l.Advance(time.Hour)
+	last := l.Random(t, 700)
+	end := l.Now()
+
+	owed := func(upTo int64) (sum int64) {
+		states := make(map[string]fee.State)
+		for _, ev := range l.Events(t, 0, int(upTo)) {
+			if e, ok := ev.Data.(fee.Event); ok {
+				states[ev.Stream.Name] = fee.Decider.Evolve(states[ev.Stream.Name], e)
+			}
+		}
+		require.Greater(t, len(states), 100)
+		for _, state := range states {
+			sum += state.Outstanding().Minor()
+		}
+		return sum
+	}
+	total := func(r audit.Report, name string) int64 {
+		for _, sum := range r.Totals {
+			if sum.Name == name {
+				return sum.Amount.Minor()
+			}
+		}
+		return 0
+	}
+	roll := func(from, asOf time.Time, knownAt int64) audit.Report {
+		rows, r := s.made(t, audit.Params{Kind: "rollforward", Bounds: audit.Bounds{From: from, AsOf: asOf, KnownAt: knownAt}})
+		require.Len(t, rows, 1)
+		require.NotContains(t, rows[0], "backdated")
+		return r
+	}
+	whole := roll(start, end, last)
+	require.Equal(t, owed(last), total(whole, "closing"))
+	require.Zero(t, total(whole, "opening"))
+	_, aged := s.made(t, audit.Params{Kind: "aging", Bounds: audit.Bounds{AsOf: end, KnownAt: last}})
+	require.Equal(t, owed(last), total(aged, "owed"))
+	require.Equal(t, owed(first), total(roll(start, middle, first), "closing"))
+	second := roll(middle.Add(time.Microsecond), end, last)
+	require.Equal(t, owed(first), total(second, "opening"))
+	require.Equal(t, owed(last), total(second, "closing"))
+
+	reports := map[string]audit.Report{}
+	for _, kind := range audit.KindNames() {
+		_, reports[kind] = s.made(t, audit.Params{Kind: kind, Bounds: audit.Bounds{AsOf: end, KnownAt: last}})
+		require.NotZero(t, reports[kind].Rows, kind)
+	}
+	l.Random(t, 200)
+	for kind, before := range reports {
+		_, again := s.made(t, audit.Params{Kind: kind, Bounds: audit.Bounds{AsOf: end, KnownAt: last}})
+		require.Equal(t, before, again)
+		_, none := s.made(t, audit.Params{Kind: kind, Bounds: audit.Bounds{AsOf: end, KnownAt: 0}})
+		require.Zero(t, none.Rows, kind)
+		other, err := s.reader.Make(t.Context(), audit.Params{Tenant: "other", Kind: kind, Bounds: audit.Bounds{AsOf: end, KnownAt: last}}, func(audit.Row) error { return nil })
+		require.NoError(t, err)
+		require.Zero(t, other.Rows, kind)
+	}
+}
+
+// The digest is that of the rows as JSON Lines, so that anybody can compute it from the file.
+func TestDigest(t *testing.T) {
+	t.Parallel()
+	s := tell(t)
+	kind, err := audit.KindOf("activity")
+	require.NoError(t, err)
+	var file bytes.Buffer
+	out, err := audit.NewExporter(audit.JSONLines, kind, &file)
+	require.NoError(t, err)
+	report, err := s.reader.Make(t.Context(), audit.Params{Tenant: ledgertest.Tenant, Kind: "activity", Bounds: audit.Bounds{AsOf: s.end(9), KnownAt: 9}}, out.Row)
+	require.NoError(t, err)
+	require.NoError(t, out.Close(report))
+	lines := bytes.SplitAfter(file.Bytes(), []byte("\n"))
+	require.Len(t, lines, 11) // nine rows, the report, nothing
+	require.Equal(t, sha256.Sum256(bytes.Join(lines[:9], nil)), report.Digest)
+	require.JSONEq(t, `{"report":`+string(report.AppendJSON(nil))+`}`, string(lines[9]))
+}

@@ -1,0 +1,160 @@
+package audit
+
+import (
+	"context"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"payledger/domain/evidence"
+	"payledger/eventstore"
+	"payledger/eventstore/catalog"
+	"payledger/internal/jsontext"
+	"payledger/readmodels/history"
+)
+
+// Stored is a report as it was made, and when.
+type Stored struct {
+	Report
+	MadeAt   time.Time
+	MadeBy   catalog.Actor
+	Position int64 // of the event that says so
+}
+
+// Report returns a stored report by its id. Errors: ErrNotFound.
+func (r Reader) Report(ctx context.Context, tenant, id string) (Stored, error) {
+	recorded, err := r.Log.ReadFirst(ctx, []eventstore.StreamID{{Tenant: tenant, Name: evidence.ReportStream(id)}})
+	if err != nil {
+		return Stored{}, fmt.Errorf("report %s: %w", id, err)
+	}
+	if len(recorded) == 0 {
+		return Stored{}, fmt.Errorf("report %s: %w", id, ErrNotFound)
+	}
+	ev, err := r.Catalog.Decode(ctx, r.Keys, &recorded[0])
+	if err != nil {
+		return Stored{}, fmt.Errorf("report %s: %w", id, err)
+	}
+	made, ok := ev.Data.(evidence.ReportMade)
+	if !ok {
+		return Stored{}, fmt.Errorf("report %s: %w: %s", id, ErrNotFound, ev.Type)
+	}
+	stored := Stored{
+		Report: Report{
+			ID: made.ReportID, Form: made.Form, Rows: int64(made.Rows), Totals: made.Totals,
+			Params: Params{
+				Tenant: tenant, Kind: made.Kind, Filters: made.Filters,
+				Bounds: Bounds{From: made.From, AsOf: made.AsOf, KnownAt: int64(made.KnownAt)},
+			},
+		},
+		MadeAt: ev.Meta.At, MadeBy: ev.Meta.Actor, Position: ev.Position,
+	}
+	if err := unhex(stored.Digest[:], made.Digest); err != nil {
+		return Stored{}, fmt.Errorf("report %s: %w", id, err)
+	}
+	if err := unhex(stored.HeadHash[:], made.HeadHash); err != nil {
+		return Stored{}, fmt.Errorf("report %s: %w", id, err)
+	}
+	return stored, nil
+}
+
+func unhex(dst []byte, text string) error {
+	b, err := hex.DecodeString(text)
+	if err == nil && len(b) != len(dst) {
+		err = hex.ErrLength
+	}
+	copy(dst, b)
+	return err
+}
+
+// Reproduction is a report made again.
+type Reproduction struct {
+	Stored Stored
+	Again  Report // of the same params
+	// Identical tells whether rows, totals and the hash of the chain are the same. If not, the log or the rules were changed.
+	Identical bool
+	// Today is the report with what is known now. The same as Again if nothing was learnt since.
+	Today Report
+	// Learnt are the money events that were recorded since and had taken effect as of the report: at most MaxLearnt of Count.
+	Learnt []history.Entry
+	Count  int
+	Head   int64 // position up to which was looked
+}
+
+// MaxLearnt bounds the events that a Reproduction lists.
+const MaxLearnt = 500
+
+// Reproduce makes a stored report again: by what was known then, and by what is known now. Errors: ErrNotFound, ErrOtherForm.
+func (r Reader) Reproduce(ctx context.Context, tenant, id string) (Reproduction, error) {
+	stored, err := r.Report(ctx, tenant, id)
+	if err != nil {
+		return Reproduction{}, err
+	}
+	kind, err := KindOf(stored.Kind)
+	if err != nil {
+		return Reproduction{}, err
+	}
+	if kind.form != stored.Form {
+		return Reproduction{}, fmt.Errorf("%w: form %d of %s, this program has %d", ErrOtherForm, stored.Form, stored.Kind, kind.form)
+	}
+	res := Reproduction{Stored: stored, Learnt: []history.Entry{}}
+	drop := func(Row) error { return nil }
+	if res.Again, err = r.Make(ctx, stored.Params, drop); err != nil {
+		return Reproduction{}, err
+	}
+	res.Identical = res.Again.Digest == stored.Digest && res.Again.Rows == stored.Rows && res.Again.HeadHash == stored.HeadHash &&
+		slices.Equal(res.Again.Totals, stored.Totals)
+	head, _, err := r.Known(ctx, nil)
+	if err != nil {
+		return Reproduction{}, fmt.Errorf("reproduce report %s: %w", id, err)
+	}
+	res.Head = head
+	if err := r.learn(ctx, &res); err != nil {
+		return Reproduction{}, fmt.Errorf("reproduce report %s: %w", id, err)
+	}
+	res.Today = res.Again
+	if res.Count > 0 {
+		today := stored.Params
+		today.KnownAt = head
+		res.Today, err = r.Make(ctx, today, drop)
+	}
+	return res, err
+}
+
+// learn lists what was recorded behind the report and had taken effect by its date.
+func (r Reader) learn(ctx context.Context, res *Reproduction) error {
+	types := moneyTypes()
+	want := func(eventType string) bool { return slices.Contains(types, eventType) }
+	p := res.Stored.Params
+	return r.eachPage(ctx, p.Tenant, p.KnownAt, res.Head, want, func(events []catalog.Event) error {
+		for _, ev := range events {
+			if !p.counts(ev.EffectiveAt) {
+				continue
+			}
+			res.Count++
+			if len(res.Learnt) < MaxLearnt {
+				res.Learnt = append(res.Learnt, history.EntryOf(ev))
+			}
+		}
+		return nil
+	})
+}
+
+// AppendJSON appends the reproduction as one JSON object.
+func (res *Reproduction) AppendJSON(dst []byte) []byte {
+	dst = strconv.AppendBool(append(dst, `{"identical":`...), res.Identical)
+	dst = res.Stored.AppendJSON(append(dst, `,"report":`...))
+	dst = jsontext.AppendTime(append(dst, `,"madeAt":`...), res.Stored.MadeAt)
+	dst = res.Again.AppendJSON(append(dst, `,"again":`...))
+	dst = strconv.AppendInt(append(dst, `,"head":`...), res.Head, 10)
+	dst = strconv.AppendInt(append(dst, `,"learntCount":`...), int64(res.Count), 10)
+	dst = append(dst, `,"learnt":[`...)
+	for i := range res.Learnt {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = res.Learnt[i].AppendJSON(dst)
+	}
+	return append(res.Today.AppendJSON(append(dst, `],"today":`...)), '}')
+}

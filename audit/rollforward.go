@@ -1,0 +1,155 @@
+package audit
+
+import (
+	"cmp"
+	"context"
+	"maps"
+	"slices"
+	"time"
+
+	"payledger/domain/fee"
+	"payledger/domain/money"
+	"payledger/eventstore/catalog"
+)
+
+// rollForward says how what was owed at the beginning of a period became what was owed at its end:
+//
+//	closing = opening + assessed + adjusted - cancelled - waived - writtenOff - paid - credited + backdated
+//
+// Opening and closing are what the fees' own folds come to, as in the report aging; the movements are summed from the events of
+// the period, each net of what took it back. Backdated is the rest: what events of the period lost to one that is dated
+// before it, such as the cancellation of a fee that was adjusted since.
+func rollForward() Kind {
+	columns := []Column{{"currency", Text}, {"opening", Money}}
+	for _, m := range movements {
+		columns = append(columns, Column{m.name, Money})
+	}
+	return Kind{
+		Name: "rollforward", Title: "Receivables roll-forward", Period: true, form: 1, fold: foldRollForward,
+		Columns: append(columns, Column{"backdated", Money}, Column{"closing", Money}),
+	}
+}
+
+// moving is a column between opening and closing, and whether it raises what is owed.
+type moving struct {
+	name string
+	sign int64
+}
+
+var movements = [...]moving{{"assessed", 1}, {"adjusted", 1}, {"cancelled", -1}, {waived, -1}, {writtenOff, -1}, {"paid", -1}, {"credited", -1}}
+
+type rolled struct {
+	opening, closing money.Amount
+	moved            [len(movements)]money.Amount
+}
+
+func foldRollForward(ctx context.Context, r Reader, p Params, t *table) error {
+	sums := make(map[money.Currency]*rolled)
+	err := r.eachStream(ctx, p.Tenant, fee.Stream(""), p.KnownAt, func(events []catalog.Event) error {
+		return rollFee(sums, events, p.Bounds)
+	})
+	if err != nil {
+		return err
+	}
+	byCode := func(a, b money.Currency) int { return cmp.Compare(a.Code(), b.Code()) }
+	for _, cur := range slices.SortedFunc(maps.Keys(sums), byCode) {
+		if err := rollRow(t, cur, sums[cur]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func rollFee(sums map[money.Currency]*rolled, events []catalog.Event, b Bounds) error {
+	row, err := feeAsOf(events, b.AsOf)
+	if err != nil || row == nil {
+		return err
+	}
+	cur := row.Amount.Currency()
+	s := sums[cur]
+	if s == nil {
+		none := money.Zero(cur)
+		s = &rolled{opening: none, closing: none}
+		for i := range s.moved {
+			s.moved[i] = none
+		}
+		sums[cur] = s
+	}
+	if s.closing, err = s.closing.Add(owedOn(row)); err != nil {
+		return err
+	}
+	before, err := feeAsOf(events, b.From.Add(-time.Microsecond))
+	if err != nil {
+		return err
+	}
+	if before != nil {
+		if s.opening, err = s.opening.Add(owedOn(before)); err != nil {
+			return err
+		}
+	}
+	kinds := reductionKinds(events)
+	for _, ev := range events {
+		name, a := movement(ev, kinds)
+		at := slices.IndexFunc(movements[:], func(m moving) bool { return m.name == name })
+		if at < 0 || !b.within(ev.EffectiveAt) {
+			continue
+		}
+		if s.moved[at], err = s.moved[at].Add(a); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// movement says in which column an event counts, and how much; none for one that moves nothing.
+func movement(ev catalog.Event, kinds map[string]string) (string, money.Amount) {
+	switch d := ev.Data.(type) {
+	case fee.Assessed:
+		return "assessed", d.Amount
+	case fee.Adjusted:
+		if d.Direction == fee.DirectionDecrease {
+			return "adjusted", negated(d.Amount)
+		}
+		return "adjusted", d.Amount
+	case fee.Cancelled:
+		return "cancelled", d.Amount
+	case fee.Waived:
+		return waived, d.Amount
+	case fee.WrittenOff:
+		return writtenOff, d.Amount
+	case fee.ReductionReleased:
+		return kinds[d.ReductionID], negated(d.Amount)
+	case fee.ReductionReversed:
+		return kinds[d.ReductionID], negated(d.Amount)
+	case fee.PaymentApplied:
+		return "paid", d.Amount
+	case fee.PaymentUnapplied:
+		return "paid", negated(d.Amount)
+	case fee.CreditApplied:
+		return "credited", d.Amount
+	case fee.CreditUnapplied:
+		return "credited", negated(d.Amount)
+	}
+	return "", money.Amount{}
+}
+
+func negated(a money.Amount) money.Amount { return money.New(-a.Minor(), a.Currency()) }
+
+func rollRow(t *table, cur money.Currency, s *rolled) error {
+	cells := []Value{text(cur.Code()), amount(s.opening)}
+	rest := s.closing.Minor() - s.opening.Minor()
+	for i, m := range movements {
+		cells = append(cells, amount(s.moved[i]))
+		rest -= m.sign * s.moved[i].Minor()
+		if err := t.total(m.name, 0, s.moved[i]); err != nil {
+			return err
+		}
+	}
+	if err := t.total("opening", 0, s.opening); err != nil {
+		return err
+	}
+	if err := t.total("closing", 0, s.closing); err != nil {
+		return err
+	}
+	return t.row(append(cells, amount(money.New(rest, cur)), amount(s.closing))...)
+}
