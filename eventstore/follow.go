@@ -2,9 +2,8 @@ package eventstore
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
-	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -24,6 +23,8 @@ const (
 	// pressedWait is how long a commit has been under way before it is written when commands come faster than they are done. Else
 	// it reads what it needs and waits for the batch before it: some 2 ms.
 	pressedWait = 4 * time.Millisecond
+	// pressedCommits is how many commits of a batch make a peak: fewer wait for a far database, not for a processor.
+	pressedCommits = 8
 	// pressedFor is how long one batch that had waited counts.
 	pressedFor = 100 * time.Millisecond
 	// giveWayStep is how often who gives way looks again.
@@ -152,11 +153,12 @@ func (w *Waker) listen(ctx context.Context) error {
 	}
 }
 
-// note reads a writer's notification: a position, and for how many microseconds the batch's oldest commit had been under way.
+// note reads a writer's notification: a position, for how many microseconds the batch's oldest commit had been under way, and how many
+// commits there were.
 func (w *Waker) note(payload string) {
-	_, waited, _ := strings.Cut(payload, " ")
-	micros, err := strconv.ParseInt(waited, 10, 64)
-	if err == nil && time.Duration(micros)*time.Microsecond >= pressedWait {
+	var position, micros, commits int64
+	_, err := fmt.Sscan(payload, &position, &micros, &commits)
+	if err == nil && time.Duration(micros)*time.Microsecond >= pressedWait && commits >= pressedCommits {
 		now := clock()
 		w.pressed.Store(&now)
 	}

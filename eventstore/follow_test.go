@@ -76,9 +76,10 @@ func TestWakerPollsWithoutNotifications(t *testing.T) {
 func TestGivingWay(t *testing.T) {
 	t.Parallel()
 	for payload, want := range map[string]time.Duration{
-		"7 4000": pressedFor,
-		"7 3999": 0,
-		"7":      0, // of a writer that doesn't say
+		"7 4000 8": pressedFor,
+		"7 3999 8": 0,
+		"7 4000 7": 0,
+		"7":        0, // of a writer that doesn't say
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			w := NewWaker(nil, slog.New(slog.DiscardHandler))

@@ -2,8 +2,7 @@ package eventstore_test
 
 import (
 	"context"
-	"strconv"
-	"strings"
+	"fmt"
 	"testing"
 	"time"
 
@@ -14,7 +13,7 @@ import (
 	"payledger/eventstore/storetest"
 )
 
-// The notification of a batch says for how long its oldest commit has been under way: see Waker.GiveWay.
+// The notification of a batch says for how long its oldest commit has been under way, and how many there are: see Waker.GiveWay.
 func TestABatchTellsForHowLongItWasUnderWay(t *testing.T) {
 	t.Parallel()
 	const late = 20 * time.Millisecond
@@ -34,10 +33,10 @@ func TestABatchTellsForHowLongItWasUnderWay(t *testing.T) {
 	require.NoError(t, err)
 	n, err := conn.WaitForNotification(t.Context())
 	require.NoError(t, err)
-	position, waited, found := strings.Cut(n.Payload, " ")
-	require.True(t, found, n.Payload)
-	require.Equal(t, "1", position)
-	micros, err := strconv.ParseInt(waited, 10, 64)
-	require.NoError(t, err)
+	var position, micros, commits int64
+	_, err = fmt.Sscan(n.Payload, &position, &micros, &commits)
+	require.NoError(t, err, n.Payload)
+	require.EqualValues(t, 1, position)
+	require.EqualValues(t, 1, commits)
 	require.GreaterOrEqual(t, time.Duration(micros)*time.Microsecond, late)
 }
