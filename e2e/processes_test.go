@@ -96,12 +96,12 @@ func as(t *testing.T, owner, role string) string {
 	return u.String()
 }
 
-// TestProcesses follows one fee through serve and four project processes on a real Kafka and a real Elasticsearch.
+// TestProcesses follows one fee through serve and five project processes on a real Kafka and a real Elasticsearch.
 func TestProcesses(t *testing.T) {
 	t.Parallel()
 	d := deploy(t)
 	var processes []*process
-	for _, name := range []string{"tables", "documents", "search", "publisher"} {
+	for _, name := range []string{"tables", "documents", "books", "search", "publisher"} {
 		processes = append(processes, start(t, d.env, "project", name))
 	}
 	processes = append(processes, d.serve(t))

@@ -6,9 +6,11 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"payledger/eventstore/catalog"
+	booksprojection "payledger/projections/books"
 	"payledger/projections/bulk"
 	documentsprojection "payledger/projections/documents"
 	tablesprojection "payledger/projections/tables"
+	"payledger/readmodels/books"
 	"payledger/readmodels/checkpoints"
 	"payledger/readmodels/digest"
 	"payledger/readmodels/documents"
@@ -48,6 +50,12 @@ func All() []Postgres {
 			documents.Digest,
 			bulk.Model{},
 			func() Replay { return new(documents.Replay) },
+		},
+		{
+			books.Projection(), func() Projector { return booksprojection.New() },
+			books.Digest,
+			bulk.Model{},
+			func() Replay { return new(books.Replay) },
 		},
 	}
 }

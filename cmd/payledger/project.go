@@ -21,6 +21,7 @@ import (
 	"payledger/projections"
 	"payledger/projections/publisher"
 	searchprojection "payledger/projections/search"
+	"payledger/readmodels/books"
 	"payledger/readmodels/checkpoints"
 	"payledger/readmodels/documents"
 	"payledger/readmodels/search"
@@ -39,7 +40,7 @@ func (a *app) projectCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "project [NAME…]",
 		Short: "Run the projectors, all or the named",
-		Long: "Runs projections: tables, documents, search (needs ELASTICSEARCH_URL) and publisher (needs KAFKA_BROKERS); without names all that are configured.\n" +
+		Long: "Runs projections: tables, documents, books, search (needs ELASTICSEARCH_URL) and publisher (needs KAFKA_BROKERS); without names all that are configured.\n" +
 			"Each takes a lease: start as many processes as you like, the others stand by.",
 		Example: "  PROJECTOR_DATABASE_URL=postgres://… VAULT_KEY=… payledger project\n  payledger project tables documents",
 		RunE: func(cmd *cobra.Command, names []string) error {
@@ -137,6 +138,9 @@ func (l *ledger) project(ctx context.Context, names []string) error {
 // the batches of a peak larger, which costs less.
 const tablesGiveWay = 50 * time.Millisecond
 
+// booksInterval is how often the books are written: nobody waits to see their own command there, and few large batches cost less.
+const booksInterval = 250 * time.Millisecond
+
 func (l *ledger) runProjection(ctx context.Context, name string, waker *eventstore.Waker, metrics *projections.Metrics) error {
 	switch name {
 	case projectionSearch:
@@ -154,9 +158,13 @@ func (l *ledger) runProjection(ctx context.Context, name string, waker *eventsto
 	if name == tables.ProjectionName {
 		giveWay = min(giveWay, tablesGiveWay)
 	}
+	interval := time.Duration(0) // the default
+	if name == books.ProjectionName {
+		interval = booksInterval
+	}
 	return projections.Run(ctx, projections.RunConfig{
 		Pool: l.pool, Reader: l.reader, Waker: waker, Catalog: l.catalog, Keys: l.vault, Projector: p.New(),
-		Logger: l.log, Metrics: metrics, Now: l.now, GiveWay: giveWay, Model: p.Bulk, Code: codeVersion(), Failpoint: failpoint(),
+		Logger: l.log, Metrics: metrics, Now: l.now, GiveWay: giveWay, Interval: interval, Model: p.Bulk, Code: codeVersion(), Failpoint: failpoint(),
 	})
 }
 

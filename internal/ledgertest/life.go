@@ -203,6 +203,9 @@ func (l *Log) voidPayment(t testing.TB, _ string, _ fee.State) bool {
 	for _, a := range p.shares {
 		sum = money.New(sum.Minor()+a.Amount.Minor(), sum.Currency())
 	}
+	if p.credit != nil {
+		sum = money.New(sum.Minor()+p.credit.granted.Minor(), sum.Currency())
+	}
 	outcome := payment.OutcomeCanceled
 	if l.random.IntN(2) == 0 {
 		outcome = payment.OutcomeFailed
@@ -425,5 +428,6 @@ func (l *Log) extend(t testing.TB, feeID string, s fee.State) bool {
 func (l *Log) setReasons(t testing.TB, _ string, _ fee.State) bool {
 	t.Helper()
 	l.Queue(t, policy.Stream, "", policy.ReasonsSet{Kind: policy.KindWaive, Codes: []string{"goodwill"}})
+	l.Queue(t, policy.BooksStream, "", policy.ProfileSet{Profile: policy.Profiles()[len(l.Fees)%2]})
 	return true
 }
