@@ -22,7 +22,7 @@ WHERE t.relnamespace = $1::regnamespace AND t.relname NOT LIKE 'rebuild%'`
 
 	// Each index is a transaction of its own; that of a very large table takes minutes all the same.
 	sqlIndexSettings = `SELECT set_config('statement_timeout', '0', true), set_config('maintenance_work_mem', '256MB', true),
-    set_config('client_connection_check_interval', '1s', true)`
+    set_config('max_parallel_maintenance_workers', '0', true), set_config('client_connection_check_interval', '1s', true)`
 )
 
 // putIndex is an index that is put off until all rows are copied.
@@ -75,6 +75,9 @@ func (b *builder) index(ctx context.Context, st *state) error {
 	if err != nil {
 		return err
 	}
+	if err := b.analyze(ctx); err != nil {
+		return err
+	}
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.SetLimit(b.Workers)
 	for i, x := range all {
@@ -108,7 +111,25 @@ func (b *builder) makeIndex(ctx context.Context, x putIndex) error {
 	})
 }
 
-// makeKeys makes the constraints of unique indexes, and statistics of the tables.
+// analyze makes the statistics of the tables, several at a time: beside the indexes of a table it would wait for them.
+func (b *builder) analyze(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(b.Workers)
+	for _, table := range b.Projector.Tables() {
+		group.Go(func() error {
+			return b.inTx(ctx, func(tx pgx.Tx) error {
+				if _, err := tx.Exec(ctx, sqlIndexSettings); err != nil {
+					return err
+				}
+				_, err := tx.Exec(ctx, "ANALYZE "+strings.Replace(table, b.live, b.schema, 1))
+				return err
+			})
+		})
+	}
+	return group.Wait()
+}
+
+// makeKeys makes the constraints of unique indexes.
 func (b *builder) makeKeys(ctx context.Context, tx pgx.Tx, all []putIndex) error {
 	if _, err := tx.Exec(ctx, sqlIndexSettings); err != nil {
 		return err
@@ -129,8 +150,7 @@ func (b *builder) makeKeys(ctx context.Context, tx pgx.Tx, all []putIndex) error
 			return err
 		}
 	}
-	_, err := tx.Exec(ctx, "ANALYZE "+strings.ReplaceAll(strings.Join(b.Projector.Tables(), ", "), b.live, b.schema))
-	return err
+	return nil
 }
 
 // changed makes an error of an update that found its row in another state.
