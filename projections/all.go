@@ -30,8 +30,9 @@ type Postgres struct {
 	New func() Projector
 	// Digest sums up the stored read model.
 	Digest func(ctx context.Context, pool *pgxpool.Pool) (digest.Stored, error)
-	// Bulk is how it is built at once.
-	Bulk bulk.Model
+	// Bulk is how it is built at once. Shapes say how two of its read models are compared.
+	Bulk   bulk.Model
+	Shapes func() []digest.Shape
 	// NewReplay returns a replay at the beginning of the log.
 	NewReplay func() Replay
 }
@@ -43,18 +44,21 @@ func All() []Postgres {
 			tables.Projection(), func() Projector { return tablesprojection.New() },
 			tables.Digest,
 			bulk.Model{Fold: func(bulk.Share) bulk.Fold { return tables.NewBulk() }},
+			tables.Shapes,
 			func() Replay { return new(tables.Replay) },
 		},
 		{
 			documents.Projection(), func() Projector { return documentsprojection.New() },
 			documents.Digest,
 			bulk.Model{},
+			nil,
 			func() Replay { return new(documents.Replay) },
 		},
 		{
 			books.Projection(), func() Projector { return booksprojection.New() },
 			books.Digest,
 			bulk.Model{},
+			nil,
 			func() Replay { return new(books.Replay) },
 		},
 	}

@@ -66,6 +66,12 @@ const sqlTransactionSettings = `SELECT set_config('synchronous_commit', 'off', t
     set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true),
     set_config('plan_cache_mode', 'force_custom_plan', true), set_config('jit', 'off', true)`
 
+// SetForApply makes a transaction, which stands still for no longer than idle, one in which a projector's Apply is called.
+func SetForApply(ctx context.Context, tx pgx.Tx, idle string) error {
+	_, err := tx.Exec(ctx, sqlTransactionSettings, idle)
+	return err
+}
+
 // idleTimeout is how long a transaction of ours may stand still: who hangs in it has lost the lease by then.
 func (r *runner) idleTimeout() string { return fmt.Sprintf("%dms", r.LeaseTTL.Milliseconds()) }
 
@@ -73,7 +79,7 @@ func (r *runner) idleTimeout() string { return fmt.Sprintf("%dms", r.LeaseTTL.Mi
 func (r *runner) transact(ctx context.Context, lease *Lease, events []catalog.Event, end Checkpoint) error {
 	began := r.Now()
 	err := pgx.BeginTxFunc(ctx, r.Pool, pgx.TxOptions{}, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, sqlTransactionSettings, r.idleTimeout()); err != nil {
+		if err := SetForApply(ctx, tx, r.idleTimeout()); err != nil {
 			return err
 		}
 		if err := lease.Move(ctx, tx, end); err != nil {

@@ -3,7 +3,6 @@ package projections_test
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -38,7 +37,6 @@ func bulkConfig(t *testing.T, l *ledgertest.Log, p projections.Postgres, pool *p
 	t.Helper()
 	return bulk.Config{
 		Pool: pool, Reader: l.Reader, Catalog: l.Catalog, Keys: l.Keys, Projector: p.New(), Model: p.Bulk, Code: "this",
-		Logger: slog.New(slog.NewTextHandler(t.Output(), nil)),
 	}
 }
 
@@ -214,7 +212,6 @@ func BenchmarkBuild(b *testing.B) {
 		began := time.Now()
 		_, err := bulk.Build(b.Context(), bulk.Config{
 			Pool: pool, Reader: l.Reader, Catalog: l.Catalog, Keys: l.Keys, Projector: p.New(), Model: p.Bulk, Code: time.Now().String(),
-			Logger: slog.New(slog.DiscardHandler),
 		})
 		require.NoError(b, err)
 		b.ReportMetric(float64(head)/time.Since(began).Seconds(), "events/s")

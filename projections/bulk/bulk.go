@@ -8,7 +8,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"sync"
 
 	"github.com/jackc/pgx/v5"
@@ -65,9 +64,12 @@ type Config struct {
 	Keys      eventstore.Keys
 	Projector Projector
 	Model     Model
-	Logger    *slog.Logger
 	// Code names what the rows are made by: a build that other code began is thrown away.
 	Code string
+
+	// UpTo and UpToHash are the event up to which a new build goes; 0: the end of the log.
+	UpTo     int64
+	UpToHash [32]byte
 
 	Workers    int   // goroutines that read and decode, that fold, and that make indexes; default DefaultWorkers
 	MaxStreams int64 // streams that are folded at the same time, about 1 kB each; default DefaultMaxStreams

@@ -128,6 +128,9 @@ func (b *builder) begin(ctx context.Context) (state, error) {
 		return state{}, err
 	}
 	st := state{stage: StageReplay, code: b.Code, position: head.Position, hash: head.Hash}
+	if b.UpTo > 0 {
+		st.position, st.hash = b.UpTo, b.UpToHash
+	}
 	err = b.inTx(ctx, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, "DROP SCHEMA IF EXISTS "+pgx.Identifier{b.schema}.Sanitize()+" CASCADE"); err != nil {
 			return err

@@ -1,0 +1,226 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"payledger/cmd/payledger/internal/config"
+	"payledger/projections"
+	"payledger/projections/bulk"
+	"payledger/projections/rebuild"
+)
+
+func (a *app) rebuildCommand() *cobra.Command {
+	var o rebuild.Config
+	var rollBack bool
+	names := rebuildable()
+	cmd := &cobra.Command{
+		Use:   "rebuild " + strings.Join(names, "|"),
+		Short: "Build a projection anew beside the live one, compare, swap",
+		Long: "Builds a read model anew from the log, beside the live one, compares the two row by row at the same position and swaps them. Callers and projectors\n" +
+			"go on meanwhile. Stopped or killed at any place the live one is whole, and the next run goes on. Exit code 5 means that the two differ: nothing is swapped then.",
+		Example: "  PROJECTOR_DATABASE_URL=postgres://… VAULT_KEY=… payledger rebuild tables\n  payledger rebuild tables --rollback",
+		Args:    exactly(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if !slices.Contains(names, args[0]) {
+				return usageError(fmt.Errorf("%q can't be rebuilt: choose from %s", args[0], strings.Join(names, ", ")))
+			}
+			cfg, err := a.config(config.NeedProjector)
+			if err != nil {
+				return err
+			}
+			return a.rebuild(cmd.Context(), cfg, args[0], o, rollBack)
+		},
+	}
+	cmd.Flags().BoolVar(&o.NoSwap, "no-swap", false, "build and compare only; the next run goes on with what was built")
+	cmd.Flags().BoolVar(&o.VerifyOnly, "verify-only", false, "build and compare only, and drop what was built")
+	cmd.Flags().BoolVar(&o.AcceptChanges, "accept-changes", false, "swap although the two differ")
+	cmd.Flags().BoolVar(&rollBack, "rollback", false, "swap back to what was live before the last rebuild")
+	cmd.MarkFlagsMutuallyExclusive("no-swap", "verify-only", "rollback")
+	cmd.MarkFlagsMutuallyExclusive("accept-changes", "verify-only", "rollback")
+	return cmd
+}
+
+// rebuildable names the projections that can be rebuilt.
+func rebuildable() []string {
+	var names []string
+	for _, p := range projections.All() {
+		if p.Bulk.Fold != nil {
+			names = append(names, p.Projection.Name)
+		}
+	}
+	return names
+}
+
+// rebuilt is the last line of a rebuild.
+type rebuilt struct {
+	Projection string      `json:"projection"`
+	Position   int64       `json:"position"`
+	Events     int64       `json:"events"`
+	Seconds    json.Number `json:"seconds"`
+	Digest     string      `json:"digest"`     // empty for a rollback, which compares nothing
+	LiveDigest string      `json:"liveDigest"` // likewise
+	Equal      bool        `json:"equal"`
+	Swapped    bool        `json:"swapped"`
+}
+
+func (a *app) rebuild(ctx context.Context, cfg config.Config, name string, o rebuild.Config, rollBack bool) error {
+	l, err := openLedger(ctx, cfg, cfg.Projector(), a.logger(ctx, cfg), newRegistry(), a.now)
+	if err != nil {
+		return err
+	}
+	defer l.close()
+	all := projections.All()
+	o.Projection = all[slices.IndexFunc(all, func(p projections.Postgres) bool { return p.Projection.Name == name })]
+	o.Pool, o.Reader, o.Catalog, o.Keys, o.Code, o.Now, o.Failpoint = l.pool, l.reader, l.catalog, l.vault, codeVersion(), a.now, failpoint()
+	bar := a.newBar()
+	o.Progress, o.Differs = bar.show, a.printDifference
+	run := rebuild.Run
+	if rollBack {
+		run = rebuild.RollBack
+	}
+	result, err := run(ctx, o)
+	bar.end()
+	if err != nil && !errors.Is(err, rebuild.ErrDiffers) {
+		return rebuildError(err)
+	}
+	answer := rebuilt{
+		Projection: name, Position: result.Position, Events: result.Events, Seconds: json.Number(fmt.Sprintf("%.3f", result.Elapsed.Seconds())),
+		Equal: result.Equal, Swapped: result.Swapped,
+	}
+	if !rollBack {
+		answer.Digest, answer.LiveDigest = result.Digest.String(), result.LiveDigest.String()
+	}
+	return errors.Join(a.printRebuilt(answer), rebuildError(err))
+}
+
+// rebuildError gives an error of a rebuild its exit code.
+func rebuildError(err error) error {
+	switch {
+	case errors.Is(err, rebuild.ErrDiffers):
+		return &exitError{code: exitDamaged, err: fmt.Errorf("%w: look at the rows named above; --accept-changes swaps all the same", err)}
+	case errors.Is(err, rebuild.ErrNotBuilt), errors.Is(err, rebuild.ErrNothingToRollBack), errors.Is(err, rebuild.ErrBusy), errors.Is(err, bulk.ErrRunning):
+		return &exitError{code: exitRefused, err: err}
+	}
+	return err
+}
+
+func (a *app) printRebuilt(r rebuilt) error {
+	if a.json {
+		return a.printJSON(r)
+	}
+	word := "not swapped"
+	if r.Swapped {
+		word = "swapped"
+	}
+	if _, err := fmt.Fprintf(a.stdout, "%s at position %d: %s, %d events in %s s\n", r.Projection, r.Position, word, r.Events, r.Seconds); err != nil {
+		return err
+	}
+	if r.Digest == "" {
+		return nil
+	}
+	word = "DIFFERS from"
+	if r.Equal {
+		word = "equals"
+	}
+	_, err := fmt.Fprintf(a.stdout, "the rebuilt one %s the live one: digests %s, %s\n", word, r.Digest, r.LiveDigest)
+	return err
+}
+
+// printDifference tells of a row that isn't the same in both.
+func (a *app) printDifference(d rebuild.Difference) {
+	fmt.Fprintf(a.stderr, "differs: %s %s: ", d.Table, strings.Join(d.Key, "/"))
+	switch {
+	case d.Live == nil:
+		fmt.Fprint(a.stderr, "missing in the live one")
+	case d.Rebuilt == nil:
+		fmt.Fprint(a.stderr, "only in the live one")
+	default:
+		for i, column := range slices.Sorted(maps.Keys(d.Live)) {
+			if i > 0 {
+				fmt.Fprint(a.stderr, ", ")
+			}
+			fmt.Fprintf(a.stderr, "%s %v, rebuilt %v", column, d.Live[column], d.Rebuilt[column])
+		}
+	}
+	if d.Position == 0 {
+		fmt.Fprintln(a.stderr, "; no event makes it so")
+		return
+	}
+	fmt.Fprintf(a.stderr, "; they part at position %d (%s, event %s)\n", d.Position, d.Type, d.EventID)
+}
+
+// bar shows how far a command has come: as a bar on a terminal, as JSON lines with --json, otherwise not at all.
+type bar struct {
+	a        *app
+	terminal bool
+	every    time.Duration
+	stage    string
+	began    time.Time // the stage
+	shown    time.Time
+}
+
+func (a *app) newBar() *bar {
+	b := &bar{a: a, every: time.Second}
+	if file, ok := a.stderr.(*os.File); ok && !a.json {
+		info, err := file.Stat()
+		b.terminal = err == nil && info.Mode()&os.ModeCharDevice != 0
+		b.every = time.Second / 10
+	}
+	return b
+}
+
+// progressed is a line of progress. Rate is in units of total per second, Eta in seconds until the stage ends.
+type progressed struct {
+	Stage string `json:"stage"`
+	Done  int64  `json:"done"`
+	Total int64  `json:"total"`
+	Rate  int64  `json:"rate"`
+	Eta   int64  `json:"eta"`
+}
+
+func (b *bar) show(p bulk.Progress) {
+	if !b.a.json && !b.terminal {
+		return
+	}
+	now := b.a.now()
+	if p.Stage != b.stage {
+		b.end()
+		b.stage, b.began, b.shown = p.Stage, now, time.Time{}
+	}
+	if now.Sub(b.shown) < b.every && p.Done < p.Total {
+		return
+	}
+	b.shown = now
+	line := progressed{Stage: p.Stage, Done: p.Done, Total: p.Total}
+	if ms := now.Sub(b.began).Milliseconds(); ms > 0 {
+		line.Rate = p.Done * 1000 / ms
+	}
+	if line.Rate > 0 {
+		line.Eta = (p.Total - p.Done) / line.Rate
+	}
+	if b.a.json {
+		_ = b.a.printJSON(line) // the last line tells when nobody reads any more
+		return
+	}
+	const width = 30
+	filled := int(width * p.Done / max(1, p.Total))
+	fmt.Fprintf(b.a.stderr, "\r%-8s [%s%s] %d/%d  %d/s  %s left \x1b[K", p.Stage, strings.Repeat("#", filled), strings.Repeat(".", width-filled), p.Done, p.Total, line.Rate,
+		time.Duration(line.Eta)*time.Second)
+}
+
+// end leaves the line of a bar.
+func (b *bar) end() {
+	if b.terminal && b.stage != "" {
+		fmt.Fprintln(b.a.stderr)
+	}
+}

@@ -1,0 +1,115 @@
+package rebuild_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"payledger/domain/fee"
+	"payledger/internal/ledgertest"
+	"payledger/projections"
+	"payledger/projections/rebuild"
+)
+
+// tables returns the world of the projection tables alone.
+func tables(t *testing.T, seed uint64, test func(*testing.T, *world)) {
+	t.Helper()
+	each(t, seed, func(t *testing.T, w *world) {
+		t.Helper()
+		if w.p.Projection.Name == projections.All()[0].Projection.Name {
+			test(t, w)
+		}
+	})
+}
+
+// TestDifferencesAreNamed changes the live read model behind the projector's back: the rebuild names each row, and where it and the log part,
+// and swaps only when that is accepted.
+func TestDifferencesAreNamed(t *testing.T) {
+	t.Parallel()
+	tables(t, 61, func(t *testing.T, w *world) {
+		t.Helper()
+		id := w.Assess(t, w.Users[0], 500)
+		w.Change(t, id, fee.Annotate{Note: "one", At: w.Now()})
+		w.Change(t, id, fee.Waive{ReductionID: id, Amount: ledgertest.USD(t, 100), Reason: "goodwill", At: w.Now()})
+		w.Change(t, id, fee.Annotate{Note: "said", At: w.Now()})
+		head := w.Flush(t)
+		w.reaches(t, head)
+		for name, tamper := range map[string]struct {
+			sql   string
+			table string
+			at    int64
+			typ   string
+		}{
+			"the last event is missing": {`UPDATE %s.fees SET note = 'one' WHERE id = $1`, "fees", head, "fee.annotated"},
+			"an amount was never so":    {`UPDATE %s.fees SET amount = 7 WHERE id = $1`, "fees", head - 3, "fee.assessed"},
+			"the waiver is missing":     {`UPDATE %s.fees SET reduced = 0 WHERE id = $1`, "fees", head - 1, "fee.waived"},
+			"a row is missing":          {`DELETE FROM %s.fee_events WHERE fee_id = $1 AND event_type = (SELECT max(event_type) FROM tables_v2.fee_events WHERE fee_id = $1)`, "fee_events", head - 1, "fee.waived"},
+			"a row is too many":         {`INSERT INTO %s.fees SELECT tenant, 'made-up', user_id, loan_id, amount, currency, status, status_update_date, reason, note, is_active, record_version, created_at, updated_at, paid, reduced, reserved, cancelled, stream_version, position FROM tables_v2.fees WHERE id = $1`, "fees", 0, ""},
+		} {
+			w.stop()
+			w.exec(t, tamper.sql, id)
+			w.project(t)
+			var found []rebuild.Difference
+			differs := func(c *rebuild.Config) { c.Differs = func(d rebuild.Difference) { found = append(found, d) } }
+			before, err := w.p.Digest(t.Context(), w.pool)
+			require.NoError(t, err)
+			result, err := rebuild.Run(t.Context(), w.config(differs))
+			require.ErrorIs(t, err, rebuild.ErrDiffers, name)
+			require.False(t, result.Equal)
+			require.False(t, result.Swapped)
+			require.NotEqual(t, result.Digest, result.LiveDigest)
+			require.Equal(t, w.replayed(t, result.Position), result.Digest)
+			after, err := w.p.Digest(t.Context(), w.pool)
+			require.NoError(t, err)
+			require.Equal(t, before.Sum, after.Sum)
+			require.Len(t, found, 1, name)
+			require.Equal(t, tamper.table, found[0].Table, name)
+			require.Equal(t, tamper.at, found[0].Position, name)
+			require.Equal(t, tamper.typ, found[0].Type, name)
+			if tamper.table == "fees" && tamper.at > 0 {
+				require.Equal(t, []string{"main", id}, found[0].Key)
+			}
+			result, err = rebuild.Run(t.Context(), w.config(differs, func(c *rebuild.Config) { c.AcceptChanges = true }))
+			require.NoError(t, err)
+			require.True(t, result.Swapped)
+			require.False(t, result.Equal)
+			w.reaches(t, head)
+			w.whole(t)
+		}
+		require.False(t, w.exists(t, w.schema+"_part"))
+	})
+}
+
+// TestLateDifferencesAreFound changes a row after its range was compared.
+func TestLateDifferencesAreFound(t *testing.T) {
+	t.Parallel()
+	tables(t, 62, func(t *testing.T, w *world) {
+		t.Helper()
+		result, err := rebuild.Run(t.Context(), w.config(func(c *rebuild.Config) {
+			c.Failpoint = func(point string) {
+				if point == "verified" {
+					id := w.Assess(t, w.Users[0], 500)
+					w.reaches(t, w.Flush(t))
+					w.exec(t, `UPDATE %s.fees SET amount = 1 WHERE id = $1`, id)
+				}
+			}
+		}))
+		require.ErrorIs(t, err, rebuild.ErrDiffers)
+		require.False(t, result.Swapped)
+		require.False(t, w.exists(t, w.schema+"_old"))
+	})
+}
+
+// TestDigestsAreThoseOfVerify: a rebuild and `audit verify` sum up in one way.
+func TestDigestsAreThoseOfVerify(t *testing.T) {
+	t.Parallel()
+	each(t, 63, func(t *testing.T, w *world) {
+		t.Helper()
+		w.stop()
+		stored, err := w.p.Digest(t.Context(), w.pool)
+		require.NoError(t, err)
+		result, err := rebuild.Run(t.Context(), w.config())
+		require.NoError(t, err)
+		require.Equal(t, stored.Sum, result.Digest)
+	})
+}

@@ -1,0 +1,270 @@
+package rebuild
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+
+	"payledger/projections"
+	"payledger/projections/bulk"
+	"payledger/readmodels/digest"
+)
+
+// defaultPageRows is how many rows of each side are compared at a time: few enough for a short snapshot.
+const defaultPageRows = 10_000
+
+// maxDifferences is how many rows that differ are looked into.
+const maxDifferences = 10
+
+// table is a table with all its columns: first those of digests, then the others.
+type table struct {
+	digest.Shape
+	columns []string
+}
+
+// row is a row of a page.
+type row struct {
+	key   []string
+	form  digest.Row // what digests are made of
+	other []byte     // its other columns
+}
+
+// verified is what a comparison found.
+type verified struct {
+	since        int64 // position of the shadow when the comparison began
+	differences  int
+	sum, liveSum digest.Sum // of all ranges, each at its own position
+}
+
+const sqlColumns = `SELECT attname::text FROM pg_attribute WHERE attrelid = $1::regclass AND attnum > 0 AND NOT attisdropped ORDER BY attnum`
+
+// readShapes completes the shapes of the tables.
+func (r *rebuild) readShapes(ctx context.Context, schema string) ([]table, error) {
+	var list []table
+	for _, shape := range r.Projection.Shapes() {
+		rows, err := r.Pool.Query(ctx, sqlColumns, schema+"."+shape.Table)
+		if err != nil {
+			return nil, err
+		}
+		all, err := pgx.CollectRows(rows, pgx.RowTo[string])
+		if err != nil {
+			return nil, err
+		}
+		others := slices.DeleteFunc(all, func(name string) bool { return slices.Contains(shape.Columns, name) })
+		list = append(list, table{Shape: shape, columns: slices.Concat(shape.Columns, others)})
+	}
+	return list, nil
+}
+
+func identifiers(names []string) string {
+	quoted := make([]string, len(names))
+	for i, name := range names {
+		quoted[i] = pgx.Identifier{name}.Sanitize()
+	}
+	return strings.Join(quoted, ", ")
+}
+
+// bounds are keys between which rows are read: after the first, up to and with the second, or just the third; nil for none.
+type bounds struct{ after, upTo, exactly []string }
+
+// sqlPage selects rows in the order of their keys. Only names of tables and columns are put into it.
+func (t table) sqlPage(schema string, b bounds, limit int) (string, []any) {
+	key := identifiers(t.Key)
+	sql := "SELECT " + identifiers(t.columns) + " FROM " + pgx.Identifier{schema, t.Table}.Sanitize() + " WHERE true"
+	var args []any
+	compare := func(with string, values []string) {
+		if values == nil {
+			return
+		}
+		places := make([]string, len(values))
+		for i, value := range values {
+			args = append(args, value)
+			places[i] = fmt.Sprintf("$%d", len(args))
+		}
+		sql += " AND (" + key + ") " + with + " (" + strings.Join(places, ", ") + ")"
+	}
+	compare(">", b.after)
+	compare("<=", b.upTo)
+	compare("=", b.exactly)
+	sql += " ORDER BY " + key
+	if limit > 0 {
+		sql += fmt.Sprintf(" LIMIT %d", limit)
+	}
+	return sql, args
+}
+
+type querier interface {
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+}
+
+// read runs a query for all columns of a table.
+func (t table) read(ctx context.Context, db querier, sql string, args []any) ([]row, error) {
+	rows, err := db.Query(ctx, sql, append([]any{pgx.QueryResultFormats{pgx.BinaryFormatCode}}, args...)...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	fields := rows.FieldDescriptions()
+	var list []row
+	for rows.Next() {
+		r := row{form: make(digest.Row, 0, 256)}
+		if t.Label != "" {
+			r.form = r.form.Text(t.Label)
+		}
+		for i, raw := range rows.RawValues() {
+			if slices.Contains(t.Key, t.columns[i]) {
+				r.key = append(r.key, string(raw))
+			}
+			if i >= len(t.Columns) {
+				r.other = append(digest.Row(r.other).Bool(raw == nil), digest.Row(nil).Bytes(raw)...)
+			} else if r.form, err = r.form.Column(fields[i].DataTypeOID, raw); err != nil {
+				return nil, fmt.Errorf("column %s of %s: %w", t.columns[i], t.Table, err)
+			}
+		}
+		list = append(list, r)
+	}
+	return list, rows.Err()
+}
+
+const sqlCountRows = `SELECT greatest(0, sum(reltuples))::bigint FROM pg_class WHERE relnamespace = $1::regnamespace AND relkind = 'r'`
+
+// verify compares all rows of the live read model with the shadow's, range by range. Each range is read with the live checkpoint in one short
+// snapshot; the shadow is taken to that checkpoint and compared there.
+func (r *rebuild) verify(ctx context.Context, s *shadow) (verified, error) {
+	found := verified{since: s.at.Position}
+	var done, total int64
+	if err := r.Pool.QueryRow(ctx, sqlCountRows, s.schema).Scan(&total); err != nil {
+		return found, err
+	}
+	for _, t := range r.shapes {
+		for b := (bounds{}); ; {
+			live, at, err := r.livePage(ctx, t, b)
+			if err != nil {
+				return found, err
+			}
+			if err := s.catchUp(ctx, at); err != nil {
+				return found, err
+			}
+			last := len(live) < r.PageRows
+			if !last {
+				b.upTo = live[len(live)-1].key
+			}
+			sql, args := t.sqlPage(s.schema, b, 0)
+			built, err := t.read(ctx, r.Pool, sql, args)
+			if err != nil {
+				return found, err
+			}
+			if err := r.compare(ctx, s, t, live, built, &found); err != nil {
+				return found, err
+			}
+			done += int64(len(live))
+			r.Progress(bulk.Progress{Stage: StageVerify, Done: done, Total: max(done, total)})
+			if last {
+				break
+			}
+			b = bounds{after: b.upTo}
+		}
+	}
+	return found, nil
+}
+
+// livePage reads rows of the live read model and its checkpoint in one snapshot.
+func (r *rebuild) livePage(ctx context.Context, t table, b bounds) (rows []row, at int64, err error) {
+	options := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
+	err = pgx.BeginTxFunc(ctx, r.Pool, options, func(tx pgx.Tx) error {
+		var live projections.Checkpoint
+		var hash []byte
+		if err := tx.QueryRow(ctx, sqlLiveCheckpoint, r.projector.Name(), r.projector.Version(), r.live).Scan(&live.Position, &hash); err != nil {
+			return err
+		}
+		at = live.Position
+		sql, args := t.sqlPage(r.live, b, r.PageRows)
+		rows, err = t.read(ctx, tx, sql, args)
+		return err
+	})
+	return rows, at, err
+}
+
+// compare merges rows of both sides, each in the order of its keys.
+func (r *rebuild) compare(ctx context.Context, s *shadow, t table, live, built []row, found *verified) error {
+	for i := range live {
+		found.liveSum.Add(live[i].form)
+	}
+	for i := range built {
+		found.sum.Add(built[i].form)
+	}
+	for len(live) > 0 || len(built) > 0 {
+		var order int
+		switch {
+		case len(live) == 0:
+			order = 1
+		case len(built) == 0:
+			order = -1
+		default:
+			order = slices.Compare(live[0].key, built[0].key)
+		}
+		if order == 0 && bytes.Equal(live[0].form, built[0].form) && bytes.Equal(live[0].other, built[0].other) {
+			live, built = live[1:], built[1:]
+			continue
+		}
+		var key []string
+		if order <= 0 {
+			key, live = live[0].key, live[1:]
+		}
+		if order >= 0 {
+			key, built = built[0].key, built[1:]
+		}
+		if found.differences++; found.differences <= maxDifferences {
+			if err := r.explain(ctx, s, t, key); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// changedSince compares the rows that changed after a position, and counts those that differ.
+func (r *rebuild) changedSince(ctx context.Context, s *shadow, after int64) (int, error) {
+	found := verified{}
+	for _, t := range r.shapes {
+		sides := make([][]row, 2)
+		for i, schema := range []string{r.live, s.schema} {
+			sql := "SELECT " + identifiers(t.columns) + " FROM " + pgx.Identifier{schema, t.Table}.Sanitize() + " WHERE position > $1 ORDER BY " + identifiers(t.Key)
+			var err error
+			if sides[i], err = t.read(ctx, r.Pool, sql, []any{after}); err != nil {
+				return 0, err
+			}
+		}
+		if err := r.compare(ctx, s, t, sides[0], sides[1], &found); err != nil {
+			return 0, err
+		}
+	}
+	return found.differences, nil
+}
+
+// digest sums up a read model that stands still, page by page.
+func (r *rebuild) digest(ctx context.Context, schema string) (digest.Sum, error) {
+	var sum digest.Sum
+	for _, t := range r.shapes {
+		for b := (bounds{}); ; {
+			sql, args := t.sqlPage(schema, b, r.PageRows)
+			rows, err := t.read(ctx, r.Pool, sql, args)
+			if err != nil {
+				return sum, err
+			}
+			for i := range rows {
+				sum.Add(rows[i].form)
+			}
+			r.Progress(bulk.Progress{Stage: StageDigest, Done: sum.Rows, Total: sum.Rows})
+			if len(rows) < r.PageRows {
+				break
+			}
+			b.after = rows[len(rows)-1].key
+		}
+	}
+	return sum, nil
+}
