@@ -73,8 +73,18 @@ func listFields(sorts ...string) []input.Field {
 		words = append(words, field, "-"+field)
 	}
 	return append(pageFields(),
-		input.Choice("sort", words...).Says("A field; with - before it descending. Equal values go by createdAt, then id. Default -createdAt."),
+		input.Choice("sort", words...).Says("A field; with - before it descending. Equal values go by createdAt, then id. Default -createdAt."+minorUnits(sorts)),
 		input.Choice("count", "exact").Says("Count beyond 10000."))
+}
+
+// minorUnits says how amounts are sorted, where they are.
+func minorUnits(sorts []string) string {
+	for _, field := range sorts {
+		if strings.HasPrefix(field, "amount") {
+			return " Amounts go by their minor units, whatever the currency."
+		}
+	}
+	return ""
 }
 
 // pageFields are the parameters that say which part of a list is asked for.

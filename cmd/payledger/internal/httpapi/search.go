@@ -47,7 +47,7 @@ func searchRoute(object readmodels.Object, name, dataName, schema string, by ...
 		query: slices.Concat([]input.Field{
 			input.String("q").Says("Words that all must occur, as prefixes, whatever their accents and case. At most 255 bytes."),
 		}, by, []input.Field{
-			input.Choice("sort", sorts...).Says("A field; with - before it descending. Equal values go by id. Default -createdAt."),
+			input.Choice("sort", sorts...).Says("A field; with - before it descending. Equal values go by id. Default -createdAt." + minorUnits(sorts)),
 			input.Bool("facets").Says("Count all that is found by value, and add up amounts by currency."),
 		}, pageFields()),
 		object: object, serve: searchDocuments,
