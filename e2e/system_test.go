@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -263,6 +264,7 @@ func (s *system) askAuditor(t *testing.T, paid, waived, cancelled string) {
 	verdict := jsonLines[struct {
 		OK          bool   `json:"ok"`
 		Events      int64  `json:"events"`
+		Head        string `json:"head"`
 		Problem     string `json:"problem"`
 		Projections []struct {
 			Projection string `json:"projection"`
@@ -271,10 +273,36 @@ func (s *system) askAuditor(t *testing.T, paid, waived, cancelled string) {
 		} `json:"projections"`
 	}](t, out)[0]
 	require.True(t, verdict.OK, verdict.Problem)
-	require.Len(t, verdict.Projections, 2)
+	require.Len(t, verdict.Projections, 3)
 	for _, p := range verdict.Projections {
 		require.True(t, p.Equal, p.Projection)
 		require.Equal(t, verdict.Events, p.Position, p.Projection)
+	}
+
+	type total struct {
+		Debit  int64 `json:"debitMinor"`
+		Credit int64 `json:"creditMinor"`
+	}
+	type books struct {
+		KnownAt  int64   `json:"knownAt"`
+		HeadHash string  `json:"headHash"`
+		Totals   []total `json:"totals"`
+	}
+	trialBalance := func(args ...string) books {
+		out, errs, code := command(t, s.env, append([]string{"audit", "trial-balance", "--json"}, args...)...)
+		require.Zero(t, code, errs)
+		return jsonLines[books](t, out)[0]
+	}
+	now := trialBalance()
+	require.Equal(t, verdict.Events, now.KnownAt)
+	require.Equal(t, verdict.Head, now.HeadHash)
+	require.Equal(t, now.Totals, trialBalance("--as-of", time.Now().Add(48*time.Hour).Format(time.DateOnly)).Totals)
+	for position := int64(1); position <= now.KnownAt; position += 3 {
+		then := trialBalance("--known-at", strconv.FormatInt(position, 10), "--profile", "cash")
+		require.Equal(t, position, then.KnownAt)
+		for _, total := range then.Totals {
+			require.Equal(t, total.Debit, total.Credit, position)
+		}
 	}
 }
 

@@ -23,6 +23,8 @@ type batch struct {
 	head       Head // grows with what is accepted
 	before     Head // as it was locked
 	recordedAt time.Time
+	erased     int64         // position of the last erasure
+	generation int64         // of the store's memory
 	waited     time.Duration // of the request that is under way the longest
 
 	streams map[StreamID]*entry
@@ -150,10 +152,25 @@ func (b *batch) read(ctx context.Context, reqs []*request) error {
 	if err := b.conn.exchange(ctx, b.calls, b.store.config.Failpoint); err != nil {
 		return err
 	}
-	if b.head.Epoch != b.store.epoch.Load() {
-		b.store.epoch.Store(b.head.Epoch) // restored beneath us: what the cache holds of the old epoch is not found any more
+	if err := b.remember(ctx); err != nil {
+		return err
 	}
 	b.adopt(reqs)
+	return nil
+}
+
+// remember begins another generation when the log was restored beneath us, or somebody was erased: what the cache holds is not found
+// any more, and what was decided on it is decided again. Keys are forgotten before, so that nothing is opened that is gone.
+func (b *batch) remember(ctx context.Context) error {
+	s, now := b.store, memory{b.head.Epoch, b.erased}
+	if s.known != now {
+		if err := RefreshKeys(ctx, s.config.Keys); err != nil {
+			return err
+		}
+		s.known = now
+		s.generation.Add(1)
+	}
+	b.generation = s.generation.Load()
 	return nil
 }
 
@@ -162,6 +179,7 @@ func (b *batch) takeHead(row [][]byte) error {
 	copy(b.head.Hash[:], row[2])
 	b.before = b.head
 	b.recordedAt = readTimeOrZero(row[4])
+	b.erased = readInt64(row[5])
 	return nil
 }
 
@@ -213,10 +231,10 @@ func waited(reqs []*request) time.Duration {
 	return time.Since(oldest)
 }
 
-// adopt takes over what the requests have loaded, the newest of each stream, unless it is of another epoch.
+// adopt takes over what the requests have loaded, the newest of each stream, unless it is of another generation.
 func (b *batch) adopt(reqs []*request) {
 	for _, r := range reqs {
-		if r.epoch != b.head.Epoch {
+		if r.generation != b.generation {
 			continue
 		}
 		for i, id := range r.view.ids {
@@ -304,7 +322,7 @@ func (b *batch) behind(e *entry) bool {
 	if len(e.pending) > 0 || e.state.Version == e.version && e.state.Position == e.position {
 		return false
 	}
-	if c, _ := b.store.cache.get(e.id, b.head.Epoch); c.Version > e.state.Version && c.Version <= e.version {
+	if c, _ := b.store.cache.get(e.id, b.generation); c.Version > e.state.Version && c.Version <= e.version {
 		e.state = c
 	}
 	if e.state.Version >= e.version && e.state.Position != e.position {

@@ -12,10 +12,11 @@ type cache struct {
 	states *lru.Cache[StreamID, cached]
 }
 
-// cached is a state and the epoch of the log that it was read from: a restored log may hold another event at the same version.
+// cached is a state and the generation of the store's knowledge in which it was read: a restored log may hold another event at the same
+// version, and after an erasure a state may show what is gone.
 type cached struct {
 	StreamState
-	epoch int64
+	generation int64
 }
 
 func newCache(size int) (cache, error) {
@@ -27,17 +28,17 @@ func newCache(size int) (cache, error) {
 }
 
 // get returns what is known of a stream. Known may also be that it has no events.
-func (c cache) get(id StreamID, epoch int64) (state StreamState, known bool) {
-	if hit, ok := c.states.Get(id); ok && hit.epoch == epoch {
+func (c cache) get(id StreamID, generation int64) (state StreamState, known bool) {
+	if hit, ok := c.states.Get(id); ok && hit.generation == generation {
 		return hit.StreamState, true
 	}
 	return StreamState{}, false
 }
 
 // put keeps a state unless a later one is kept already.
-func (c cache) put(id StreamID, epoch int64, state StreamState) {
-	if hit, ok := c.states.Peek(id); ok && hit.epoch == epoch && hit.Version >= state.Version {
+func (c cache) put(id StreamID, generation int64, state StreamState) {
+	if hit, ok := c.states.Peek(id); ok && hit.generation == generation && hit.Version >= state.Version {
 		return
 	}
-	c.states.Add(id, cached{StreamState: state, epoch: epoch})
+	c.states.Add(id, cached{StreamState: state, generation: generation})
 }

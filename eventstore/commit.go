@@ -20,6 +20,9 @@ type Commit struct {
 	Watch *Watch
 	// Claim, when set, is the idempotency key under which the answer is stored.
 	Claim *Claim
+	// Erase, when set, destroys the keys of a person in the same transaction, if the decision appends events: the first must be of type
+	// person.erased, on a stream about this person. Such a commit is written alone.
+	Erase *Person
 	// Decide makes the decision. It is pure and may be called several times, also from the writer's goroutine under the
 	// head lock: no I/O, no clock. An error is a refusal; it is returned by Store.Commit only after it was checked under the lock.
 	Decide func(View) (Decision, error)
@@ -31,6 +34,12 @@ type Watch struct {
 	Subject string
 	Prefix  string // such as "fee-"
 	After   int64
+}
+
+// Person is whom streams and keys are about.
+type Person struct {
+	Tenant  string
+	Subject string
 }
 
 // View is what a decision sees: every named stream, all folded up to the same moment of the log.

@@ -13,6 +13,7 @@ const (
 	FailCommits     = "writer.commits"
 	FailClaims      = "writer.claims"
 	FailRoutes      = "writer.routes"
+	FailErase       = "writer.erase"
 	FailHead        = "writer.head"
 	FailCommitSent  = "writer.commit_sent"
 	FailCommitted   = "writer.committed"
@@ -21,10 +22,10 @@ const (
 )
 
 // Failpoints returns all names, for tests that kill the process at each. FailNews is passed only when a batch has to read events,
-// FailReconnected only after a failure, and a write's only when the batch has something of its kind to write.
+// FailReconnected only after a failure, FailErase only by an erasure, and a write's only when the batch has something of its kind to write.
 func Failpoints() []string {
 	return []string{
-		FailTaken, FailLocked, FailRead, FailNews, FailDecided, FailEvents, FailStreams, FailCommits, FailClaims, FailRoutes, FailHead,
+		FailTaken, FailLocked, FailRead, FailNews, FailDecided, FailEvents, FailStreams, FailCommits, FailClaims, FailRoutes, FailErase, FailHead,
 		FailCommitSent, FailCommitted, FailAnswered, FailReconnected,
 	}
 }

@@ -36,7 +36,7 @@ func readNews(row [][]byte, found []news, scan *scanner) error {
 
 // fetch brings states, one for each id, up to what is committed now, and puts them into the cache.
 func (s *Store) fetch(ctx context.Context, ids []StreamID, states []StreamState) error {
-	epoch := s.epoch.Load()
+	generation := s.generation.Load()
 	wanted := make([]streamNews, len(ids))
 	for i, id := range ids {
 		wanted[i] = streamNews{id, states[i].Version}
@@ -55,7 +55,7 @@ func (s *Store) fetch(ctx context.Context, ids []StreamID, states []StreamState)
 				return err
 			}
 		}
-		s.cache.put(id, epoch, *state)
+		s.cache.put(id, generation, *state)
 	}
 	return nil
 }
@@ -86,10 +86,10 @@ func (s *Store) fold(ctx context.Context, id StreamID, base StreamState, events 
 
 // loadView gives the view's streams from index from on their states: from the cache where there is one, which may be behind, else
 // from the log. Streams of fresh are taken as empty.
-func (s *Store) loadView(ctx context.Context, v *view, from int, fresh []StreamID, epoch int64) error {
+func (s *Store) loadView(ctx context.Context, v *view, from int, fresh []StreamID, generation int64) error {
 	var missing []StreamID
 	for i := from; i < len(v.ids); i++ {
-		state, known := s.cache.get(v.ids[i], epoch)
+		state, known := s.cache.get(v.ids[i], generation)
 		v.states[i] = state
 		if !known && !slices.Contains(fresh, v.ids[i]) {
 			missing = append(missing, v.ids[i])

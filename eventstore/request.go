@@ -26,11 +26,11 @@ type request struct {
 	lookup bool // asks what was stored under commit.ID, and writes nothing
 
 	// What the caller's goroutine prepared: the decision and what it was made on.
-	view     view
-	epoch    int64
-	decision Decision
-	refusal  error
-	size     int // bytes that the decision stores, about
+	view       view
+	generation int64
+	decision   Decision
+	refusal    error
+	size       int // bytes that the decision stores, about
 
 	state atomic.Int32
 	began time.Time     // when its caller came with it
@@ -71,7 +71,7 @@ func (s *Store) Commit(ctx context.Context, c Commit) (Result, error) {
 // prepare loads what the commit names and makes its decision, in the caller's goroutine and without a lock. The decision counts if
 // the writer finds its streams unchanged.
 func (s *Store) prepare(ctx context.Context, r *request) error {
-	r.epoch = s.epoch.Load()
+	r.generation = s.generation.Load()
 	v := &r.view
 	v.add(r.commit.Streams...)
 	v.add(r.commit.New...)
@@ -86,7 +86,7 @@ func (s *Store) prepare(ctx context.Context, r *request) error {
 	}
 	loaded := 0
 	for range maxRounds {
-		if err := s.loadView(ctx, v, loaded, r.commit.New, r.epoch); err != nil {
+		if err := s.loadView(ctx, v, loaded, r.commit.New, r.generation); err != nil {
 			return err
 		}
 		loaded = len(v.ids)
@@ -146,7 +146,7 @@ func (s *Store) await(ctx context.Context, r *request) (Result, error) {
 		return Result{}, fmt.Errorf("wait for commit %s: %w", r.commit.ID, ctx.Err())
 	}
 	for i := range r.settle {
-		s.settle(ctx, &r.settle[i], r.epoch)
+		s.settle(ctx, &r.settle[i], r.generation)
 	}
 	return r.result, r.err
 }
@@ -166,7 +166,7 @@ func (s *Store) enqueue(r *request) error {
 }
 
 // settle folds events that are committed by now and puts the state into the cache. Without it the next commit would read them back.
-func (s *Store) settle(ctx context.Context, u *unsettled, epoch int64) {
+func (s *Store) settle(ctx context.Context, u *unsettled, generation int64) {
 	state, err := s.fold(ctx, u.id, u.base, u.events)
 	if err != nil && ctx.Err() != nil {
 		return
@@ -175,5 +175,5 @@ func (s *Store) settle(ctx context.Context, u *unsettled, epoch int64) {
 		s.config.Logger.WarnContext(ctx, "committed events can't be folded", slog.String("stream", u.id.Name), slog.Any("error", err))
 		return
 	}
-	s.cache.put(u.id, epoch, state)
+	s.cache.put(u.id, generation, state)
 }

@@ -86,7 +86,7 @@ func (b *batch) decide(ctx context.Context, r *request) (d Decision, v *view, re
 
 // stands says whether the request's streams are where its decision saw them, and its watch finds no others.
 func (b *batch) stands(r *request) bool {
-	if r.epoch != b.head.Epoch {
+	if r.generation != b.generation {
 		return false
 	}
 	for i, id := range r.view.ids {
@@ -195,7 +195,7 @@ func (b *batch) learn(ctx context.Context) {
 		switch {
 		case e.err != nil || e.version == 0:
 		case e.refolded:
-			b.store.cache.put(e.id, b.head.Epoch, e.state)
+			b.store.cache.put(e.id, b.generation, e.state)
 		case e.appender != nil:
 			e.state.Subject = e.subject
 			e.appender.settle = append(e.appender.settle, unsettled{id: e.id, base: e.state, events: e.pending})

@@ -20,6 +20,7 @@ const (
 	stmtInsertClaims
 	stmtAnswerClaims
 	stmtInsertRoutes
+	stmtErase
 	stmtUpdateHead
 	stmtCommit
 	stmtRollback
@@ -46,6 +47,7 @@ func sqlStatements() [statementCount]string {
 		stmtInsertClaims:  sqlInsertClaims,
 		stmtAnswerClaims:  sqlAnswerClaims,
 		stmtInsertRoutes:  sqlInsertRoutes,
+		stmtErase:         "SELECT ledger.erase_person($1, $2, $3)",
 		stmtUpdateHead:    sqlUpdateHead,
 		stmtCommit:        "COMMIT",
 		stmtRollback:      "ROLLBACK",
@@ -53,7 +55,7 @@ func sqlStatements() [statementCount]string {
 }
 
 // The lock is a statement of its own: read together with versions, the new head can come with an old version.
-const sqlLock = `SELECT position, epoch, hash, route, recorded_at FROM ledger.head FOR UPDATE`
+const sqlLock = `SELECT position, epoch, hash, route, recorded_at, erased FROM ledger.head FOR UPDATE`
 
 const sqlVersions = `
 SELECT w.n, s.version, s.position, s.subject

@@ -65,8 +65,10 @@ type Store struct {
 	pool   *pgxpool.Pool
 	cache  cache
 	loads  loads
-	epoch  atomic.Int64
-	counts counters
+	// generation counts how often what the store remembers was found to be of another log, or to show what was erased.
+	generation atomic.Int64
+	known      memory // guarded by the writer's goroutine, once it runs
+	counts     counters
 
 	closing sync.RWMutex // guards closed and sending to queue
 	closed  bool
@@ -98,7 +100,7 @@ func Open(ctx context.Context, config Config) (*Store, error) {
 	return s, nil
 }
 
-// openPool makes the pool for reading and reads the epoch, which also shows that the schema is there.
+// openPool makes the pool for reading and reads the head, which also shows that the schema is there.
 func (s *Store) openPool(ctx context.Context) error {
 	config, err := pgxpool.ParseConfig(s.config.URL)
 	if err != nil {
@@ -112,12 +114,10 @@ func (s *Store) openPool(ctx context.Context) error {
 	if s.pool, err = pgxpool.NewWithConfig(ctx, config); err != nil {
 		return err
 	}
-	var epoch int64
-	if err := s.pool.QueryRow(ctx, "SELECT epoch FROM ledger.head").Scan(&epoch); err != nil {
+	if err := s.pool.QueryRow(ctx, "SELECT epoch, erased FROM ledger.head").Scan(&s.known.epoch, &s.known.erased); err != nil {
 		s.pool.Close()
 		return fmt.Errorf("read the head of the log: %w", err)
 	}
-	s.epoch.Store(epoch)
 	return nil
 }
 
@@ -134,6 +134,9 @@ func (s *Store) Close() {
 	s.pool.Close()
 }
 
+// memory is of what a store's memory is: the epoch of the log, and the position of its last erasure.
+type memory struct{ epoch, erased int64 }
+
 func (s *Store) isClosed() bool {
 	s.closing.RLock()
 	defer s.closing.RUnlock()
@@ -142,7 +145,7 @@ func (s *Store) isClosed() bool {
 
 // Load returns the state of a stream as it stands in the log now. A stream without events has Version 0 and a nil Value.
 func (s *Store) Load(ctx context.Context, id StreamID) (StreamState, error) {
-	state, _ := s.cache.get(id, s.epoch.Load())
+	state, _ := s.cache.get(id, s.generation.Load())
 	states := []StreamState{state}
 	if err := s.fetch(ctx, []StreamID{id}, states); err != nil {
 		return StreamState{}, fmt.Errorf("load stream %s: %w", id, err)

@@ -140,10 +140,10 @@ func TestVaultRemembersABoundedNumberOfKeys(t *testing.T) {
 	_, _, vault := setupVault(t)
 	for i := range 2*maxCachedKeys + 10 {
 		key := Key{ID: uuid.New()}
-		vault.remember(key, person{"main", fmt.Sprint(i)})
+		vault.remember(key, Person{"main", fmt.Sprint(i)}, 0)
 		require.LessOrEqual(t, len(vault.keys), maxCachedKeys)
 		require.LessOrEqual(t, len(vault.living), maxCachedKeys)
-		got, ok := vault.cachedLiving(person{"main", fmt.Sprint(i)})
+		got, ok := vault.cachedLiving(Person{"main", fmt.Sprint(i)})
 		require.True(t, ok)
 		require.Equal(t, key, got)
 	}

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"runtime/debug"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -86,6 +87,15 @@ func (w *writer) take() bool {
 // write commits reqs and answers them. When a row or a panic spoils the batch it is halved, down to the guilty commit, which is
 // refused alone; every attempt decides anew.
 func (w *writer) write(ctx context.Context, reqs []*request) {
+	// Who is decided beside an erasure might not see it: it goes alone.
+	if i := slices.IndexFunc(reqs, func(r *request) bool { return r.commit.Erase != nil }); i >= 0 && len(reqs) > 1 {
+		for _, part := range [][]*request{reqs[:i], reqs[i : i+1], reqs[i+1:]} {
+			if len(part) > 0 {
+				w.write(ctx, part)
+			}
+		}
+		return
+	}
 	err := w.persist(ctx, reqs)
 	var guilt *guiltError
 	switch {

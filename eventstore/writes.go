@@ -332,6 +332,11 @@ func (b *batch) write(ctx context.Context, reqs []*request) error {
 	b.send(stmtInsertClaims, FailClaims, &w.claims, at)
 	b.send(stmtAnswerClaims, FailClaims, &w.answers, at, binaryInt64(int64(w.answers.rows())))
 	b.send(stmtInsertRoutes, FailRoutes, &w.routes, at)
+	if who := reqs[0].commit.Erase; who != nil && reqs[0].result.First > 0 { // it is alone: see writer.write
+		b.calls = append(b.calls, call{stmt: stmtErase, failpoint: FailErase, params: [][]byte{
+			[]byte(who.Tenant), []byte(who.Subject), binaryInt64(reqs[0].result.First),
+		}})
+	}
 	b.calls = append(b.calls, call{stmt: stmtUpdateHead, failpoint: FailHead, params: [][]byte{
 		binaryInt64(b.head.Position), b.head.Hash[:], binaryInt64(b.head.Route), at, binaryInt64(b.before.Position),
 		binaryInt64(b.before.Route), binaryInt64(b.waited.Microseconds()), binaryInt64(int64(len(reqs))),

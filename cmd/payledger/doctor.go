@@ -9,12 +9,15 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/spf13/cobra"
 
 	"payledger/cmd/payledger/internal/config"
 	"payledger/cmd/payledger/internal/kafkabus"
 	"payledger/eventstore"
 	"payledger/eventstore/catalog"
+	"payledger/readmodels/books"
+	"payledger/readmodels/checkpoints"
 )
 
 // checkTimeout bounds each check.
@@ -173,7 +176,7 @@ func examineLog(ctx context.Context, cfg config.Config) []check {
 	if err != nil {
 		return append(checks, check{Name: "projections", Detail: err.Error(), code: exitFailed})
 	}
-	checks = append(checks, projections...)
+	checks = append(append(checks, projections...), within(ctx, "books", exitDamaged, func(ctx context.Context) (string, error) { return examineBooks(ctx, pool) }))
 	if rows, err = pool.Query(ctx, sqlCursors); err != nil {
 		return append(checks, check{Name: "publisher", Detail: err.Error(), code: exitFailed})
 	}
@@ -187,6 +190,22 @@ func examineLog(ctx context.Context, cfg config.Config) []check {
 		return append(checks, check{Name: "publisher", Detail: err.Error(), code: exitFailed})
 	}
 	return append(checks, cursors...)
+}
+
+// examineBooks holds the control accounts against the rows of fees and credits.
+func examineBooks(ctx context.Context, pool *pgxpool.Pool) (string, error) {
+	controls, err := books.Queries{Pool: pool}.Controls(ctx)
+	switch {
+	case errors.Is(err, checkpoints.ErrNotBuilt):
+		return "not built yet", nil
+	case err != nil:
+		return "", err
+	case !controls.Compared:
+		return fmt.Sprintf("at %d, not compared with the tables, which are at %d", controls.Books, controls.Tables), nil
+	case len(controls.Differences) > 0:
+		return "", fmt.Errorf("at %d: %s", controls.Tables, strings.Join(controls.Differences, "; "))
+	}
+	return fmt.Sprintf("balance at %d: 1100 is what fees owe, 2100 what credits have", controls.Tables), nil
 }
 
 func scanProjection(row pgx.CollectableRow, head int64) (check, error) {

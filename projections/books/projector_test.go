@@ -21,6 +21,7 @@ import (
 	"payledger/eventstore/catalog"
 	"payledger/internal/ledgertest"
 	booksprojection "payledger/projections/books"
+	tablesprojection "payledger/projections/tables"
 	"payledger/readmodels/books"
 	"payledger/readmodels/checkpoints"
 )
@@ -237,6 +238,62 @@ func withPayment(all []books.Entry) books.Entry {
 
 func withCredit(all []books.Entry) books.Entry {
 	return all[slices.IndexFunc(all, func(e books.Entry) bool { return e.CreditID != "" })]
+}
+
+// The control accounts are held against rows that another projection folds, wherever the two stand.
+func TestControls(t *testing.T) {
+	t.Parallel()
+	l := history(t, 47)
+	head, err := l.Reader.Head(t.Context())
+	require.NoError(t, err)
+	events := l.Events(t, 0, int(head.Position))
+	pool := l.DB.ProjectorPool(t)
+	q := books.Queries{Pool: pool}
+	fill := func(events []catalog.Event) {
+		rows := tablesprojection.New()
+		require.NoError(t, pgx.BeginFunc(t.Context(), pool, func(tx pgx.Tx) error {
+			if _, err := rows.EnsureSchema(t.Context(), tx); err != nil {
+				return err
+			}
+			_, err := tx.Exec(t.Context(), `INSERT INTO ledger.checkpoints (projection, version, position, hash) VALUES ('tables', $2, $1, '\x00')
+				ON CONFLICT (projection, version) DO UPDATE SET position = excluded.position`, events[len(events)-1].Position, rows.Version())
+			if err != nil {
+				return err
+			}
+			return rows.Apply(t.Context(), tx, slices.DeleteFunc(slices.Clone(events), func(ev catalog.Event) bool { return slices.Contains(rows.Ignores(), ev.Type) }))
+		}))
+	}
+	_, err = q.Controls(t.Context())
+	require.ErrorIs(t, err, checkpoints.ErrNotBuilt)
+	require.NoError(t, apply(t, l, 1000, events[:200]))
+	fill(events[:150])
+	controls, err := q.Controls(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, books.Controls{Books: 200, Tables: 150, Compared: true}, controls)
+	fill(events[150:])
+	controls, err = q.Controls(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, books.Controls{Books: 200, Tables: head.Position}, controls)
+	require.NoError(t, apply(t, l, 1000, events[200:]))
+	controls, err = q.Controls(t.Context())
+	require.NoError(t, err)
+	require.True(t, controls.Compared)
+	require.Empty(t, controls.Differences)
+
+	for _, harm := range []string{
+		`UPDATE tables_v2.fees SET paid = paid + 1 WHERE id = (SELECT id FROM tables_v2.fees LIMIT 1)`,
+		`UPDATE tables_v2.credits SET remaining = remaining + 1 WHERE id = (SELECT id FROM tables_v2.credits LIMIT 1)`,
+		`INSERT INTO books_v1.turnovers VALUES ('main', '2026-01-01', 'EUR', 1100, 4000, 'lost', 5, 1)`,
+	} {
+		_, err = pool.Exec(t.Context(), harm)
+		require.NoError(t, err)
+	}
+	controls, err = q.Controls(t.Context())
+	require.NoError(t, err)
+	require.Len(t, controls.Differences, 3)
+	require.Contains(t, controls.Differences[0], "main USD: fees owe ")
+	require.Contains(t, controls.Differences[1], "main USD: credits are ")
+	require.Equal(t, "main EUR: fees owe 0, account 1100 stands at 5", controls.Differences[2])
 }
 
 // Streams of one commit that tell of different money halt the projection, wherever batches end.

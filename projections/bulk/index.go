@@ -2,6 +2,7 @@ package bulk
 
 import (
 	"context"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -21,7 +22,7 @@ WHERE t.relnamespace = $1::regnamespace AND t.relname NOT LIKE 'rebuild%'`
 
 	// Each index is a transaction of its own; that of a very large table takes minutes all the same.
 	sqlIndexSettings = `SELECT set_config('statement_timeout', '0', true), set_config('maintenance_work_mem', '256MB', true),
-    set_config('client_connection_check_interval', '1s', true), set_config('max_parallel_maintenance_workers', '0', true)`
+    set_config('max_parallel_maintenance_workers', '0', true), set_config('client_connection_check_interval', '1s', true)`
 )
 
 // putIndex is an index that is put off until all rows are copied.
@@ -74,6 +75,9 @@ func (b *builder) index(ctx context.Context, st *state) error {
 	if err != nil {
 		return err
 	}
+	if err := b.analyze(ctx); err != nil {
+		return err
+	}
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.SetLimit(b.Workers)
 	for i, x := range all {
@@ -88,9 +92,6 @@ func (b *builder) index(ctx context.Context, st *state) error {
 		return err
 	}
 	if err := b.inTx(ctx, func(tx pgx.Tx) error { return b.makeKeys(ctx, tx, all) }); err != nil {
-		return err
-	}
-	if err := b.analyze(ctx); err != nil {
 		return err
 	}
 	b.tell(StageIndex, int64(len(all)), int64(len(all)))
@@ -108,6 +109,24 @@ func (b *builder) makeIndex(ctx context.Context, x putIndex) error {
 		b.Failpoint("index")
 		return changed(tx.Exec(ctx, sqlIndexMade, x.name))
 	})
+}
+
+// analyze makes the statistics of the tables, several at a time: beside the indexes of a table it would wait for them.
+func (b *builder) analyze(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(b.Workers)
+	for _, table := range b.Projector.Tables() {
+		group.Go(func() error {
+			return b.inTx(ctx, func(tx pgx.Tx) error {
+				if _, err := tx.Exec(ctx, sqlIndexSettings); err != nil {
+					return err
+				}
+				_, err := tx.Exec(ctx, "ANALYZE "+strings.Replace(table, b.live, b.schema, 1))
+				return err
+			})
+		})
+	}
+	return group.Wait()
 }
 
 // makeKeys makes the constraints of unique indexes.
@@ -132,21 +151,6 @@ func (b *builder) makeKeys(ctx context.Context, tx pgx.Tx, all []putIndex) error
 		}
 	}
 	return nil
-}
-
-// analyze makes statistics of the tables, several at a time.
-func (b *builder) analyze(ctx context.Context) error {
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(b.Workers)
-	for _, table := range b.Projector.Tables() {
-		group.Go(func() error {
-			return b.inTx(ctx, func(tx pgx.Tx) error {
-				_, err := InSchema(tx, b.live, b.schema).Exec(ctx, "ANALYZE "+table)
-				return err
-			})
-		})
-	}
-	return group.Wait()
 }
 
 // changed makes an error of an update that found its row in another state.

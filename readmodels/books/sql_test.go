@@ -24,6 +24,6 @@ func TestStatementsFitTheSchema(t *testing.T) {
 		"sqlSchemaExists": sqlSchemaExists, "sqlAddTurnovers": sqlAddTurnovers, "sqlLoadOrigins": sqlLoadOrigins, "sqlPostedFrom": sqlPostedFrom,
 		"sqlCommit": sqlCommit, "sqlAllEntries": sqlAllEntries, "sqlAllOrigins": sqlAllOrigins, "sqlAllProfiles": sqlAllProfiles,
 		"sqlAllTurnovers": sqlAllTurnovers, "sqlTenants": sqlTenants, "sqlMovements": sqlMovements, "sqlEarlyMovements": sqlEarlyMovements,
-		"sqlProfileAt": sqlProfileAt, "sqlHashAt": sqlHashAt, "sqlJournal": sqlJournal, "sqlOpenFees": sqlOpenFees, "sqlOpenCredits": sqlOpenCredits,
+		"sqlProfileAt": sqlProfileAt, "sqlHashAt": sqlHashAt, "sqlJournal": sqlJournal, "sqlOpenFees": sqlOpenFees, "sqlOpenCredits": sqlOpenCredits, "sqlControls": sqlControls,
 	}, "sqlCreateSchema", "sqlCreateIndexes")
 }

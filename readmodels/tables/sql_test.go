@@ -34,6 +34,6 @@ func TestStatementsFitTheSchema(t *testing.T) {
 		"sqlFee": sqlFee, "sqlFeePayment": sqlFeePayment, "sqlFeeEvent": sqlFeeEvent, "sqlGatewayPayment": sqlGatewayPayment,
 		"sqlGatewayByOrder": sqlGatewayByOrder, "sqlGatewayByPayment": sqlGatewayByPayment, "sqlCustomerOfUser": sqlCustomerOfUser, "sqlPaymentCustomer": sqlPaymentCustomer, "sqlPaymentMethod": sqlPaymentMethod,
 		"sqlCredit":      sqlCredit,
-		"sqlAccountFees": sqlAccountFees, "sqlAccountCredits": sqlAccountCredits, "sqlAccountTotals": sqlAccountTotals,
+		"sqlAccountFees": sqlAccountFees, "sqlAccountCredits": sqlAccountCredits, "sqlAccountTotals": sqlAccountTotals, "sqlControls": sqlControls,
 	}, "sqlCreateSchema", "sqlCreateIndexes")
 }
