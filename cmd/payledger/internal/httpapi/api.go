@@ -15,6 +15,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"payledger/audit"
 	"payledger/cmd/payledger/internal/httpapi/auth"
 	"payledger/commands"
 	"payledger/eventstore"
@@ -85,6 +86,10 @@ type API struct {
 	version   string
 	tokenName string
 
+	audit  audit.Reader
+	keeper audit.Keeper
+	slow   chan struct{} // holds one for each slow request that is worked on
+
 	writes      lastWrites
 	patience    time.Duration
 	crossOrigin *http.CrossOriginProtection
@@ -114,6 +119,8 @@ func New(c Config) (*API, error) {
 		metrics: m, now: c.Now, newID: c.NewID, ready: c.Ready, extends: c.Extends, service: c.Service, version: c.Version,
 		tokenName: c.Project + "-access-token", writes: writes, patience: c.Patience, maxInFlight: c.MaxInFlight,
 		crossOrigin: http.NewCrossOriginProtection(),
+		audit:       audit.Reader{Log: c.History.Log, Catalog: c.History.Catalog, Keys: c.History.Keys},
+		keeper:      audit.Keeper{Store: c.Commands.Store, Catalog: c.History.Catalog, NewID: c.NewID}, slow: make(chan struct{}, maxSlow),
 	}, nil
 }
 

@@ -47,7 +47,8 @@ type answer struct {
 	etag     string // quoted
 	position int64  // Ledger-Position, 0 for none
 	replayed bool
-	atLeast  bool // there are more rows than the total says
+	atLeast  bool  // there are more rows than the total says
+	file     *file // instead of a body
 }
 
 // commonParams are the query parameters that every route takes and that change no answer.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 
+	"payledger/audit"
 	"payledger/cmd/payledger/internal/httpapi/auth"
 	"payledger/cmd/payledger/internal/httpapi/envelope"
 	"payledger/cmd/payledger/internal/httpapi/input"
@@ -98,6 +99,7 @@ var rules = [...]rule{
 	bad(policy.ErrUnknownProfile, "profileisNotAValidEnum"),
 	bad(policy.ErrBadCodes, "codesisNotAValidArray"),
 	bad(commands.ErrUnknownObject, "objectisNotAValidEnum"),
+	bad(audit.ErrBadFilter, "parametersDoNotFitTheReport"),
 	bad(tables.ErrSort, "sortisNotAValidEnum"),
 	bad(tables.ErrCursor, "cursorisNotAValidCursor"),
 
@@ -110,6 +112,9 @@ var rules = [...]rule{
 	answers(gateway.ErrNotFound, http.StatusNotFound, codeNotFound, codeNotFound),
 	answers(commands.ErrRecordNotFound, http.StatusNotFound, codeNotFound, codeNotFound),
 	answers(commands.ErrFeeNotFound, http.StatusNotFound, codeNotFound, codeNotFound),
+	answers(audit.ErrNotFound, http.StatusNotFound, codeNotFound, codeNotFound),
+	answers(audit.ErrUnknownReport, http.StatusNotFound, codeNotFound, codeNotFound),
+	answers(audit.ErrUnknownObject, http.StatusNotFound, codeNotFound, codeNotFound),
 	later(checkpoints.ErrNotBuilt, "NotYetVisible", "notYetVisible"),
 	later(errNotYetVisible, "NotYetVisible", "notYetVisible"),
 
@@ -157,6 +162,8 @@ var rules = [...]rule{
 	refused(errStripeAtDesk, "StripeAtDesk", "cardsArePaidThroughCheckout"),
 	refused(errExtensionName, "ExtensionNotAllowed", "extensionNameIsNotAllowed"),
 	refused(errOtherActor, "OtherActor", "actorIsNotTheCaller"),
+	refused(audit.ErrNoStateThen, "NoStateThen", "eventsBuildOnALaterOne"),
+	refused(audit.ErrOtherForm, "OtherForm", "reportWasMadeByOtherRules"),
 	refused(eventstore.ErrKeyDestroyed, "PersonErased", "personIsErased"),
 
 	// Ours to bear, and over soon.

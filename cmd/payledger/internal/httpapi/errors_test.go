@@ -27,7 +27,7 @@ var exempt = map[string]string{
 // callers are told.
 func TestEveryErrorHasALine(t *testing.T) {
 	t.Parallel()
-	found := exportedErrors(t, "domain", "commands", "eventstore")
+	found := exportedErrors(t, "domain", "commands", "eventstore", "audit")
 	require.Contains(t, found, "fee.ErrAlreadySettled")
 	require.Contains(t, found, "commands.ErrIDInUse")
 	require.Contains(t, found, "eventstore.ErrBusy")

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.yaml.in/yaml/v3"
 
+	"payledger/audit"
 	"payledger/cmd/payledger/internal/httpapi/input"
 	"payledger/docs"
 )
@@ -154,7 +155,7 @@ func (rt *route) parameters() []any {
 
 // showsRow tells whether the route reads one row by its id. An account is made of many.
 func (rt *route) showsRow() bool {
-	return !rt.plain && rt.action == actionGet && rt.name != "getAccount"
+	return !rt.plain && rt.action == actionGet && rt.name != "getAccount" && rt.question == ""
 }
 
 func (rt *route) responses() object {
@@ -166,6 +167,8 @@ func (rt *route) responses() object {
 		statuses = append(statuses, 413, 415, 422)
 	case rt.writes():
 		statuses = append(statuses, 409, 413, 415, 422)
+	case rt.question == "state", rt.question == "reproduce":
+		statuses = append(statuses, 422)
 	}
 	if rt.versioned {
 		statuses = append(statuses, 412)
@@ -178,8 +181,18 @@ func (rt *route) responses() object {
 		return all
 	}
 	success := object{"description": "Done.", "content": object{"application/json": object{"schema": object{"$ref": "schemas/" + rt.answers}}}}
+	header := func(name string) object { return refTo("headers", name) }
+	if rt.file {
+		content := object{}
+		for _, format := range audit.Formats() {
+			media, _, _ := strings.Cut(audit.Format(format).MediaType(), ";")
+			content[media] = object{"schema": object{"type": "string", "format": "binary"}}
+		}
+		success = object{"description": "The file.", "content": content, "headers": object{
+			"Ledger-Position": header("ReadPosition"), headerReportID: object{"description": "Id of the stored report.", "schema": refTo("schemas", "Id")},
+		}}
+	}
 	if !rt.plain {
-		header := func(name string) object { return refTo("headers", name) }
 		switch {
 		case rt.writes():
 			success["headers"] = object{"Ledger-Position": header("WrittenPosition"), "ETag": header("ETag"), "Idempotency-Replayed": header("Replayed")}

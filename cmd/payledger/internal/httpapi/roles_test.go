@@ -27,6 +27,7 @@ var rolesOf = map[string]string{
 	"getCurrentUser": "msvfia", "listPermissions": "msvfia", "getPermission": "msvfia", "getAdminHealth": "a",
 	"searchFees": "msvfa", "searchFeePayments": "msvfa", "searchPayments": "msvfa", "searchFeeEvents": "msvfa", "searchPaymentCustomers": "msvfa",
 	"searchPaymentMethods": "msvfa",
+	"auditHistory":         "a", "auditActions": "a", "auditState": "a", "auditExplain": "a", "auditReport": "a", "auditFile": "a", "auditReproduce": "a",
 }
 
 var letters = map[string]string{"member": "m", "staff": "s", "supervisor": "v", "finance": "f", "service": "i", "auditor": "a"}

@@ -43,7 +43,13 @@ type route struct {
 	// object is what lists and searches show.
 	object readmodels.Object
 	// own lists show the caller's rows only, also to those who may read all.
-	own   bool
+	own bool
+	// question is what the log says was asked, once the answer is ready; empty for what isn't logged.
+	question string
+	// slow routes read the whole log: few run at a time, and they may take long.
+	slow bool
+	// file answers are files, without an envelope.
+	file  bool
 	serve func(*call) (*answer, error)
 }
 
@@ -51,7 +57,7 @@ type route struct {
 func routes() []route {
 	return withDryRun(slices.Concat(
 		feeRoutes(), feeCommandRoutes(), feePaymentRoutes(), feeEventRoutes(), paymentRoutes(), creditRoutes(), accountRoutes(), reasonRoutes(),
-		gatewayRoutes(), customerRoutes(), checkoutRoutes(), searchRoutes(), extendRoutes(), sessionRoutes(),
+		gatewayRoutes(), customerRoutes(), checkoutRoutes(), searchRoutes(), extendRoutes(), sessionRoutes(), auditRoutes(),
 	))
 }
 

@@ -25,7 +25,9 @@ func (w *world) placesOf(rt httpapi.RouteInfo, person string) map[string]string 
 		case "name":
 			values[name] = map[string]string{"/permissions/{name}": "fee.assess", "/index/{object}/{id}/extends/{name}": "reminders"}[rt.Path]
 		case "kind":
-			values[name] = "waive"
+			values[name] = map[string]string{
+				"/reasoncodes/{kind}": "waive", "/audit/history/{kind}/{id}": "fee", "/audit/explain/{kind}/{id}": "fee", "/audit/reports/{kind}": "waivers", "/audit/files/{kind}": "waivers",
+			}[rt.Path]
 		case "object":
 			values[name] = "fee"
 		case "feeEventId":
@@ -43,7 +45,10 @@ func (w *world) placesOf(rt httpapi.RouteInfo, person string) map[string]string 
 			switch rt.Path {
 			case "/feepayments/{feePaymentId}":
 				values[name] = w.feePayment(person)
-			case "/index/{object}/{id}/extends/{name}":
+			case "/audit/reproduce/{id}":
+				r := w.do("GET", "/audit/reports/credits?asOf=2026-01-01", w.token(staffID, "auditor"), "").wants(200)
+				values[name] = r.str("report", "report", "id")
+			case "/index/{object}/{id}/extends/{name}", "/audit/history/{kind}/{id}", "/audit/explain/{kind}/{id}", "/audit/state/{object}/{id}":
 				values[name] = w.assessFor(person, "5")
 			case "/payment/{feePaymentId}":
 				values[name] = w.gatewayPayment(person, memberID, "pi_1")

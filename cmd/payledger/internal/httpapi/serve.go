@@ -46,7 +46,7 @@ func secure(h http.Header) {
 // handle runs a route and answers, whatever comes of it.
 func (a *API) handle(rt *route) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		ctx, cancel := context.WithTimeout(r.Context(), requestTimeout)
+		ctx, cancel := context.WithTimeout(r.Context(), a.timeout(rt, w))
 		defer cancel()
 		c := &call{api: a, route: rt, request: r.WithContext(ctx), arrived: a.now()}
 		ans, err := c.run(ctx)
@@ -74,7 +74,20 @@ func (c *call) run(ctx context.Context) (ans *answer, err error) {
 	if err := c.begin(ctx); err != nil {
 		return nil, err
 	}
+	if c.route.slow {
+		select {
+		case c.api.slow <- struct{}{}:
+			defer func() { <-c.api.slow }()
+		default:
+			return nil, errTooMany
+		}
+	}
 	ans, err = c.route.serve(c)
+	if err == nil && c.route.question != "" {
+		if err = c.noteRead(ctx, ans); err != nil {
+			return nil, ans.discard(err)
+		}
+	}
 	if err == nil && c.route.topic != "" && c.request.Method == http.MethodGet && ans.status == http.StatusOK {
 		return c.tell(ctx, ans)
 	}
@@ -130,6 +143,10 @@ func (c *call) write(w http.ResponseWriter, ans *answer) {
 	}
 	if ans.atLeast {
 		h.Set(headerTotalCount, "at-least")
+	}
+	if ans.file != nil {
+		c.send(w, ans.file)
+		return
 	}
 	if ans.status == http.StatusNotModified {
 		w.WriteHeader(ans.status)

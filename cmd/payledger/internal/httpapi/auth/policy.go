@@ -43,6 +43,7 @@ const (
 	SetReasons           Permission = "reasonCodes.set"
 	ExtendDocument       Permission = "document.extend"
 	ReadHealth           Permission = "health.read"
+	ReadAudit            Permission = "audit.read"
 )
 
 // policy is the one place that says who may do what: REST, search and whatever comes later ask Identity.May. What isn't here
@@ -73,6 +74,7 @@ var policy = [...]struct {
 	{SetReasons, []Role{Admin}},
 	{ExtendDocument, []Role{Service, Admin}},
 	{ReadHealth, []Role{Auditor, Admin}},
+	{ReadAudit, []Role{Auditor, Admin}},
 }
 
 // Known tells whether there is such a permission.

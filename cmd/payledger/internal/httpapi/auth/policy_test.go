@@ -23,10 +23,10 @@ func TestRolesMay(t *testing.T) {
 		}, staff...),
 		auth.Finance: {auth.ReadSession, auth.ReadOwn, auth.ReadAll, auth.WriteOffFee, auth.GrantCredit},
 		auth.Service: {auth.ReadSession, auth.AssessFee, auth.ExtendDocument},
-		auth.Auditor: {auth.ReadSession, auth.ReadOwn, auth.ReadAll, auth.ReadHealth},
+		auth.Auditor: {auth.ReadSession, auth.ReadOwn, auth.ReadAll, auth.ReadHealth, auth.ReadAudit},
 		auth.Admin: append([]auth.Permission{
 			auth.AdjustFee, auth.CancelFee, auth.ReverseReduction, auth.VoidPayment, auth.ReallocatePayment, auth.DeleteGatewayPayment,
-			auth.WriteOffFee, auth.GrantCredit, auth.Checkout, auth.ManageMethods, auth.SetReasons, auth.ExtendDocument, auth.ReadHealth,
+			auth.WriteOffFee, auth.GrantCredit, auth.Checkout, auth.ManageMethods, auth.SetReasons, auth.ExtendDocument, auth.ReadHealth, auth.ReadAudit,
 		}, staff...),
 		"ADMIN":     nil,
 		"librarian": nil,
