@@ -19,6 +19,10 @@ func hashEvent(prev [32]byte, r *Recorded) [32]byte {
 	return sha256.Sum256(appendHashed(buf[:0], prev, r))
 }
 
+// AppendHashed appends the bytes that are hashed for an event that follows one with hash prev: r.Hash is their SHA-256. Package proof
+// makes the leaves of its tree of them.
+func AppendHashed(b []byte, prev [32]byte, r *Recorded) []byte { return appendHashed(b, prev, r) }
+
 // appendHashed appends what is hashed for r. Every field stands behind its length (4 bytes, big endian), so no two
 // records share an encoding. Numbers are 8 bytes, big endian; times are microseconds since 1970 UTC.
 func appendHashed(b []byte, prev [32]byte, r *Recorded) []byte {

@@ -10,6 +10,8 @@ import (
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
+
+	"payledger/proof"
 )
 
 // goldenRecord is the record whose hash is written down in TestHashEventGolden.
@@ -62,6 +64,22 @@ func TestHashKnowsWhereFieldsEnd(t *testing.T) {
 	a.Data, a.Metadata = append(a.Data, a.Metadata...), nil
 	b.Data, b.Metadata = nil, a.Data
 	require.NotEqual(t, hashEvent([32]byte{}, a), hashEvent([32]byte{}, b))
+}
+
+// Proofs are checked by a program that knows package proof only: both must encode alike.
+func TestProofsEncodeAsTheChainDoes(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		r, prev := drawRecord(t), drawHash(t)
+		e := proof.Event{
+			Before: prev, Position: r.Position, Epoch: r.Epoch, ID: r.ID, CommitID: r.CommitID, Tenant: r.Stream.Tenant, Stream: r.Stream.Name,
+			Version: r.Version, Type: r.Type, Schema: int64(r.Schema), Data: r.Data, Metadata: r.Metadata,
+			EffectiveAt: r.EffectiveAt.UnixMicro(), RecordedAt: r.RecordedAt.UnixMicro(),
+		}
+		encoded := AppendHashed(nil, prev, r)
+		require.Equal(t, encoded, e.Encode())
+		require.Equal(t, hashEvent(prev, r), proof.HashOf(encoded))
+	})
 }
 
 func drawHash(t *rapid.T) [32]byte {
