@@ -13,6 +13,7 @@ import (
 	"payledger/eventstore/storetest"
 	"payledger/readmodels/books"
 	"payledger/readmodels/documents"
+	"payledger/readmodels/proofs"
 	"payledger/readmodels/tables"
 )
 
@@ -21,7 +22,7 @@ func database(t *testing.T) *pgxpool.Pool {
 	t.Helper()
 	db := pgtest.NewFrom(t, storetest.Template())
 	require.NoError(t, pgx.BeginFunc(t.Context(), db.ProjectorPool(t), func(tx pgx.Tx) error {
-		for _, ensure := range []func(context.Context, pgx.Tx) (bool, error){tables.EnsureSchema, documents.EnsureSchema, books.EnsureSchema} {
+		for _, ensure := range []func(context.Context, pgx.Tx) (bool, error){tables.EnsureSchema, documents.EnsureSchema, books.EnsureSchema, proofs.EnsureSchema} {
 			if _, err := ensure(t.Context(), tx); err != nil {
 				return err
 			}

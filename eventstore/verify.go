@@ -2,6 +2,7 @@ package eventstore
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"hash/maphash"
@@ -16,6 +17,9 @@ type VerifyOptions struct {
 	From, To int64
 	// Progress, if set, is called from time to time with the number of events that are done and to do.
 	Progress func(done, total int64)
+	// Each, if set, is called with every event that was found right, in order: its position and the bytes that are hashed (see
+	// AppendHashed), which are good until it returns.
+	Each func(position int64, encoded []byte)
 }
 
 // VerifyReport says whether the log is what its writers wrote.
@@ -35,7 +39,7 @@ type VerifyReport struct {
 //
 // Damage is not an error: see the report. An error means that the verification couldn't be finished.
 func Verify(ctx context.Context, r *Reader, o VerifyOptions) (VerifyReport, error) {
-	v := &verification{reader: r, progress: o.Progress, prints: fingerprints{seed: maphash.MakeSeed()}}
+	v := &verification{reader: r, progress: o.Progress, each: o.Each, prints: fingerprints{seed: maphash.MakeSeed()}}
 	v.runs.prints = v.prints
 	bad, err := v.run(ctx, o)
 	if err != nil {
@@ -70,6 +74,8 @@ func lower(a, b *damage) *damage {
 type verification struct {
 	reader   *Reader
 	progress func(done, total int64)
+	each     func(position int64, encoded []byte)
+	encoded  []byte // what each is given, used again and again
 	head     Head
 	newest   int64 // position of the last event that stood there when the head was read
 	from, to int64
@@ -149,7 +155,7 @@ func (v *verification) checkEvent(e *Recorded) *damage {
 	if e.Position != want {
 		return damaged(want, "the event is missing, the next one is at %d", e.Position)
 	}
-	if hashEvent(v.last.Hash, e) != e.Hash {
+	if v.hash(e) != e.Hash {
 		return damaged(want, "the event is not what was hashed")
 	}
 	if e.Epoch < v.last.Epoch {
@@ -162,6 +168,19 @@ func (v *verification) checkEvent(e *Recorded) *damage {
 	v.runs.add(e)
 	v.done++
 	return nil
+}
+
+// hash returns the hash that an event should have, and shows the event to whoever wants to see it.
+func (v *verification) hash(e *Recorded) [32]byte {
+	if v.each == nil {
+		return hashEvent(v.last.Hash, e)
+	}
+	v.encoded = appendHashed(v.encoded[:0], v.last.Hash, e)
+	sum := sha256.Sum256(v.encoded)
+	if sum == e.Hash {
+		v.each(e.Position, v.encoded)
+	}
+	return sum
 }
 
 // checkHead compares the head with the last event. The chain up to there is right.

@@ -25,7 +25,7 @@ func (a *app) auditCommand() *cobra.Command {
 	}
 	cmd.AddCommand(
 		a.historyCommand(), a.actionsCommand(), a.stateCommand(), a.explainCommand(), a.reportCommand(), a.reproduceCommand(), a.trialBalanceCommand(),
-		a.verifyCommand(),
+		a.verifyCommand(), a.proveCommand(), a.checkpointCommand(), a.exportCommand(), a.keyCommand(),
 	)
 	return cmd
 }
@@ -40,6 +40,14 @@ type verified struct {
 	Problem          string `json:"problem"`
 	// Projections are compared with a replay of the log, when the whole log is verified and VAULT_KEY opens its texts.
 	Projections []comparedProjection `json:"projections"`
+	// Checkpoints tells of those that the log was held against; absent without --checkpoints.
+	Checkpoints *comparedCheckpoints `json:"checkpoints,omitempty"`
+}
+
+// comparedCheckpoints counts signed checkpoints.
+type comparedCheckpoints struct {
+	Equal int `json:"equal"`
+	Lost  int `json:"lost"` // of events that a restore took away, as was signed
 }
 
 // comparedProjection is a read model beside what the log says it should be.
@@ -54,13 +62,15 @@ type comparedProjection struct {
 
 func (a *app) verifyCommand() *cobra.Command {
 	var options eventstore.VerifyOptions
+	var signed proofFlags
 	cmd := &cobra.Command{
 		Use:   "verify",
 		Short: "Recompute the hash chain and compare head, count and the projections' digests",
 		Long: "Recomputes the hash chain from the stored bytes, compares it with the head, and each projection with a replay of the log.\n" +
 			"The books have to balance, and their control accounts to be what fees and credits say, at every position.\n" +
-			"Writers may go on meanwhile. Exit code 5 means that something is not as it was written.",
-		Example: "  payledger audit verify\n  payledger audit verify --from 1 --to 100000 --json",
+			"Writers may go on meanwhile. Exit code 5 means that something is not as it was written. With --checkpoints the log is also held against checkpoints\n" +
+			"that were signed earlier: a history that was replaced as a whole, with a chain of its own, shows only there.",
+		Example: "  payledger audit verify\n  payledger audit verify --from 1 --to 100000 --json\n  payledger audit verify --checkpoints kept --keys checkpoint-key.pub",
 		Args:    exactly(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := a.config()
@@ -70,27 +80,47 @@ func (a *app) verifyCommand() *cobra.Command {
 			if cmd.Flags().Changed("from") && options.From < 1 || cmd.Flags().Changed("to") && options.To < options.From {
 				return usageError(errors.New("--from and --to are positions from 1, --to not before --from"))
 			}
-			return a.verify(cmd.Context(), cfg, options)
+			if signed.checkpoint != "" && (options.From != 0 || options.To != 0) {
+				return usageError(errors.New("--checkpoints needs the whole log, without --from and --to"))
+			}
+			return a.verify(cmd.Context(), cfg, options, signed)
 		},
 	}
+	cmd.Flags().StringVar(&signed.checkpoint, "checkpoints", "", "file of checkpoints that were signed earlier; the log must be theirs")
+	cmd.Flags().StringVar(&signed.keys, "keys", "", "file with the public keys that they must be signed by; default those of CHECKPOINT_KEY")
 	cmd.Flags().Int64Var(&options.From, "from", 0, "first position; default the first of the log")
 	cmd.Flags().Int64Var(&options.To, "to", 0, "last position; default the head")
 	return cmd
 }
 
-func (a *app) verify(ctx context.Context, cfg config.Config, options eventstore.VerifyOptions) error {
+func (a *app) verify(ctx context.Context, cfg config.Config, options eventstore.VerifyOptions, signed proofFlags) error {
+	signedEarlier, err := compareWith(cfg, signed)
+	if err != nil {
+		return err
+	}
 	l, err := a.openAudit(ctx, cfg)
 	if err != nil {
 		return err
 	}
 	defer l.close()
+	if signedEarlier != nil {
+		options.Each = signedEarlier.Add
+	}
 	report, err := eventstore.Verify(ctx, l.reader, options)
 	if err != nil {
 		return err
 	}
+	if signedEarlier != nil {
+		if report, err = signedEarlier.Report(ctx, l.pool, l.reader, report); err != nil {
+			return err
+		}
+	}
 	answer := verified{
 		OK: report.OK, Events: report.Events, Head: fmt.Sprintf("%x", report.Head.Hash), Position: report.Head.Position, Problem: report.Problem,
 		Projections: []comparedProjection{},
+	}
+	if signedEarlier != nil {
+		answer.Checkpoints = &comparedCheckpoints{Equal: signedEarlier.Compared, Lost: signedEarlier.Lost}
 	}
 	if report.FirstBadPosition > 0 {
 		answer.FirstBadPosition = &report.FirstBadPosition
@@ -179,6 +209,9 @@ func (a *app) printVerified(v verified) error {
 		fmt.Fprintf(a.stdout, "intact: %d events, head %s at position %d\n", v.Events, v.Head, v.Position)
 	} else {
 		fmt.Fprintf(a.stdout, "NOT INTACT: %s\n", v.Problem)
+	}
+	if c := v.Checkpoints; c != nil {
+		fmt.Fprintf(a.stdout, "checkpoints: %d equal the log, %d are of events that a restore took away\n", c.Equal, c.Lost)
 	}
 	for _, p := range v.Projections {
 		word := "equals the log"

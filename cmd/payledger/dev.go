@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
@@ -134,6 +136,11 @@ func (a *app) startStack(ctx context.Context, cfg *config.Config, dir string, fl
 		}
 		cfg.VaultKey = config.Secret(key)
 	}
+	if cfg.CheckpointKey == "" && cfg.CheckpointKeyFile == "" {
+		if err := devCheckpointKey(cfg, dir); err != nil {
+			return s, err
+		}
+	}
 	if cfg.OIDCIssuer == "" && cfg.JWTKeysFile == "" {
 		if s.issuer, err = devstack.OpenIssuer(dir, cfg.OIDCAudience); err != nil {
 			return s, err
@@ -160,6 +167,25 @@ func (a *app) startStack(ctx context.Context, cfg *config.Config, dir string, fl
 		cfg.KafkaBrokers = []string{s.kafka.Addr()}
 	}
 	return s, nil
+}
+
+// devCheckpointKey makes the key that signs checkpoints at the first start, and has them written to a file beside it.
+func devCheckpointKey(cfg *config.Config, dir string) error {
+	path := filepath.Join(dir, "checkpoint-key")
+	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
+		public, err := makeCheckpointKey("payledger.dev/demo", path)
+		if err != nil {
+			return err
+		}
+		if err := devstack.WriteFile(path+".pub", []byte(public+"\n")); err != nil {
+			return err
+		}
+	}
+	cfg.CheckpointKeyFile = path
+	if cfg.CheckpointFile == "" {
+		cfg.CheckpointFile = filepath.Join(dir, "checkpoints")
+	}
+	return nil
 }
 
 // runRoles runs API and projectors until ctx ends or one of them fails.
@@ -231,6 +257,9 @@ func writeEnvironment(dir string, cfg config.Config) error {
 		{"APP_DATABASE_URL", cfg.App().Reveal()},
 		{"PROJECTOR_DATABASE_URL", cfg.Projector().Reveal()},
 		{"VAULT_KEY", cfg.VaultKey.Reveal()},
+		{"CHECKPOINT_KEY", cfg.CheckpointKey.Reveal()},
+		{"CHECKPOINT_KEY_FILE", cfg.CheckpointKeyFile},
+		{"CHECKPOINT_FILE", cfg.CheckpointFile},
 		{"KAFKA_BROKERS", strings.Join(cfg.KafkaBrokers, ",")},
 		{"ELASTICSEARCH_URL", cfg.ElasticsearchURL},
 	} {

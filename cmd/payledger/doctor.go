@@ -18,6 +18,7 @@ import (
 	"payledger/eventstore/catalog"
 	"payledger/readmodels/books"
 	"payledger/readmodels/checkpoints"
+	"payledger/readmodels/proofs"
 )
 
 // checkTimeout bounds each check.
@@ -189,7 +190,37 @@ func examineLog(ctx context.Context, cfg config.Config) []check {
 	if err != nil {
 		return append(checks, check{Name: "publisher", Detail: err.Error(), code: exitFailed})
 	}
-	return append(checks, cursors...)
+	return append(append(checks, cursors...), examineCheckpoints(ctx, cfg, pool, head.Position)...)
+}
+
+// examineCheckpoints asks whether checkpoints are signed, and by the key that is configured here.
+func examineCheckpoints(ctx context.Context, cfg config.Config, pool *pgxpool.Pool, head int64) []check {
+	const name = "checkpoints"
+	keyed := cfg.CheckpointKey != "" || cfg.CheckpointKeyFile != ""
+	latest, err := proofs.Latest(ctx, pool)
+	switch {
+	case errors.Is(err, checkpoints.ErrNotBuilt) && !keyed:
+		return []check{{Name: name, OK: true, Detail: "not configured: CHECKPOINT_KEY is not set"}}
+	case errors.Is(err, checkpoints.ErrNotBuilt), errors.Is(err, proofs.ErrNoCheckpoint):
+		return []check{{Name: name, OK: true, Detail: "none was signed yet"}}
+	case err != nil:
+		return []check{{Name: name, Detail: err.Error(), code: exitFailed}}
+	}
+	detail := fmt.Sprintf("the last one is of %d events, %d behind, signed %s by %s", latest.Size, head-latest.Size, latest.SignedAt.Format(time.RFC3339), latest.Origin)
+	if latest.Size > head {
+		return []check{{Name: name, Detail: detail + ": the log is shorter", code: exitDamaged}}
+	}
+	if !keyed {
+		return []check{{Name: name, OK: true, Detail: detail}}
+	}
+	signers, err := checkpointSigners(cfg)
+	if err != nil {
+		return []check{{Name: name, Detail: err.Error(), code: exitUsage}}
+	}
+	if _, err := signers.Keys().Open([]byte(latest.Note)); err != nil {
+		detail += ", with another key than CHECKPOINT_KEY"
+	}
+	return []check{{Name: name, OK: true, Detail: detail}}
 }
 
 // examineBooks holds the control accounts against the rows of fees and credits.

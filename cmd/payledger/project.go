@@ -19,11 +19,13 @@ import (
 	"payledger/cmd/payledger/internal/kafkabus"
 	"payledger/eventstore"
 	"payledger/projections"
+	proofsprojection "payledger/projections/proofs"
 	"payledger/projections/publisher"
 	searchprojection "payledger/projections/search"
 	"payledger/readmodels/books"
 	"payledger/readmodels/checkpoints"
 	"payledger/readmodels/documents"
+	"payledger/readmodels/proofs"
 	"payledger/readmodels/search"
 	"payledger/readmodels/tables"
 )
@@ -32,6 +34,7 @@ import (
 const (
 	projectionSearch    = "search"
 	projectionPublisher = publisher.Name
+	projectionProofs    = proofs.ProjectionName
 )
 
 func documentsCheckpoint() checkpoints.Projection { return documents.Projection() }
@@ -40,7 +43,8 @@ func (a *app) projectCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "project [NAME…]",
 		Short: "Run the projectors, all or the named",
-		Long: "Runs projections: tables, documents, books, search (needs ELASTICSEARCH_URL) and publisher (needs KAFKA_BROKERS); without names all that are configured.\n" +
+		Long: "Runs projections: tables, documents, books, search (needs ELASTICSEARCH_URL), publisher (needs KAFKA_BROKERS) and\n" +
+			"proofs (needs CHECKPOINT_KEY or CHECKPOINT_KEY_FILE); without names all that are configured.\n" +
 			"Each takes a lease: start as many processes as you like, the others stand by.",
 		Example: "  PROJECTOR_DATABASE_URL=postgres://… VAULT_KEY=… payledger project\n  payledger project tables documents",
 		RunE: func(cmd *cobra.Command, names []string) error {
@@ -71,11 +75,14 @@ func chooseProjections(cfg config.Config, names []string) ([]string, error) {
 	if len(cfg.KafkaBrokers) == 0 {
 		lacking[projectionPublisher] = "KAFKA_BROKERS"
 	}
+	if cfg.CheckpointKey == "" && cfg.CheckpointKeyFile == "" {
+		lacking[projectionProofs] = "CHECKPOINT_KEY or CHECKPOINT_KEY_FILE"
+	}
 	var all []string
 	for _, p := range projections.All() {
 		all = append(all, p.Projection.Name)
 	}
-	all = append(all, projectionSearch, projectionPublisher)
+	all = append(all, projectionSearch, projectionPublisher, projectionProofs)
 	if len(names) == 0 {
 		return slices.DeleteFunc(all, func(name string) bool { return lacking[name] != "" }), nil
 	}
@@ -151,6 +158,8 @@ func (l *ledger) runProjection(ctx context.Context, name string, waker *eventsto
 		return searchprojection.Run(ctx, searchprojection.Config{Pool: l.pool, Watcher: l.watcher, Index: index, Logger: l.log, Metrics: metrics, Now: l.now})
 	case projectionPublisher:
 		return l.publish(ctx, waker)
+	case projectionProofs:
+		return l.sign(ctx, waker, metrics)
 	}
 	all := projections.All()
 	p := all[slices.IndexFunc(all, func(p projections.Postgres) bool { return p.Projection.Name == name })]
@@ -180,6 +189,18 @@ func (l *ledger) publish(ctx context.Context, waker *eventstore.Waker) error {
 		IndexUpdatedOnCreatedTopic: l.cfg.IndexUpdatedOnCreatedTopic, Logger: l.log, Metrics: publisher.NewMetrics(l.metrics), Now: l.now,
 		GiveWay:   l.cfg.GiveWay,
 		Failpoint: failpoint(),
+	})
+}
+
+// sign grows the Merkle tree over the log and signs checkpoints.
+func (l *ledger) sign(ctx context.Context, waker *eventstore.Waker, metrics *projections.Metrics) error {
+	signers, err := checkpointSigners(l.cfg)
+	if err != nil {
+		return err
+	}
+	return proofsprojection.Run(ctx, proofsprojection.Config{
+		Pool: l.pool, Reader: l.reader, Waker: waker, Signers: signers, File: l.cfg.CheckpointFile, SignEvery: l.cfg.CheckpointInterval,
+		Logger: l.log, Metrics: metrics, Now: l.now,
 	})
 }
 

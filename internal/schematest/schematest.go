@@ -97,6 +97,8 @@ func Message(t testing.TB, topic string, headers map[string]string, value []byte
 // schemaOf returns the schema of a message.
 func schemaOf(topic, schema, action string, value []byte) string {
 	switch {
+	case strings.HasSuffix(topic, "-journal") && action == "signed":
+		return schema + ".json"
 	case strings.HasSuffix(topic, "-journal"):
 		return "events/" + schema + ".json"
 	case strings.HasPrefix(topic, "elastic-index-") && action == "extended":

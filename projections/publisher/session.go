@@ -17,7 +17,7 @@ import (
 // saveEvery is how often the cursors are stored: what came after the last time comes again after a crash.
 const saveEvery = 100 * time.Millisecond
 
-// session is one stretch of publishing: one lease, one connection to Kafka. Three pumps read and fold, lanes send, and the
+// session is one stretch of publishing: one lease, one connection to Kafka. Four pumps read and fold, lanes send, and the
 // goroutine of run stores the cursors, which alone uses the lease.
 type session struct {
 	Config
@@ -70,7 +70,7 @@ func (s *session) run(ctx context.Context) error {
 	for _, l := range []*lanes{s.db, s.index, s.route} {
 		l.start(sending, &senders, giveUp)
 	}
-	for _, pump := range []func(context.Context) error{s.pumpDB, s.pumpIndex, s.pumpRoutes} {
+	for _, pump := range []func(context.Context) error{s.pumpDB, s.pumpIndex, s.pumpRoutes, s.pumpCheckpoints} {
 		readers.Go(func() {
 			fault.set(pump(reading)) // what comes of a stop is sorted out at the end
 			stopReading()

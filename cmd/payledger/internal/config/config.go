@@ -52,6 +52,11 @@ type Config struct {
 	ElasticsearchUsername string `env:"ELASTICSEARCH_USERNAME" doc:"user for basic authentication"`
 	ElasticsearchPassword Secret `env:"ELASTICSEARCH_PASSWORD" doc:"password for basic authentication"`
 
+	CheckpointKey      Secret        `env:"CHECKPOINT_KEY"      doc:"private key that signs checkpoints of the log, as payledger audit key makes it; two while it is changed, separated by a space"`
+	CheckpointKeyFile  string        `env:"CHECKPOINT_KEY_FILE" doc:"file with that key, instead of CHECKPOINT_KEY"`
+	CheckpointFile     string        `env:"CHECKPOINT_FILE"     doc:"file to which signed checkpoints are appended, best on another machine's disk; empty: none"`
+	CheckpointInterval time.Duration `env:"CHECKPOINT_INTERVAL" doc:"least time between two checkpoints" envDefault:"10s"`
+
 	OIDCIssuer   string `env:"OIDC_ISSUER"   doc:"issuer of the tokens; its keys come from its discovery document"`
 	OIDCAudience string `env:"OIDC_AUDIENCE" doc:"audience that a token must name" envDefault:"payledger"`
 	JWTKeysFile  string `env:"JWT_KEYS_FILE" doc:"JWKS file with the keys of tokens, instead of OIDC_ISSUER"`
@@ -151,6 +156,12 @@ func (c Config) Validate(parts ...Part) error {
 	}
 	if _, err := time.LoadLocation(c.TimeZone); err != nil {
 		fault("TIME_ZONE %q is not known", c.TimeZone)
+	}
+	if c.CheckpointKey != "" && c.CheckpointKeyFile != "" {
+		fault("only one of CHECKPOINT_KEY and CHECKPOINT_KEY_FILE may be set")
+	}
+	if c.CheckpointInterval < 0 {
+		fault("CHECKPOINT_INTERVAL must not be negative")
 	}
 	if c.KafkaSASLUser != "" && c.KafkaSASLMechanism != "SCRAM-SHA-256" {
 		fault("KAFKA_SASL_MECHANISM must be SCRAM-SHA-256")
