@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -60,11 +61,16 @@ func newSigners(t testing.TB) proof.Signers {
 	return signers
 }
 
-// grow commits events, one by one, over three streams.
+// grow commits events, one by one, over three streams of each of two tenants.
 func (f *fixture) grow(t testing.TB, events int) {
 	t.Helper()
 	for i := range events {
-		_, err := f.store.Commit(t.Context(), storetest.Add(fmt.Sprintf("fee-%d", i%3), int64(i)))
+		stream := eventstore.StreamID{Tenant: []string{storetest.Tenant, "other"}[i%2], Name: fmt.Sprintf("fee-%d", i%3)}
+		add := storetest.Commit(func(eventstore.View) (eventstore.Decision, error) {
+			return eventstore.Decision{Appends: []eventstore.Append{{Stream: stream, Events: []eventstore.NewEvent{storetest.Event(int64(i))}}}}, nil
+		})
+		add.Streams = []eventstore.StreamID{stream}
+		_, err := f.store.Commit(t.Context(), add)
 		require.NoError(t, err)
 	}
 }
@@ -114,11 +120,16 @@ func (f *fixture) signed(t testing.TB, size int64) proofs.Signed {
 	return latest
 }
 
-// sign grows the log by some events and waits until that is signed.
+// sign grows the log by some events and waits until that is signed, and in the file, which comes after the database.
 func (f *fixture) sign(t testing.TB, events int) proofs.Signed {
 	t.Helper()
 	f.grow(t, events)
-	return f.signed(t, f.head(t).Position)
+	signed := f.signed(t, f.head(t).Position)
+	require.Eventually(t, func() bool {
+		text, err := os.ReadFile(f.file)
+		return err == nil && strings.Contains(string(text), signed.Note)
+	}, 20*time.Second, 2*time.Millisecond)
+	return signed
 }
 
 // halted waits until the projection has halted, and returns why.

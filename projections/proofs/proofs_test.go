@@ -265,7 +265,7 @@ func TestARestoreIsSigned(t *testing.T) {
 	}
 	_, both = f.verify(t, withoutFork)
 	require.False(t, both.OK, "a new epoch alone excuses nothing")
-	require.EqualValues(t, 9, both.FirstBadPosition, both.Problem)
+	require.Contains(t, []int64{9, 10}, both.FirstBadPosition, both.Problem) // both histories signed something between 8 and 10
 
 	f.restore(t, 10) // at 10 the file has signed more: 12 and perhaps 11
 	stop = f.run(t)

@@ -71,15 +71,22 @@ func (c *Comparison) Report(ctx context.Context, db DB, reader *eventstore.Reade
 		return told(report, position, "the event is another one than in the signed checkpoint of %d events", c.bad.Size), nil
 	case len(c.standing) == 0:
 		return report, nil
+	}
+	// The log ends, or its chain is broken, before the next checkpoint. What stands before that may be changed all the same.
+	upTo := c.tree.Size()
+	if !report.OK {
+		upTo = min(upTo, report.FirstBadPosition-1)
+	}
+	position, err := c.part(ctx, db, reader, c.standing[0], upTo)
+	switch {
+	case err != nil:
+		return report, err
+	case position > 0:
+		return told(report, position, "the event is another one than in the signed checkpoint of %d events", c.standing[0].Size), nil
 	case report.OK:
 		return told(report, c.tree.Size()+1, "the log ends before the %d events of a signed checkpoint: the tail is cut off", c.standing[0].Size), nil
 	}
-	// The chain is broken before the next checkpoint. What stands before the break may be changed all the same.
-	position, err := c.part(ctx, db, reader, c.standing[0], min(report.FirstBadPosition-1, c.standing[0].Size))
-	if err != nil || position == 0 {
-		return report, err
-	}
-	return told(report, position, "the event is another one than in the signed checkpoint of %d events", c.standing[0].Size), nil
+	return report, nil
 }
 
 // told puts a finding into a report, unless that knows of something at a lower position, or at the same.
