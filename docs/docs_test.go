@@ -17,6 +17,7 @@ import (
 
 	"payledger/projections"
 	"payledger/projections/publisher"
+	"payledger/projections/selfaudit"
 )
 
 // read returns a page, by its name in this folder.
@@ -101,6 +102,7 @@ func TestEveryMetricIsDocumented(t *testing.T) {
 	registry := prometheus.NewRegistry()
 	projections.NewMetrics(registry)
 	publisher.NewMetrics(registry)
+	selfaudit.NewMetrics(registry)
 	descriptions := make(chan *prometheus.Desc)
 	go func() { registry.Describe(descriptions); close(descriptions) }()
 	var want, told []string
@@ -112,6 +114,6 @@ func TestEveryMetricIsDocumented(t *testing.T) {
 			told = append(told, name)
 		}
 	}
-	require.Len(t, want, 12)
+	require.Len(t, want, 15)
 	require.ElementsMatch(t, want, told)
 }

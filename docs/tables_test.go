@@ -11,6 +11,7 @@ import (
 
 	"payledger/eventstore/pgtest"
 	"payledger/eventstore/storetest"
+	"payledger/projections/selfaudit"
 	"payledger/readmodels/books"
 	"payledger/readmodels/documents"
 	"payledger/readmodels/proofs"
@@ -27,7 +28,7 @@ func database(t *testing.T) *pgxpool.Pool {
 				return err
 			}
 		}
-		return nil
+		return selfaudit.EnsureSchema(t.Context(), tx)
 	}))
 	return db.Pool(t)
 }

@@ -42,6 +42,8 @@ type verified struct {
 	Projections []comparedProjection `json:"projections"`
 	// Checkpoints tells of those that the log was held against; absent without --checkpoints.
 	Checkpoints *comparedCheckpoints `json:"checkpoints,omitempty"`
+	// Drift is what the self-audit found and nobody has healed, at most 100.
+	Drift []driftLine `json:"drift"`
 }
 
 // comparedCheckpoints counts signed checkpoints.
@@ -117,7 +119,7 @@ func (a *app) verify(ctx context.Context, cfg config.Config, options eventstore.
 	}
 	answer := verified{
 		OK: report.OK, Events: report.Events, Head: fmt.Sprintf("%x", report.Head.Hash), Position: report.Head.Position, Problem: report.Problem,
-		Projections: []comparedProjection{},
+		Projections: []comparedProjection{}, Drift: []driftLine{},
 	}
 	if signedEarlier != nil {
 		answer.Checkpoints = &comparedCheckpoints{Equal: signedEarlier.Compared, Lost: signedEarlier.Lost}
@@ -132,6 +134,11 @@ func (a *app) verify(ctx context.Context, cfg config.Config, options eventstore.
 		fmt.Fprintln(a.stderr, "VAULT_KEY is not set: texts stay sealed, and the projections are not compared")
 	default:
 		if err := l.compareProjections(ctx, &answer); err != nil {
+			return err
+		}
+	}
+	if report.OK && whole {
+		if err := l.addDrift(ctx, &answer); err != nil {
 			return err
 		}
 	}
@@ -219,6 +226,9 @@ func (a *app) printVerified(v verified) error {
 			word = "DIFFERS from the log"
 		}
 		fmt.Fprintf(a.stdout, "projection %s at %d: %d rows, %s (digest %s)\n", p.Projection, p.Position, p.Rows, word, p.Digest)
+	}
+	for _, d := range v.Drift {
+		fmt.Fprintln(a.stdout, d.String())
 	}
 	return nil
 }

@@ -149,7 +149,8 @@ func examineDatabase(ctx context.Context, name string, url config.Secret) check 
 }
 
 const sqlProjections = `
-SELECT projection, version, position, state, coalesce(halted_position, 0), problem, lease_until > now() FROM ledger.checkpoints ORDER BY 1, 2`
+SELECT projection, version, position, state, coalesce(halted_position, 0), problem, lease_until > now() FROM ledger.checkpoints
+WHERE projection <> 'selfaudit' ORDER BY 1, 2`
 
 // A route cursor counts route events, the others positions.
 const sqlCursors = `
@@ -178,6 +179,7 @@ func examineLog(ctx context.Context, cfg config.Config) []check {
 		return append(checks, check{Name: "projections", Detail: err.Error(), code: exitFailed})
 	}
 	checks = append(append(checks, projections...), within(ctx, "books", exitDamaged, func(ctx context.Context) (string, error) { return examineBooks(ctx, pool) }))
+	checks = append(checks, examineDrift(ctx, pool)...)
 	if rows, err = pool.Query(ctx, sqlCursors); err != nil {
 		return append(checks, check{Name: "publisher", Detail: err.Error(), code: exitFailed})
 	}

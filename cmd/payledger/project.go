@@ -22,6 +22,7 @@ import (
 	proofsprojection "payledger/projections/proofs"
 	"payledger/projections/publisher"
 	searchprojection "payledger/projections/search"
+	"payledger/projections/selfaudit"
 	"payledger/readmodels/books"
 	"payledger/readmodels/checkpoints"
 	"payledger/readmodels/documents"
@@ -35,6 +36,7 @@ const (
 	projectionSearch    = "search"
 	projectionPublisher = publisher.Name
 	projectionProofs    = proofs.ProjectionName
+	projectionSelfAudit = selfaudit.Name
 )
 
 func documentsCheckpoint() checkpoints.Projection { return documents.Projection() }
@@ -43,7 +45,7 @@ func (a *app) projectCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "project [NAME…]",
 		Short: "Run the projectors, all or the named",
-		Long: "Runs projections: tables, documents, books, search (needs ELASTICSEARCH_URL), publisher (needs KAFKA_BROKERS) and\n" +
+		Long: "Runs projections: tables, documents, books, search (needs ELASTICSEARCH_URL), publisher (needs KAFKA_BROKERS), selfaudit and\n" +
 			"proofs (needs CHECKPOINT_KEY or CHECKPOINT_KEY_FILE); without names all that are configured.\n" +
 			"Each takes a lease: start as many processes as you like, the others stand by.",
 		Example: "  PROJECTOR_DATABASE_URL=postgres://… VAULT_KEY=… payledger project\n  payledger project tables documents",
@@ -78,11 +80,14 @@ func chooseProjections(cfg config.Config, names []string) ([]string, error) {
 	if cfg.CheckpointKey == "" && cfg.CheckpointKeyFile == "" {
 		lacking[projectionProofs] = "CHECKPOINT_KEY or CHECKPOINT_KEY_FILE"
 	}
+	if cfg.SelfAuditRate == 0 {
+		lacking[projectionSelfAudit] = "SELFAUDIT_RATE above 0"
+	}
 	var all []string
 	for _, p := range projections.All() {
 		all = append(all, p.Projection.Name)
 	}
-	all = append(all, projectionSearch, projectionPublisher, projectionProofs)
+	all = append(all, projectionSearch, projectionPublisher, projectionProofs, projectionSelfAudit)
 	if len(names) == 0 {
 		return slices.DeleteFunc(all, func(name string) bool { return lacking[name] != "" }), nil
 	}
@@ -160,6 +165,11 @@ func (l *ledger) runProjection(ctx context.Context, name string, waker *eventsto
 		return l.publish(ctx, waker)
 	case projectionProofs:
 		return l.sign(ctx, waker, metrics)
+	case projectionSelfAudit:
+		return selfaudit.Run(ctx, selfaudit.Config{
+			Pool: l.pool, Log: l.auditLog(), Waker: waker, Models: selfaudit.Models(), Logger: l.log, Metrics: selfaudit.NewMetrics(l.metrics),
+			Projections: metrics, Now: l.now, Rate: l.cfg.SelfAuditRate, GiveWay: l.cfg.GiveWay,
+		})
 	}
 	all := projections.All()
 	p := all[slices.IndexFunc(all, func(p projections.Postgres) bool { return p.Projection.Name == name })]

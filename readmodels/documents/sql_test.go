@@ -22,5 +22,6 @@ func TestStatementsFitTheSchema(t *testing.T) {
 	}))
 	sqltest.Prepare(t, ".", db.ProjectorURL, map[string]string{
 		"sqlSchemaExists": sqlSchemaExists, "sqlLoad": sqlLoad, "sqlLoadOfStreams": sqlLoadOfStreams, "sqlUpsert": sqlUpsert, "sqlAll": sqlAll,
+		"sqlStored": sqlStored, "sqlStoredPage": sqlStoredPage, "sqlTakeOut": sqlTakeOut,
 	}, "sqlCreateSchema", "sqlCreateIndexes")
 }

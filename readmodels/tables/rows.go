@@ -50,6 +50,7 @@ const (
 	sqlAllPaymentMethods   = `SELECT ` + paymentMethodColumns + ` FROM tables_v2.payment_methods`
 	sqlAllCredits          = `SELECT ` + lotColumns + ` FROM tables_v2.credits`
 
+	sqlRemoveFees             = `DELETE FROM tables_v2.fees` + theseRows
 	sqlRemoveFeePayments      = `DELETE FROM tables_v2.fee_payments` + theseRows
 	sqlRemoveFeeEvents        = `DELETE FROM tables_v2.fee_events` + theseRows
 	sqlRemoveGatewayPayments  = `DELETE FROM tables_v2.gateway_payments` + theseRows
@@ -61,7 +62,7 @@ const (
 // The tables.
 var (
 	fees = table[*readmodels.Fee]{
-		"fees", feeColumns, feeValues, FeeKey, scanFee, sqlAllFees, "",
+		"fees", feeColumns, feeValues, FeeKey, scanFee, sqlAllFees, sqlRemoveFees,
 	}
 	feePayments = table[*readmodels.FeePayment]{
 		"fee_payments", feePaymentColumns, feePaymentValues, FeePaymentKey,

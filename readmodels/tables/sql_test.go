@@ -25,7 +25,7 @@ func TestStatementsFitTheSchema(t *testing.T) {
 		"sqlAllFees": sqlAllFees, "sqlAllFeePayments": sqlAllFeePayments, "sqlAllFeeEvents": sqlAllFeeEvents,
 		"sqlAllGatewayPayments": sqlAllGatewayPayments, "sqlAllPaymentCustomers": sqlAllPaymentCustomers,
 		"sqlAllPaymentMethods": sqlAllPaymentMethods, "sqlAllCredits": sqlAllCredits,
-		"sqlRemoveFeePayments": sqlRemoveFeePayments, "sqlRemoveFeeEvents": sqlRemoveFeeEvents,
+		"sqlRemoveFees": sqlRemoveFees, "sqlRemoveFeePayments": sqlRemoveFeePayments, "sqlRemoveFeeEvents": sqlRemoveFeeEvents,
 		"sqlRemoveGatewayPayments": sqlRemoveGatewayPayments, "sqlRemovePaymentCustomers": sqlRemovePaymentCustomers,
 		"sqlRemovePaymentMethods": sqlRemovePaymentMethods, "sqlRemoveCredits": sqlRemoveCredits,
 		"sqlLoadFees": sqlLoadFees, "sqlLoadFeeEvents": sqlLoadFeeEvents, "sqlLoadGatewayPayments": sqlLoadGatewayPayments,

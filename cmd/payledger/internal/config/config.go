@@ -75,6 +75,8 @@ type Config struct {
 
 	GiveWay time.Duration `env:"GIVE_WAY" doc:"how far documents, search and publisher may fall behind to leave the processors to commands that wait; 0s: they never give way" envDefault:"10s"`
 
+	SelfAuditRate int `env:"SELFAUDIT_RATE" doc:"streams, and rows, that the self-audit compares with the log each second, at most; 0: it doesn't run" envDefault:"50"`
+
 	TimeZone string `env:"TIME_ZONE" doc:"zone in which a bare date ends, such as Europe/Vienna" envDefault:"UTC"`
 
 	LogLevel slog.Level `env:"LOG_LEVEL" doc:"DEBUG (each request), INFO (each that was refused), WARN or ERROR" envDefault:"INFO"`
@@ -162,6 +164,9 @@ func (c Config) Validate(parts ...Part) error {
 	}
 	if c.CheckpointInterval < 0 {
 		fault("CHECKPOINT_INTERVAL must not be negative")
+	}
+	if c.SelfAuditRate < 0 {
+		fault("SELFAUDIT_RATE must not be negative")
 	}
 	if c.KafkaSASLUser != "" && c.KafkaSASLMechanism != "SCRAM-SHA-256" {
 		fault("KAFKA_SASL_MECHANISM must be SCRAM-SHA-256")

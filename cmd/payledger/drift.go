@@ -1,0 +1,101 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"payledger/projections/selfaudit"
+	"payledger/readmodels/checkpoints"
+)
+
+// Drift beyond this is not told: it is one fault then, not many.
+const (
+	doctorDrift = 10
+	verifyDrift = 100
+)
+
+// driftLine is a place where a read model differs from the log.
+type driftLine struct {
+	Projection string `json:"projection"`
+	Tenant     string `json:"tenant"`
+	Key        string `json:"key"`
+	Stream     string `json:"stream"`
+	What       string `json:"what"`
+	FirstSeen  string `json:"firstSeen"`
+	LastSeen   string `json:"lastSeen"`
+}
+
+func (d driftLine) String() string {
+	return fmt.Sprintf("drift in %s: %s of tenant %s, stream %s: %s; since %s", d.Projection, d.Key, d.Tenant, d.Stream, d.What, d.FirstSeen)
+}
+
+// knownDrift returns what the self-audit found, nothing where it never ran.
+func knownDrift(ctx context.Context, pool *pgxpool.Pool, limit int) ([]driftLine, error) {
+	known, err := selfaudit.List(ctx, pool, limit)
+	if errors.Is(err, checkpoints.ErrNotBuilt) {
+		return nil, nil
+	}
+	lines := make([]driftLine, len(known))
+	for i, d := range known {
+		lines[i] = driftLine{
+			d.Projection, d.Tenant, d.Key(), d.Stream, d.What, d.FirstSeen.UTC().Format(time.RFC3339), d.LastSeen.UTC().Format(time.RFC3339),
+		}
+	}
+	return lines, err
+}
+
+const sqlSelfAudit = `
+SELECT position, state, problem, lease_until > now() FROM ledger.checkpoints WHERE projection = $1 AND version = $2`
+
+// examineDrift says how far the self-audit has looked, and each place that differs.
+func examineDrift(ctx context.Context, pool *pgxpool.Pool) []check {
+	c := check{Name: "self-audit", OK: true, Detail: "never ran", code: exitDamaged}
+	var position int64
+	var state, problem string
+	var leased bool
+	err := pool.QueryRow(ctx, sqlSelfAudit, selfaudit.Name, selfaudit.Version).Scan(&position, &state, &problem, &leased)
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+	case err != nil:
+		return []check{{Name: "self-audit", Detail: err.Error(), code: exitFailed}}
+	default:
+		c.Detail = fmt.Sprintf("looked at everything up to %d", position)
+		if !leased {
+			c.Detail += ", nobody runs it"
+		}
+		if c.OK = state == "running"; !c.OK {
+			c.Detail += ", HALTED: " + problem
+		}
+	}
+	lines, err := knownDrift(ctx, pool, doctorDrift)
+	if err != nil {
+		return []check{c, {Name: "drift", Detail: err.Error(), code: exitFailed}}
+	}
+	checks := []check{c}
+	for _, d := range lines {
+		checks = append(checks, check{
+			Name: "drift in " + d.Projection, code: exitDamaged,
+			Detail: fmt.Sprintf("%s of tenant %s: %s; since %s; payledger heal %s --projection %s", d.Key, d.Tenant, d.What, d.FirstSeen, d.Stream, d.Projection),
+		})
+	}
+	return checks
+}
+
+// addDrift makes known drift a fault of the verification.
+func (l *ledger) addDrift(ctx context.Context, answer *verified) error {
+	lines, err := knownDrift(ctx, l.pool, verifyDrift)
+	if err != nil || len(lines) == 0 {
+		return err
+	}
+	answer.Drift = lines
+	if answer.OK {
+		answer.OK = false
+		answer.Problem = fmt.Sprintf("the self-audit found that %s of %s differs from the log", lines[0].Key, lines[0].Projection)
+	}
+	return nil
+}

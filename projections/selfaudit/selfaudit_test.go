@@ -1,0 +1,281 @@
+package selfaudit
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"payledger/eventstore"
+	"payledger/internal/ledgertest"
+	"payledger/projections"
+	"payledger/readmodels/checkpoints"
+	"payledger/readmodels/compare"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const patience = 60 * time.Second
+
+// world is a log with running projections, which the self-audit looks at.
+type world struct {
+	*ledgertest.Log
+	pool    *pgxpool.Pool // as the projector
+	metrics *Metrics
+	stop    func() // the projections
+}
+
+func newWorld(t *testing.T, seed uint64) *world {
+	t.Helper()
+	w := &world{Log: ledgertest.Open(t, seed)}
+	w.pool = w.DB.ProjectorPool(t)
+	w.project(t)
+	return w
+}
+
+// project runs the projections until the test ends or they are stopped.
+func (w *world) project(t *testing.T) {
+	t.Helper()
+	var configs []projections.RunConfig
+	metrics := projections.NewMetrics(prometheus.NewRegistry())
+	for _, p := range projections.All() {
+		configs = append(configs, projections.RunConfig{
+			Pool: w.DB.ProjectorPool(t), Reader: w.Reader, Waker: w.Waker, Catalog: w.Catalog, Keys: w.Keys, Projector: p.New(),
+			Logger: slog.New(slog.NewTextHandler(t.Output(), nil)), Metrics: metrics, Now: time.Now, Interval: 5 * time.Millisecond, BatchSize: 7,
+		})
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = projections.RunAll(ctx, configs) // a halt shows in what is awaited
+	}()
+	w.stop = func() { cancel(); <-done }
+	t.Cleanup(func() { cancel(); <-done })
+}
+
+// await waits until the projections have folded the log up to position.
+func (w *world) await(t *testing.T, position int64) {
+	t.Helper()
+	watcher := checkpoints.NewWatcher(w.pool, slog.New(slog.DiscardHandler))
+	for _, p := range projections.All() {
+		reached, err := watcher.Wait(t.Context(), p.Projection, position, patience)
+		require.NoError(t, err)
+		require.GreaterOrEqual(t, reached, position, p.Projection.Name)
+	}
+}
+
+func (w *world) log() Log { return Log{w.Reader, w.Catalog, w.Keys} }
+
+// audit runs the self-audit until the test ends.
+func (w *world) audit(t *testing.T) {
+	t.Helper()
+	w.metrics = NewMetrics(prometheus.NewRegistry())
+	cfg := Config{
+		Pool: w.DB.ProjectorPool(t), Log: w.log(), Waker: w.Waker, Models: Models(), Logger: slog.New(slog.NewTextHandler(t.Output(), nil)),
+		Metrics: w.metrics, Projections: projections.NewMetrics(prometheus.NewRegistry()), Now: time.Now,
+		Rate: 1_000_000, Pause: 10 * time.Millisecond, Confirm: time.Millisecond,
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	var err error
+	go func() {
+		defer close(done)
+		err = Run(ctx, cfg)
+	}()
+	t.Cleanup(func() {
+		cancel()
+		<-done
+		require.NoError(t, err)
+	})
+}
+
+func (w *world) rounds() float64 { return testutil.ToFloat64(w.metrics.rounds) }
+
+// awaitRound waits until a round has ended that began after the call.
+func (w *world) awaitRound(t *testing.T) {
+	t.Helper()
+	before := w.rounds()
+	require.Eventually(t, func() bool { return w.rounds() >= before+2 }, patience, 5*time.Millisecond)
+}
+
+func (w *world) drift(t *testing.T) []Drift {
+	t.Helper()
+	list, err := List(t.Context(), w.DB.AppPool(t), 100)
+	if !errors.Is(err, checkpoints.ErrNotBuilt) { // it hasn't begun
+		require.NoError(t, err)
+	}
+	return list
+}
+
+// requireReplayed compares each read model with a replay of the log up to its checkpoint.
+func (w *world) requireReplayed(t *testing.T) {
+	t.Helper()
+	for _, p := range projections.All() {
+		stored, err := p.Digest(t.Context(), w.DB.AppPool(t))
+		require.NoError(t, err)
+		replay := p.NewReplay()
+		for _, ev := range w.Events(t, 0, int(stored.Position)) {
+			require.NoError(t, replay.Apply(ev))
+		}
+		require.Equal(t, replay.Sum(), stored.Sum, p.Projection.Name)
+	}
+}
+
+// found waits for drift, which is found before a round has ended that began after the call, and is one place.
+func (w *world) found(t *testing.T) Drift {
+	t.Helper()
+	before := w.rounds()
+	require.Eventually(t, func() bool { return len(w.drift(t)) > 0 || w.rounds() >= before+2 }, patience, 5*time.Millisecond)
+	list := w.drift(t)
+	require.Len(t, list, 1, "%+v", list)
+	return list[0]
+}
+
+func (w *world) exec(t *testing.T, sql string, args ...any) {
+	t.Helper()
+	tag, err := w.pool.Exec(t.Context(), sql, args...)
+	require.NoError(t, err)
+	require.EqualValues(t, 1, tag.RowsAffected(), sql)
+}
+
+// one returns the only column of the only row.
+func (w *world) one(t *testing.T, sql string) string {
+	t.Helper()
+	var value string
+	require.NoError(t, w.pool.QueryRow(t.Context(), sql).Scan(&value), sql)
+	return value
+}
+
+// The projections lag and catch up while the log grows: that is no drift.
+func TestHonestLoadIsNoDrift(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 61)
+	w.audit(t)
+	for w.rounds() < 2 {
+		w.Random(t, 5)
+	}
+	w.await(t, w.Random(t, 150)) // every kind of event
+	w.awaitRound(t)
+	require.Empty(t, w.drift(t))
+	require.Zero(t, testutil.ToFloat64(w.metrics.drift.WithLabelValues("tables")))
+	var at int64
+	require.NoError(t, w.pool.QueryRow(t.Context(), `SELECT position FROM ledger.checkpoints WHERE projection = 'selfaudit'`).Scan(&at))
+	require.Positive(t, at, "up to which everything was looked at")
+	w.requireReplayed(t)
+}
+
+const someFee = `SELECT id FROM tables_v2.fees WHERE stream_version > 1 ORDER BY id LIMIT 1`
+
+// damages are what nobody but an accident or an intruder does to a read model.
+var damages = []struct {
+	name, projection string
+	id               string // selects the id of the row
+	damage           string // of the row with id $1
+	object, what     string
+}{
+	{"a changed column", "tables", someFee, `UPDATE tables_v2.fees SET paid = paid + 1 WHERE id = $1`, "fee", "changed: paid"},
+	{"two changed columns", "tables", someFee, `UPDATE tables_v2.fees SET note = note || 'x', currency = 'ZZZ' WHERE id = $1`, "fee", "changed: currency, note"},
+	{"a missing row", "tables", `SELECT min(id) FROM tables_v2.fee_events`, `DELETE FROM tables_v2.fee_events WHERE id = $1`, "feeEvent", "missing"},
+	{"a row of another's", "tables", `SELECT min(id) FROM tables_v2.fee_payments`, `UPDATE tables_v2.fee_payments SET payment_id = 'x' WHERE id = $1`, "feePayment", "changed: payment_id"},
+	{
+		"an extra row", "tables", `SELECT min(id) || 'f' FROM tables_v2.credits`,
+		`INSERT INTO tables_v2.credits SELECT tenant, $1, user_id, source, payment_id, currency, granted, remaining, granted_at, created_at, updated_at, position
+		FROM tables_v2.credits ORDER BY id LIMIT 1`, "credit", "extra",
+	},
+	{
+		"an extra fee", "tables", `SELECT 'f' || min(id) FROM tables_v2.fees`,
+		`INSERT INTO tables_v2.fees SELECT tenant, $1, user_id, loan_id, amount, currency, status, status_update_date, reason, note, is_active, record_version,
+		created_at, updated_at, paid, reduced, reserved, cancelled, stream_version, position FROM tables_v2.fees ORDER BY id LIMIT 1`, "fee", "extra",
+	},
+	{
+		"a stale row", "tables", someFee,
+		`UPDATE tables_v2.fees SET stream_version = stream_version - 1, position = position - 1 WHERE id = $1`, "fee", "stale: ",
+	},
+	{"a changed card", "tables", `SELECT min(id) FROM tables_v2.payment_methods`, `UPDATE tables_v2.payment_methods SET card_last4 = '0000' WHERE id = $1`, "paymentMethod", "changed: card_last4"},
+	{"a changed document", "documents", someFee, `UPDATE documents_v2.documents SET body = '{}' WHERE id = $1 AND object = 'fee'`, "fee", "changed: body"},
+	{"a document that is found under other words", "documents", someFee, `UPDATE documents_v2.documents SET words = 'other' WHERE id = $1 AND object = 'fee'`, "fee", "changed: words"},
+	{
+		"a missing document", "documents", `SELECT min(id) FROM documents_v2.documents WHERE object = 'feeEvent'`,
+		`DELETE FROM documents_v2.documents WHERE id = $1`, "feeEvent", "missing",
+	},
+	{
+		"an extra document", "documents", `SELECT 'f' || min(id) FROM documents_v2.documents WHERE object = 'feePayment'`,
+		`INSERT INTO documents_v2.documents SELECT tenant, object, $1, owner, status, reason, amount, currency, created_at, updated_at, words, deleted, position,
+		epoch, body, state, stream FROM documents_v2.documents WHERE object = 'feePayment' ORDER BY id LIMIT 1`, "feePayment", "extra",
+	},
+	{
+		"a stale document", "documents", `SELECT min(id) FROM documents_v2.documents WHERE object = 'paymentCustomer'`,
+		`UPDATE documents_v2.documents SET position = position - 1 WHERE id = $1`, "paymentCustomer", "stale: ",
+	},
+}
+
+// Each damage is found within one round, told without the values, healed, and no longer told.
+func TestDamageIsFoundAndHealed(t *testing.T) { //nolint:tparallel // its damages come one after the other
+	t.Parallel()
+	w := newWorld(t, 62)
+	w.await(t, w.Random(t, 150))
+	w.audit(t)
+	for _, c := range damages { //nolint:paralleltest // see above
+		t.Run(c.name, func(t *testing.T) {
+			id := w.one(t, c.id)
+			w.exec(t, c.damage, id)
+			d := w.found(t)
+			require.Equal(t, compare.Place{Tenant: ledgertest.Tenant, Object: c.object, ID: id}, d.Place)
+			require.Equal(t, c.projection, d.Projection)
+			require.Contains(t, d.What, c.what)
+			require.InDelta(t, 1, testutil.ToFloat64(w.metrics.drift.WithLabelValues(c.projection)), 0)
+
+			require.NotEmpty(t, w.heal(t, d, func(h *Healing) { h.DryRun = true }).Differences)
+			require.NotEmpty(t, w.heal(t, d).Differences)
+			require.Empty(t, w.heal(t, d).Differences, "nothing is left to heal")
+			require.Empty(t, w.drift(t))
+			require.Eventually(t, func() bool { return testutil.ToFloat64(w.metrics.drift.WithLabelValues(c.projection)) == 0 }, patience, 5*time.Millisecond)
+			w.requireReplayed(t)
+		})
+	}
+	w.await(t, w.Random(t, 30)) // the projections go on
+	w.awaitRound(t)
+	require.Empty(t, w.drift(t))
+	w.requireReplayed(t)
+}
+
+func (w *world) heal(t *testing.T, d Drift, change ...func(*Healing)) Healed {
+	t.Helper()
+	healed, err := Heal(t.Context(), w.healing(d, change...))
+	require.NoError(t, err)
+	return healed
+}
+
+func (w *world) healing(d Drift, change ...func(*Healing)) Healing {
+	h := Healing{Pool: w.pool, Log: w.log(), Stream: eventstore.StreamID{Tenant: d.Tenant, Name: d.Stream}}
+	for _, m := range Models() {
+		if m.Projection.Name == d.Projection {
+			h.Model = m
+		}
+	}
+	for _, fn := range change {
+		fn(&h)
+	}
+	return h
+}
+
+// What somebody puts right in another way is drift no more.
+func TestDriftThatIsGoneIsCleared(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 63)
+	w.await(t, w.Random(t, 60))
+	w.audit(t)
+	id := w.one(t, someFee)
+	w.exec(t, `UPDATE tables_v2.fees SET paid = paid + 1 WHERE id = $1`, id)
+	w.found(t)
+	w.exec(t, `UPDATE tables_v2.fees SET paid = paid - 1 WHERE id = $1`, id)
+	require.Eventually(t, func() bool { return len(w.drift(t)) == 0 }, patience, 5*time.Millisecond)
+}
