@@ -129,7 +129,7 @@ func (s *system) demandOnce(t *testing.T, fees, payments int) {
 			Equal bool `json:"equal"`
 		} `json:"projections"`
 	}](t, out)[0]
-	require.Len(t, verdict.Projections, 2)
+	require.Len(t, verdict.Projections, 3)
 	for _, p := range verdict.Projections {
 		require.True(t, p.Equal)
 	}

@@ -157,7 +157,7 @@ func (b *builder) start(ctx context.Context, lease *projections.Lease) error {
 	return b.lastSigned(ctx)
 }
 
-// ensureSchema makes the tables. A tree at 0 is built anew: what stands there is of a log that a restore has ended.
+// ensureSchema makes the tables. A tree at 0, as after a restore, is written over what stands there.
 func (b *builder) ensureSchema(ctx context.Context, lease *projections.Lease) error {
 	began, dropped := b.Now(), false
 	err := pgx.BeginFunc(ctx, b.Pool, func(tx pgx.Tx) error {
@@ -165,16 +165,11 @@ func (b *builder) ensureSchema(ctx context.Context, lease *projections.Lease) er
 			return err
 		}
 		created, err := proofs.EnsureSchema(ctx, tx)
-		switch {
-		case err != nil:
+		if err != nil || !created || lease.Checkpoint().Position == 0 {
 			return err
-		case created && lease.Checkpoint().Position > 0: // somebody has dropped the tree
-			dropped = true
-			return lease.Move(ctx, tx, projections.Checkpoint{})
-		case lease.Checkpoint().Position == 0:
-			return proofs.DropTiles(ctx, tx)
 		}
-		return nil
+		dropped = true // by somebody
+		return lease.Move(ctx, tx, projections.Checkpoint{})
 	})
 	if err == nil && dropped {
 		lease.Moved(projections.Checkpoint{}, began)

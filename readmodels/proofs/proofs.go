@@ -83,16 +83,6 @@ func WriteTiles(ctx context.Context, db DB, tiles []proof.Tile) error {
 	return nil
 }
 
-const sqlDropTiles = `DELETE FROM proofs_v1.tiles`
-
-// DropTiles forgets the tree: it is built anew. What was signed stays.
-func DropTiles(ctx context.Context, db DB) error {
-	if _, err := db.Exec(ctx, sqlDropTiles); err != nil {
-		return fmt.Errorf("drop tiles: %w", err)
-	}
-	return nil
-}
-
 const sqlReadTile = `SELECT hashes FROM proofs_v1.tiles WHERE level = $1 AND index = $2`
 
 // Tiles returns the function that reads stored tiles; an absent one is empty.

@@ -19,7 +19,7 @@ func TestStatementsFitTheSchema(t *testing.T) {
 		return err
 	}))
 	sqltest.Prepare(t, ".", db.ProjectorURL, map[string]string{
-		"sqlSchemaExists": sqlSchemaExists, "sqlWriteTiles": sqlWriteTiles, "sqlDropTiles": sqlDropTiles, "sqlReadTile": sqlReadTile,
+		"sqlSchemaExists": sqlSchemaExists, "sqlWriteTiles": sqlWriteTiles, "sqlReadTile": sqlReadTile,
 		"sqlAddCheckpoint": sqlAddCheckpoint, "sqlLatest": sqlLatest, "sqlLatestBefore": sqlLatestBefore, "sqlOfSize": sqlOfSize, "sqlAfter": sqlAfter,
 		"sqlUnsent": sqlUnsent, "sqlMarkSent": sqlMarkSent, "sqlPositionOf": sqlPositionOf,
 	}, "sqlCreateSchema")
