@@ -153,9 +153,9 @@ func (rt *route) parameters() []any {
 	return list
 }
 
-// showsRow tells whether the route reads one row by its id. An account is made of many.
+// showsRow tells whether the route reads one row by its id. An account is made of many, a profile is none.
 func (rt *route) showsRow() bool {
-	return !rt.plain && rt.action == actionGet && rt.name != "getAccount" && rt.question == ""
+	return !rt.plain && rt.action == actionGet && rt.name != "getAccount" && rt.name != "getBooksProfile" && rt.question == ""
 }
 
 func (rt *route) responses() object {

@@ -33,26 +33,39 @@ func reasonRoutes() []route {
 	}
 }
 
-// listReasons is GET /reasoncodes. The codes are read from their own stream, which is short and seldom grows.
+// listReasons is GET /reasoncodes.
 func listReasons(c *call) (*answer, error) {
-	if _, err := c.loggedPosition(); err != nil { // the log itself is read: nothing to wait for
-		return nil, err
-	}
-	head, err := c.api.head(c.context())
+	position, state, err := c.policy(policy.Stream)
 	if err != nil {
 		return nil, err
 	}
-	state := policy.Decider.Initial()
-	stream := eventstore.StreamID{Tenant: c.tenant, Name: policy.Stream}
+	kinds := policy.Kinds()
+	return c.list(position, false, len(kinds), func(dst []byte, i int) []byte {
+		return appendReasons(dst, commands.Reasons{Kind: kinds[i], Codes: state.Codes(kinds[i])})
+	}, envelope.Paging{PageNumber: 1, PageRowCount: len(kinds), TotalRowCount: int64(len(kinds))}, nil), nil
+}
+
+// policy returns what a stream of the tenant's rules comes to, and the head that it was read at. Such a stream is read itself: it is
+// short and seldom grows.
+func (c *call) policy(name string) (position int64, state policy.State, err error) {
+	if _, err := c.loggedPosition(); err != nil { // the log itself is read: nothing to wait for
+		return 0, state, err
+	}
+	head, err := c.api.head(c.context())
+	if err != nil {
+		return 0, state, err
+	}
+	state = policy.Decider.Initial()
+	stream := eventstore.StreamID{Tenant: c.tenant, Name: name}
 	for version := int64(0); ; {
 		page, err := c.api.history.Log.ReadStream(c.context(), stream, version, streamPage)
 		if err != nil {
-			return nil, err
+			return 0, state, err
 		}
 		for i := range page {
 			ev, err := c.api.history.Catalog.Decode(c.context(), c.api.history.Keys, &page[i])
 			if err != nil {
-				return nil, err
+				return 0, state, err
 			}
 			if e, ok := ev.Data.(policy.Event); ok {
 				state = policy.Decider.Evolve(state, e)
@@ -60,13 +73,9 @@ func listReasons(c *call) (*answer, error) {
 			version = page[i].Version
 		}
 		if len(page) < streamPage {
-			break
+			return head.Position, state, nil
 		}
 	}
-	kinds := policy.Kinds()
-	return c.list(head.Position, false, len(kinds), func(dst []byte, i int) []byte {
-		return appendReasons(dst, commands.Reasons{Kind: kinds[i], Codes: state.Codes(kinds[i])})
-	}, envelope.Paging{PageNumber: 1, PageRowCount: len(kinds), TotalRowCount: int64(len(kinds))}, nil), nil
 }
 
 // streamPage is how many events of a stream are read at a time.

@@ -19,7 +19,7 @@ var rolesOf = map[string]string{
 	"createFeePayment": "sv", "getFeePayment": "msvfa", "updateFeePayment": "sv", "deleteFeePayment": "v", "listFeePayments": "msvfa",
 	"createFeeEvent": "sv", "getFeeEvent": "msvfa", "updateFeeEvent": "sv", "deleteFeeEvent": "sv", "listFeeEvents": "msvfa",
 	"createPayment": "sv", "voidPayment": "v", "reallocatePayment": "v", "grantCredit": "f", "applyCredit": "sv", "getAccount": "msvfa",
-	"listReasonCodes": "svfa", "setReasonCodes": "", "extendDocument": "i",
+	"listReasonCodes": "svfa", "setReasonCodes": "", "getBooksProfile": "svfa", "setBooksProfile": "f", "extendDocument": "i",
 	"getPayment": "msvfa", "getPaymentByOrderId": "msvfa", "getPaymentByPaymentId": "msvfa", "listPayments": "msvfa",
 	"createPaymentRecord": "sv", "updatePaymentRecord": "sv", "deletePaymentRecord": "v",
 	"getPaymentCustomer": "msvfa", "listPaymentCustomers": "msvfa", "listPaymentMethods": "msvfa", "listOwnPaymentMethods": "m",

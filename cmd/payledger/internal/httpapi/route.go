@@ -56,7 +56,7 @@ type route struct {
 // routes returns the route table of the library API.
 func routes() []route {
 	return withDryRun(slices.Concat(
-		feeRoutes(), feeCommandRoutes(), feePaymentRoutes(), feeEventRoutes(), paymentRoutes(), creditRoutes(), accountRoutes(), reasonRoutes(),
+		feeRoutes(), feeCommandRoutes(), feePaymentRoutes(), feeEventRoutes(), paymentRoutes(), creditRoutes(), accountRoutes(), reasonRoutes(), bookRoutes(),
 		gatewayRoutes(), customerRoutes(), checkoutRoutes(), searchRoutes(), extendRoutes(), sessionRoutes(), auditRoutes(),
 	))
 }

@@ -240,6 +240,23 @@ func TestReasonCodes(t *testing.T) {
 	w.do("PUT", "/reasoncodes/waive", w.supervisor(), `{"codes":["a"]}`).wants(403)
 }
 
+func TestBooksProfile(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	finance := w.token(staffID, "finance")
+	require.JSONEq(t, `{"profile":"accrual"}`, string(w.do("GET", "/books/profile", w.token(staffID, "auditor"), "").wants(200).raw("booksProfile")))
+	r := w.do("PUT", "/books/profile", finance, `{"profile":"cash"}`).wants(200)
+	require.JSONEq(t, `{"profile":"cash"}`, string(r.raw("booksProfile")))
+	require.JSONEq(t, `{"profile":"cash"}`, string(w.do("GET", "/books/profile", w.staff(), "").wants(200).raw("booksProfile")))
+	before := w.head()
+	w.do("PUT", "/books/profile", finance, `{"profile":"cash"}`).wants(200)
+	require.Equal(t, before, w.head(), "so it was")
+	w.do("PUT", "/books/profile", finance, `{"profile":"modified"}`).refused(400, "BadRequest", "errMsg_profileisNotAValidEnum")
+	w.do("PUT", "/books/profile", finance, `{}`).wants(400)
+	w.do("PUT", "/books/profile", w.supervisor(), `{"profile":"cash"}`).wants(403)
+	w.do("GET", "/books/profile", w.member(), "").wants(403)
+}
+
 func TestExtendDocuments(t *testing.T) {
 	t.Parallel()
 	w := setup(t)

@@ -41,6 +41,7 @@ const (
 	Checkout             Permission = "fee.checkout"         // the caller's own fees only
 	ManageMethods        Permission = "paymentMethod.manage" // the caller's own only
 	SetReasons           Permission = "reasonCodes.set"
+	SetBooks             Permission = "books.set"
 	ExtendDocument       Permission = "document.extend"
 	ReadHealth           Permission = "health.read"
 	ReadAudit            Permission = "audit.read"
@@ -72,6 +73,7 @@ var policy = [...]struct {
 	{Checkout, []Role{Member, Admin}},
 	{ManageMethods, []Role{Member, Admin}},
 	{SetReasons, []Role{Admin}},
+	{SetBooks, []Role{Finance, Admin}},
 	{ExtendDocument, []Role{Service, Admin}},
 	{ReadHealth, []Role{Auditor, Admin}},
 	{ReadAudit, []Role{Auditor, Admin}},

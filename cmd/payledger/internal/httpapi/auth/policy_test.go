@@ -21,12 +21,13 @@ func TestRolesMay(t *testing.T) {
 		auth.Supervisor: append([]auth.Permission{
 			auth.AdjustFee, auth.CancelFee, auth.ReverseReduction, auth.VoidPayment, auth.ReallocatePayment, auth.DeleteGatewayPayment,
 		}, staff...),
-		auth.Finance: {auth.ReadSession, auth.ReadOwn, auth.ReadAll, auth.WriteOffFee, auth.GrantCredit},
+		auth.Finance: {auth.ReadSession, auth.ReadOwn, auth.ReadAll, auth.WriteOffFee, auth.GrantCredit, auth.SetBooks},
 		auth.Service: {auth.ReadSession, auth.AssessFee, auth.ExtendDocument},
 		auth.Auditor: {auth.ReadSession, auth.ReadOwn, auth.ReadAll, auth.ReadHealth, auth.ReadAudit},
 		auth.Admin: append([]auth.Permission{
 			auth.AdjustFee, auth.CancelFee, auth.ReverseReduction, auth.VoidPayment, auth.ReallocatePayment, auth.DeleteGatewayPayment,
-			auth.WriteOffFee, auth.GrantCredit, auth.Checkout, auth.ManageMethods, auth.SetReasons, auth.ExtendDocument, auth.ReadHealth, auth.ReadAudit,
+			auth.WriteOffFee, auth.GrantCredit, auth.Checkout, auth.ManageMethods, auth.SetReasons, auth.SetBooks, auth.ExtendDocument, auth.ReadHealth,
+			auth.ReadAudit,
 		}, staff...),
 		"ADMIN":     nil,
 		"librarian": nil,
