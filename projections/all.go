@@ -5,6 +5,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"payledger/eventstore"
 	"payledger/eventstore/catalog"
 	booksprojection "payledger/projections/books"
 	"payledger/projections/bulk"
@@ -50,8 +51,11 @@ func All() []Postgres {
 		{
 			documents.Projection(), func() Projector { return documentsprojection.New() },
 			documents.Digest,
-			bulk.Model{},
-			nil,
+			bulk.Model{
+				Fold: func(s bulk.Share) bulk.Fold { return documents.NewBulk(s.Holds) },
+				Key:  func(eventstore.StreamID) string { return "" },
+			},
+			documents.Shapes,
 			func() Replay { return new(documents.Replay) },
 		},
 		{

@@ -152,6 +152,10 @@ func (a *app) printDifference(d rebuild.Difference) {
 			fmt.Fprintf(a.stderr, "%s %v, rebuilt %v", column, d.Live[column], d.Rebuilt[column])
 		}
 	}
+	if !d.Explained {
+		fmt.Fprintln(a.stderr)
+		return
+	}
 	if d.Position == 0 {
 		fmt.Fprintln(a.stderr, "; no event makes it so")
 		return

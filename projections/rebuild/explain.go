@@ -21,6 +21,8 @@ type Difference struct {
 	Key     []string
 	Live    map[string]any // the columns that differ, as they are in the live read model; nil for a row that isn't there
 	Rebuilt map[string]any // and in the rebuilt one
+	// Explained says whether the events of the row were looked into.
+	Explained bool
 	// Position, EventID and Type are of the first event after which the row as it is folded isn't the live one, in those columns, any more;
 	// zero when no event makes such a row.
 	Position int64
@@ -44,6 +46,11 @@ func (r *rebuild) explain(ctx context.Context, s *shadow, t table, key []string)
 	}
 	d := Difference{Table: t.Table, Key: key}
 	d.Live, d.Rebuilt = differing(live, built)
+	if t.Streams == nil {
+		r.Differs(d)
+		return nil
+	}
+	d.Explained = true
 	from := built
 	if from == nil {
 		from = live

@@ -19,7 +19,7 @@ type Shape struct {
 	Key []string
 	// Columns are those that digests are made of, in their order. Comparisons of two read models look at all.
 	Columns []string
-	// Streams returns the streams that a row, by its columns, is folded from.
+	// Streams returns the streams that a row, by its columns, is folded from; nil where a row doesn't tell.
 	Streams func(row map[string]any) []eventstore.StreamID
 }
 

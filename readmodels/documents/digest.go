@@ -52,6 +52,8 @@ func Digest(ctx context.Context, pool *pgxpool.Pool) (digest.Stored, error) {
 type Replay struct {
 	states  map[eventstore.StreamID]any
 	entries map[Key]*Entry
+	order   []*Entry                      // as they began
+	holds   func(tenant, key string) bool // which documents are kept; nil for all
 }
 
 // Apply folds the next event.
@@ -66,28 +68,35 @@ func (r *Replay) Apply(ev catalog.Event) error {
 	r.states[ev.Stream] = state
 	for _, change := range changes {
 		for _, ref := range change.Documents() {
-			e := r.entry(ev, ref)
-			e.Document = e.Document.Fold(ref, change)
+			if e := r.entry(ev, ref); e != nil {
+				e.Document = e.Document.Fold(ref, change)
+			}
 		}
 	}
 	if s, ok := state.(*readmodels.FeeState); ok {
-		e := r.entry(ev, readmodels.Ref{Object: readmodels.ObjectFee, ID: s.Fee.ID})
-		e.Document = e.Document.With(s.Fee)
+		if e := r.entry(ev, readmodels.Ref{Object: readmodels.ObjectFee, ID: s.Fee.ID}); e != nil {
+			e.Document = e.Document.With(s.Fee)
+		}
 	}
 	if put, ok := ev.Data.(extension.Put); ok {
-		e := r.entry(ev, readmodels.ExtendedBy(put))
-		e.Document, _ = e.Document.Extend(put)
+		if e := r.entry(ev, readmodels.ExtendedBy(put)); e != nil {
+			e.Document, _ = e.Document.Extend(put)
+		}
 	}
 	return nil
 }
 
-// entry returns the document that an event changes.
+// entry returns the document that an event changes, nil if it isn't one that is kept.
 func (r *Replay) entry(ev catalog.Event, ref readmodels.Ref) *Entry {
 	key := Key{ev.Stream.Tenant, ref}
 	e := r.entries[key]
 	if e == nil {
+		if r.holds != nil && !r.holds(key.Tenant, string(ref.Object)+"/"+ref.ID) {
+			return nil
+		}
 		e = &Entry{Key: key}
 		r.entries[key] = e
+		r.order = append(r.order, e)
 	}
 	e.Position, e.Epoch = ev.Position, ev.Epoch
 	return e

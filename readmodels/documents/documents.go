@@ -173,14 +173,16 @@ func collect(rows pgx.Rows, err error) ([]Entry, error) {
 	return entries, nil
 }
 
-const sqlUpsert = `
+const sqlInsert = `
 INSERT INTO documents_v2.documents (tenant, object, id, owner, status, reason, amount, currency, created_at, updated_at, words, deleted,
     position, epoch, body, state, stream)
 SELECT tenant, object, id, owner, status, reason, amount, currency, created_at, updated_at, words::tsvector, deleted, position, epoch,
     body::json, state::json, nullif(stream, '')
 FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::text[], $9::timestamptz[],
     $10::timestamptz[], $11::text[], $12::boolean[], $13::bigint[], $14::bigint[], $15::text[], $16::text[], $17::text[])
-    AS d (tenant, object, id, owner, status, reason, amount, currency, created_at, updated_at, words, deleted, position, epoch, body, state, stream)
+    AS d (tenant, object, id, owner, status, reason, amount, currency, created_at, updated_at, words, deleted, position, epoch, body, state, stream)`
+
+const sqlUpsert = sqlInsert + `
 ON CONFLICT (tenant, object, id) DO UPDATE SET
     owner = excluded.owner, status = excluded.status, reason = excluded.reason, amount = excluded.amount, currency = excluded.currency,
     created_at = excluded.created_at, updated_at = excluded.updated_at, words = excluded.words, deleted = excluded.deleted,
@@ -188,6 +190,10 @@ ON CONFLICT (tenant, object, id) DO UPDATE SET
 
 // Write inserts or replaces documents, in one round trip; each key stands in entries once.
 func Write(ctx context.Context, tx pgx.Tx, entries []Entry) error {
+	return write(ctx, tx, sqlUpsert, entries)
+}
+
+func write(ctx context.Context, tx pgx.Tx, sql string, entries []Entry) error {
 	if len(entries) == 0 {
 		return nil
 	}
@@ -197,7 +203,7 @@ func Write(ctx context.Context, tx pgx.Tx, entries []Entry) error {
 			return err
 		}
 	}
-	if _, err := tx.Exec(ctx, sqlUpsert, c.tenant, c.object, c.id, c.owner, c.status, c.reason, c.amount, c.currency, c.createdAt, c.updatedAt,
+	if _, err := tx.Exec(ctx, sql, c.tenant, c.object, c.id, c.owner, c.status, c.reason, c.amount, c.currency, c.createdAt, c.updatedAt,
 		c.words, c.deleted, c.position, c.epoch, c.body, c.state, c.stream); err != nil {
 		return fmt.Errorf("write documents: %w", err)
 	}

@@ -21,7 +21,7 @@ func TestStatementsFitTheSchema(t *testing.T) {
 		return EnsureIndexes(t.Context(), tx)
 	}))
 	sqltest.Prepare(t, ".", db.ProjectorURL, map[string]string{
-		"sqlSchemaExists": sqlSchemaExists, "sqlLoad": sqlLoad, "sqlLoadOfStreams": sqlLoadOfStreams, "sqlUpsert": sqlUpsert, "sqlAll": sqlAll,
+		"sqlSchemaExists": sqlSchemaExists, "sqlLoad": sqlLoad, "sqlLoadOfStreams": sqlLoadOfStreams, "sqlUpsert": sqlUpsert, "sqlInsert": sqlInsert, "sqlAll": sqlAll,
 		"sqlStored": sqlStored, "sqlStoredPage": sqlStoredPage, "sqlTakeOut": sqlTakeOut,
 	}, "sqlCreateSchema", "sqlCreateIndexes")
 }
