@@ -26,7 +26,8 @@ var (
 )
 
 // The answer of every route, whole and in order: testdata/answers. What no two runs have in common is replaced by a word; each id
-// gets a number of its own. Those of searches are in search_golden_test.go.
+// gets a number of its own. The route event says the same, byte for byte: its golden file is this one too. Those of searches are in
+// search_golden_test.go.
 func TestGoldenAnswers(t *testing.T) {
 	t.Parallel()
 	w := setup(t)
@@ -49,8 +50,14 @@ func TestGoldenAnswers(t *testing.T) {
 				token = w.token(person, "member")
 			}
 		}
+		told := w.lastRoute()
 		r := w.do(rt.Method, at(rt, values)+goldenQuery[rt.Name], token, body, "Min-Position", fmt.Sprint(w.head()))
 		require.Less(t, r.status, http.StatusMultipleChoices, "%s: %s", rt.Pattern, r.body)
+		var event []routeEvent
+		if rt.Topic != "" {
+			event = []routeEvent{{rt.Topic, r.header.Get("X-Request-Id"), string(r.body)}}
+		}
+		require.Equal(t, event, w.routeEvents(told), rt.Pattern)
 		name := filepath.Join("testdata", "answers", rt.Name+".json")
 		written[filepath.Base(name)] = true
 		golden(t, name, r.body)
