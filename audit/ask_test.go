@@ -82,6 +82,7 @@ func TestState(t *testing.T) {
 		{"on the second day", readmodels.ObjectFee, late, audit.Moment{AsOf: at(s.end(2))}, "unpaid 3.00 9 of 9"},
 		{"on the second day as it was known", readmodels.ObjectFee, late, audit.Moment{AsOf: at(s.end(2)), KnownAt: known(8)}, "unpaid 3.00 2 of 8"},
 		{"at a position", readmodels.ObjectFee, book, audit.Moment{KnownAt: known(4)}, "unpaid 20.00 3 of 4"},
+		{"the first of two", readmodels.ObjectFeePayment, "a1", audit.Moment{}, "complete 15.00 4 of 9"},
 		{"a payment", readmodels.ObjectFeePayment, "a2", audit.Moment{}, "complete 2.00 4 of 9"},
 	} {
 		state, err := s.reader.State(t.Context(), s, ledgertest.Tenant, test.object, test.id, test.moment)

@@ -13,6 +13,7 @@ import (
 	"payledger/audit"
 	"payledger/domain/evidence"
 	"payledger/domain/fee"
+	"payledger/domain/payment"
 	"payledger/internal/ledgertest"
 )
 
@@ -221,4 +222,67 @@ func TestDigest(t *testing.T) {
 	require.Len(t, lines, 11) // nine rows, the report, nothing
 	require.Equal(t, sha256.Sum256(bytes.Join(lines[:9], nil)), report.Digest)
 	require.JSONEq(t, `{"report":`+string(report.AppendJSON(nil))+`}`, string(lines[9]))
+}
+
+// A log that is longer than the pages it is read by, of events and of streams, is read whole and nothing of it twice.
+func TestPages(t *testing.T) {
+	t.Parallel()
+	l := ledgertest.Open(t, 3)
+	s := &story{Log: l, reader: readerOf(l)}
+	const fees = 2100
+	for range fees {
+		l.Assess(t, l.Users[0], 100)
+	}
+	for _, id := range l.Fees {
+		l.Change(t, id, fee.Waive{ReductionID: "r " + id, Amount: ledgertest.USD(t, 40), Reason: "goodwill", At: l.Now()})
+	}
+	last := l.Flush(t)
+	require.Greater(t, last, int64(4096))
+	bounds := audit.Bounds{AsOf: l.Now(), KnownAt: last}
+	rows, report := s.made(t, audit.Params{Kind: "activity", Bounds: bounds})
+	require.Len(t, rows, 2*fees)
+	require.Equal(t, int64(fees*100), report.Totals[0].Amount.Minor())
+	_, report = s.made(t, audit.Params{Kind: "aging", Bounds: bounds})
+	for _, total := range report.Totals {
+		if total.Name == "owed" {
+			require.Equal(t, evidence.Total{Name: "owed", Count: fees, Amount: ledgertest.USD(t, fees*60)}, total)
+		}
+	}
+	rows, _ = s.made(t, audit.Params{Kind: "activity", Bounds: audit.Bounds{AsOf: l.Now(), KnownAt: 4096}})
+	require.Len(t, rows, 4096)
+}
+
+// What an event of a period loses to one that is dated before it is told apart.
+func TestBackdated(t *testing.T) {
+	t.Parallel()
+	s := tell(t)
+	s.on(6)
+	s.Change(t, late, fee.Adjust{AdjustmentID: "x", Direction: fee.DirectionIncrease, Amount: ledgertest.USD(t, 700), Reason: "other", At: s.Now()})
+	unpaid := "00000000-0000-7000-8000-00000000000f"
+	s.ChangeAt(t, unpaid, fee.Assess{FeeID: unpaid, UserID: s.member, Amount: ledgertest.USD(t, 400), Reason: "lost", At: s.end(1)}, s.end(1))
+	s.Change(t, unpaid, fee.Adjust{AdjustmentID: "y", Direction: fee.DirectionIncrease, Amount: ledgertest.USD(t, 100), Reason: "other", At: s.Now()})
+	s.ChangeAt(t, unpaid, fee.Cancel{Cause: fee.CauseError, At: s.end(2)}, s.end(2))
+	last := s.Flush(t)
+	rows, _ := s.made(t, audit.Params{Kind: "rollforward", Bounds: audit.Bounds{From: s.day.AddDate(0, 0, 5), AsOf: s.end(7), KnownAt: last}})
+	require.Equal(t, []string{"USD opening 0.25 adjusted 8.00 backdated -1.00 closing 7.25"}, rows)
+}
+
+// The largest of a group is told, and a void counts where its payment was captured.
+func TestGroups(t *testing.T) {
+	t.Parallel()
+	s := tell(t)
+	s.on(6)
+	other := "00000000-0000-7000-8000-00000000000f"
+	s.assess(t, other, "lost", 1000)
+	for i, cents := range []int64{100, 300, 200} {
+		s.Change(t, other, fee.Waive{ReductionID: "g" + strconv.Itoa(i), Amount: ledgertest.USD(t, cents), Reason: "hardship", At: s.Now()})
+	}
+	s.Queue(t, payment.Stream(taken), s.member, payment.Voided{Amount: ledgertest.USD(t, 1800), Reason: "duplicate", Outcome: payment.OutcomeCanceled})
+	last := s.Flush(t)
+	rows, _ := s.made(t, audit.Params{Kind: "waivers", Bounds: audit.Bounds{AsOf: s.end(9), KnownAt: last}})
+	require.Contains(t, rows, "waived staff "+s.Users[0]+" hardship lost USD count 4 amount 11.00 largest 5.00")
+	rows, _ = s.made(t, audit.Params{Kind: "payments", Bounds: audit.Bounds{AsOf: s.end(9), KnownAt: last}})
+	require.Equal(t, []string{"cash api USD captured 1 gross 18.00 voids 1 voided 18.00 toCredit 1.00"}, rows)
+	rows, _ = s.made(t, audit.Params{Kind: "payments", Bounds: audit.Bounds{From: s.day.AddDate(0, 0, 5), AsOf: s.end(9), KnownAt: last}})
+	require.Equal(t, []string{"cash api USD voids 1 voided 18.00 net -18.00"}, rows)
 }

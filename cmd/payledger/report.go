@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -116,19 +117,21 @@ func (a *app) report(ctx context.Context, name string, flags reportFlags, given 
 	return printLines(about, report.Lines())
 }
 
-// output opens where a report goes. A file that isn't finished is taken away again.
+// output opens where a report goes. A file takes its name, and the place of an older one, only once it is whole.
 func (a *app) output(name string) (io.Writer, func(error) error, error) {
 	if name == "" {
 		return a.stdout, func(err error) error { return err }, nil
 	}
-	file, err := os.Create(name) //nolint:gosec // the operator names it
+	file, err := os.CreateTemp(filepath.Dir(name), ".payledger-report-")
 	if err != nil {
 		return nil, nil, usageError(fmt.Errorf("--out: %w", err))
 	}
 	return file, func(err error) error {
-		err = errors.Join(err, file.Close())
+		if err = errors.Join(err, file.Close()); err == nil {
+			err = os.Rename(file.Name(), name)
+		}
 		if err != nil {
-			_ = os.Remove(name) // the error is told
+			_ = os.Remove(file.Name()) // the error is told
 		}
 		return err
 	}, nil
