@@ -18,6 +18,7 @@ func catchUpSteps() []step {
 		{names: []string{"scan.decode"}, run: measureDecode, inProcess: true},
 		{names: []string{"verify"}, run: measureVerify, inProcess: true},
 		{names: []string{"tables.catchup"}, run: func(ctx context.Context, s *suite) error { return s.measureCatchUp(ctx, "tables") }},
+		{names: []string{"rebuild.tables"}, run: measureRebuild},
 		{names: []string{"documents.catchup"}, run: func(ctx context.Context, s *suite) error { return s.measureCatchUp(ctx, "documents") }},
 		{names: []string{"publish.rate"}, run: measurePublishing},
 	}

@@ -23,7 +23,8 @@ type measure struct {
 const (
 	perSecond   = "1/s"
 	millisecond = "ms"
-	microsecond = "us"    // of processor time for one command or event
+	microsecond = "us" // of processor time for one command or event
+	seconds     = "s"
 	cores       = "cores" // processors that other programs kept busy meanwhile
 )
 
