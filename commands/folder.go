@@ -16,6 +16,7 @@ import (
 	"payledger/domain/fee"
 	"payledger/domain/gateway"
 	"payledger/domain/payment"
+	"payledger/domain/person"
 	"payledger/domain/policy"
 	"payledger/eventstore"
 	"payledger/eventstore/catalog"
@@ -65,6 +66,8 @@ func (f Folder) Fold(ctx context.Context, keys eventstore.Keys, id eventstore.St
 		return fold(ctx, f.Catalog, keys, claim.Decider, value, events)
 	case strings.HasPrefix(name, evidence.ReportStream("")), strings.HasPrefix(name, evidence.ReadStream("")):
 		return fold(ctx, f.Catalog, keys, undecided[evidence.Event](), value, events)
+	case strings.HasPrefix(name, person.Stream("")):
+		return fold(ctx, f.Catalog, keys, person.Decider, value, events)
 	case name == policy.Stream, name == policy.BooksStream:
 		return fold(ctx, f.Catalog, keys, policy.Decider, value, events)
 	}

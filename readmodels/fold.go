@@ -13,6 +13,7 @@ import (
 	"payledger/domain/fee"
 	"payledger/domain/gateway"
 	"payledger/domain/payment"
+	"payledger/domain/person"
 	"payledger/domain/policy"
 	"payledger/eventstore/catalog"
 )
@@ -42,6 +43,7 @@ var kinds = [...]kind{
 	{"id-", withoutRows[claim.Event]},
 	{evidence.ReportStream(""), withoutRows[evidence.Event]},
 	{evidence.ReadStream(""), withoutRows[evidence.Event]},
+	{person.Stream(""), withoutRows[person.Event]},
 }
 
 // Fold returns the state of a stream after an event, and what the event did to rows: the one entry that all readers use.

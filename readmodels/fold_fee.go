@@ -161,13 +161,13 @@ func happened(row *Fee, e fee.Event, ev catalog.Event) []Change {
 
 func newFeeEvent(row *Fee, ev catalog.Event) *FeeEvent {
 	return &FeeEvent{
-		Tenant: row.Tenant, ID: ev.ID.String(), FeeID: row.ID, UserID: row.UserID, EventDate: ev.EffectiveAt, ActorUserID: person(ev.Meta.Actor),
+		Tenant: row.Tenant, ID: ev.ID.String(), FeeID: row.ID, UserID: row.UserID, EventDate: ev.EffectiveAt, ActorUserID: someone(ev.Meta.Actor),
 		IsActive: true, CreatedAt: ev.Meta.At, UpdatedAt: ev.Meta.At, Position: ev.Position,
 	}
 }
 
-// person returns the id of who did it, empty for the system itself: its name is no id.
-func person(a catalog.Actor) string {
+// someone returns the id of who did it, empty for the system itself: its name is no id.
+func someone(a catalog.Actor) string {
 	if a.Kind == "system" {
 		return ""
 	}

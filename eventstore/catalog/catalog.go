@@ -18,6 +18,7 @@ import (
 	"payledger/domain/fee"
 	"payledger/domain/gateway"
 	"payledger/domain/payment"
+	"payledger/domain/person"
 	"payledger/domain/policy"
 	"payledger/eventstore"
 )
@@ -69,6 +70,8 @@ func entries() []entry {
 		of[claim.Claimed]("id.claimed", 1),
 		of[evidence.ReportMade]("report.made", 1),
 		of[evidence.Read]("audit.read", 1),
+		of[person.Erased]("person.erased", 1),
+		of[person.Certified]("person.erasure_certified", 1),
 	}
 }
 

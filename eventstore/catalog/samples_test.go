@@ -11,6 +11,7 @@ import (
 	"payledger/domain/fee"
 	"payledger/domain/gateway"
 	"payledger/domain/payment"
+	"payledger/domain/person"
 	"payledger/domain/policy"
 )
 
@@ -95,6 +96,13 @@ func samples() map[string]any {
 		},
 		"audit.read": evidence.Read{
 			Question: "history", Object: "fee", ID: sampleFee, Parameters: []evidence.Parameter{{Name: "asOf", Value: "2026-03-01"}}, KnownAt: 1200,
+		},
+		"person.erased": person.Erased{UserID: sampleUser, Reason: "request"},
+		"person.erasure_certified": person.Certified{
+			UserID: sampleUser, ErasedAt: 1200, Keys: 1, Streams: 4, Texts: 3, Answers: 2, RouteEvents: 2,
+			Projections: []person.Projection{{Name: "tables", Position: 1200}},
+			Topics:      []person.Topic{{Topic: "librarymanagementsystem-payment-service-dbevent-fee-updated", Compacted: true, Tombstones: 2, RetentionMS: -1}},
+			AnswerDays:  30, BackupDays: 14,
 		},
 		"id.claimed": claim.Claimed{Object: "feeEvent", ID: sampleOther, Stream: fee.Stream(sampleFee)},
 	}

@@ -13,12 +13,16 @@ import (
 	"payledger/domain/payment"
 )
 
-// Random stores the events of random commands, flushed from time to time, and returns the last position.
+// Random stores the events of random commands, flushed from time to time, and returns the last position. In the middle of a long history one
+// person is erased.
 func (l *Log) Random(t testing.TB, commands int) int64 {
 	t.Helper()
 	for n := range commands {
 		l.now = l.now.Add(time.Duration(l.random.IntN(5)) * time.Millisecond)
 		l.command(t)
+		if commands >= 400 && n == commands/2 {
+			l.Erase(t, l.Users[1])
+		}
 		if len(l.queued) > 0 && (n == commands-1 || l.random.IntN(4) == 0) {
 			l.Flush(t)
 		}

@@ -14,6 +14,7 @@ import (
 
 	"payledger/domain/fee"
 	"payledger/domain/money"
+	"payledger/domain/person"
 	"payledger/eventstore"
 	"payledger/eventstore/catalog"
 	"payledger/eventstore/pgtest"
@@ -117,6 +118,13 @@ func (l *Log) QueueRaw(stream, user string, event eventstore.NewEvent) {
 // Flush stores what is queued, in one commit, and returns the last position.
 func (l *Log) Flush(t testing.TB) int64 {
 	t.Helper()
+	result, err := l.Store.Commit(t.Context(), l.commit())
+	require.NoError(t, err)
+	return result.Last
+}
+
+// commit takes what is queued.
+func (l *Log) commit() eventstore.Commit {
 	appends := l.queued
 	l.queued = nil
 	commit := eventstore.Commit{ID: uuid.Must(uuid.NewV7()), Decide: func(eventstore.View) (eventstore.Decision, error) {
@@ -129,8 +137,23 @@ func (l *Log) Flush(t testing.TB) int64 {
 			commit.Streams = append(commit.Streams, a.Stream)
 		}
 	}
+	return commit
+}
+
+// Erase stores what is queued, and then erases a person; what is queued of them later is sealed under a new key. It returns the
+// position of the erasure. No money is asked after.
+func (l *Log) Erase(t testing.TB, user string) int64 {
+	t.Helper()
+	if len(l.queued) > 0 {
+		l.Flush(t)
+	}
+	l.Queue(t, person.Stream(user), user, person.Erased{UserID: user, Reason: "request"})
+	delete(l.keys, user)
+	commit := l.commit()
+	commit.Erase = &eventstore.Person{Tenant: Tenant, Subject: user}
 	result, err := l.Store.Commit(t.Context(), commit)
 	require.NoError(t, err)
+	require.NoError(t, l.Keys.Refresh(t.Context()))
 	return result.Last
 }
 

@@ -60,6 +60,7 @@ func (p *Projector) Ignores() []string {
 		"gateway_payment.recorded", "gateway_payment.updated", "gateway_payment.deleted",
 		"customer.linked", "customer.method_attached", "customer.method_detached",
 		"policy.reasons_set", "extends.put", "id.claimed", "report.made", "audit.read",
+		"person.erased", "person.erasure_certified",
 	}
 }
 

@@ -118,11 +118,7 @@ type builder struct {
 // folded, which name the event.
 func Build(ctx context.Context, cfg Config) (Built, error) {
 	b := newBuilder(cfg)
-	st, err := b.prepare(ctx)
-	if err == nil {
-		b.Failpoint("prepared")
-		err = b.replay(ctx, &st)
-	}
+	st, err := b.fold(ctx, cfg.Code)
 	if err == nil {
 		b.Failpoint("replayed")
 		err = b.index(ctx, &st)
@@ -132,6 +128,33 @@ func Build(ctx context.Context, cfg Config) (Built, error) {
 	}
 	b.Failpoint("built")
 	return Built{Schema: b.schema, Position: st.position, Hash: st.hash, Events: st.position}, nil
+}
+
+// fold makes the rows of the log as it can be read after the last erasure. Rows of before may show texts that are gone, so a build that is
+// overtaken by an erasure, or was stopped before one, begins anew.
+func (b *builder) fold(ctx context.Context, code string) (state, error) {
+	for {
+		erased, err := b.Reader.LastErased(ctx)
+		if err != nil {
+			return state{}, err
+		}
+		if err := eventstore.RefreshKeys(ctx, b.Keys); err != nil {
+			return state{}, err
+		}
+		b.Code = fmt.Sprintf("%s, erased %d", code, erased)
+		st, err := b.prepare(ctx)
+		if err != nil {
+			return state{}, err
+		}
+		b.Failpoint("prepared")
+		if err := b.replay(ctx, &st); err != nil {
+			return state{}, err
+		}
+		// One behind the build is applied to it when it goes on.
+		if now, err := b.Reader.LastErased(ctx); err != nil || now == erased || now > st.position {
+			return st, err
+		}
+	}
 }
 
 func newBuilder(cfg Config) *builder {

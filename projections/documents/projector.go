@@ -45,7 +45,7 @@ func (p *Projector) Handles() []string {
 		"fee.reservation_released", "fee.payment_unapplied", "fee.credit_applied", "fee.credit_unapplied",
 		"payment.captured", "payment.started", "payment.failed", "payment.cancelled", "payment.voided", "payment.reallocated", "payment.annotated",
 		"gateway_payment.recorded", "gateway_payment.updated", "gateway_payment.deleted",
-		"customer.linked", "customer.method_attached", "customer.method_detached", "extends.put",
+		"customer.linked", "customer.method_attached", "customer.method_detached", "extends.put", "person.erased",
 	}
 }
 
@@ -53,7 +53,7 @@ func (p *Projector) Handles() []string {
 func (p *Projector) Ignores() []string {
 	return []string{
 		"credit.granted", "credit.spent", "credit.returned", "credit.reversed", "policy.reasons_set", "policy.books_profile_set", "id.claimed",
-		"report.made", "audit.read",
+		"report.made", "audit.read", "person.erasure_certified",
 	}
 }
 
@@ -73,9 +73,12 @@ func (p *Projector) EnsureIndexes(ctx context.Context, tx pgx.Tx) error {
 // Reset forgets the documents.
 func (p *Projector) Reset() { p.known.Purge() }
 
-// Apply folds the events on the states of their streams, which the documents hold, loads the other documents that change by
+// apply folds the events on the states of their streams, which the documents hold, loads the other documents that change by
 // it, and writes each changed document once.
-func (p *Projector) Apply(ctx context.Context, tx pgx.Tx, events []catalog.Event) error {
+func (p *Projector) apply(ctx context.Context, tx pgx.Tx, events []catalog.Event) error {
+	if len(events) == 0 {
+		return nil
+	}
 	b := newBatch(len(events))
 	if err := p.loadStates(ctx, tx, b, events); err != nil {
 		return err

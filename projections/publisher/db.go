@@ -27,6 +27,8 @@ func (s *session) pumpDB(ctx context.Context) error {
 		if err != nil {
 			return halting(err, after+1, noEvent)
 		}
+		full = len(recs) == pageSize
+		recs, erasure := untilErasure(recs)
 		if len(recs) > 0 {
 			if err := s.sendDB(ctx, fold, recs); err != nil {
 				return err
@@ -34,7 +36,13 @@ func (s *session) pumpDB(ctx context.Context) error {
 			after = recs[len(recs)-1].Position
 			s.seen.advance(after)
 		}
-		if full = len(recs) == pageSize; full {
+		if erasure {
+			if err := fold.forget(ctx); err != nil {
+				return halting(err, after+1, noEvent)
+			}
+			full = true // there may be more of the stretch
+		}
+		if full {
 			continue
 		}
 		if err := s.pause(ctx, grown); err != nil {

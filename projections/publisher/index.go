@@ -32,13 +32,20 @@ func (s *session) pumpIndex(ctx context.Context) error {
 		if err != nil {
 			return halting(err, after+1, noEvent)
 		}
+		read := len(recs)
+		recs, erasure := untilErasure(recs)
 		if len(recs) > 0 {
 			if err := s.sendIndex(ctx, docs, recs); err != nil {
 				return err
 			}
 			after = recs[len(recs)-1].Position
 		}
-		if len(recs) < pageSize {
+		if erasure {
+			docs.cache.Purge()
+			if err := docs.fold.forget(ctx); err != nil {
+				return halting(err, after+1, noEvent)
+			}
+		} else if read < pageSize {
 			projections.Wait(ctx, s.Interval-s.Now().Sub(began))
 		}
 	}

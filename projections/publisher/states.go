@@ -43,6 +43,25 @@ func newFolder(s *session) *folder {
 	return &folder{reader: s.Reader, catalog: s.Catalog, keys: s.Keys, states: newCache[eventstore.StreamID, streamState]()}
 }
 
+// personErased is the event after which nothing may be known of what was opened before.
+const personErased = "person.erased"
+
+// untilErasure cuts a stretch of the log after its first erasure, and says whether it ends with one.
+func untilErasure(recs []eventstore.Recorded) (part []eventstore.Recorded, erasure bool) {
+	for i := range recs {
+		if recs[i].Type == personErased {
+			return recs[:i+1], true
+		}
+	}
+	return recs, false
+}
+
+// forget drops what was folded from texts that may be gone, and the keys that opened them.
+func (f *folder) forget(ctx context.Context) error {
+	f.states.Purge()
+	return eventstore.RefreshKeys(ctx, f.keys)
+}
+
 func newCache[K comparable, V any]() *simplelru.LRU[K, V] {
 	cache, err := simplelru.NewLRU[K, V](cacheSize, nil)
 	if err != nil {

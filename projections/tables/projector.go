@@ -47,13 +47,13 @@ func (p *Projector) Handles() []string {
 		"payment.captured", "payment.started", "payment.failed", "payment.cancelled", "payment.voided", "payment.reallocated", "payment.annotated",
 		"credit.granted", "credit.spent", "credit.returned", "credit.reversed",
 		"gateway_payment.recorded", "gateway_payment.updated", "gateway_payment.deleted",
-		"customer.linked", "customer.method_attached", "customer.method_detached",
+		"customer.linked", "customer.method_attached", "customer.method_detached", "person.erased",
 	}
 }
 
 // Ignores lists the events that change none.
 func (p *Projector) Ignores() []string {
-	return []string{"policy.reasons_set", "policy.books_profile_set", "extends.put", "id.claimed", "report.made", "audit.read"}
+	return []string{"policy.reasons_set", "policy.books_profile_set", "extends.put", "id.claimed", "report.made", "audit.read", "person.erasure_certified"}
 }
 
 // Tables names the tables.
@@ -72,8 +72,11 @@ func (p *Projector) EnsureIndexes(ctx context.Context, tx pgx.Tx) error {
 // Reset forgets the rows.
 func (p *Projector) Reset() { p.fees.Purge() }
 
-// Apply loads the states of the streams that the events are on, folds, and writes each changed row once.
-func (p *Projector) Apply(ctx context.Context, tx pgx.Tx, events []catalog.Event) error {
+// apply loads the states of the streams that the events are on, folds, and writes each changed row once.
+func (p *Projector) apply(ctx context.Context, tx pgx.Tx, events []catalog.Event) error {
+	if len(events) == 0 {
+		return nil
+	}
 	b := newBatch(len(events))
 	if err := p.load(ctx, tx, b, events); err != nil {
 		return err

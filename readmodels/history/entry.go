@@ -12,6 +12,7 @@ import (
 	"payledger/domain/gateway"
 	"payledger/domain/money"
 	"payledger/domain/payment"
+	"payledger/domain/person"
 	"payledger/eventstore/catalog"
 	"payledger/internal/jsontext"
 )
@@ -37,6 +38,8 @@ func EntryOf(ev catalog.Event) Entry {
 		e.Reason = d.Cause
 	case evidence.ReportMade:
 		e.Reason = d.Kind
+	case person.Erased:
+		e.Reason = d.Reason
 	case evidence.Read:
 		e.Reason = strings.Join(strings.Fields(d.Question+" "+d.Object+" "+d.ID), " ")
 	}

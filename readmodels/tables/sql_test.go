@@ -21,7 +21,9 @@ func TestStatementsFitTheSchema(t *testing.T) {
 		return EnsureIndexes(t.Context(), tx)
 	}))
 	sqltest.Prepare(t, ".", db.ProjectorURL, map[string]string{
-		"sqlSchemaExists": sqlSchemaExists, "sqlUpdateFees": sqlUpdateFees, "sqlOpenFees": sqlOpenFees,
+		"sqlEraseFees": sqlEraseFees, "sqlEraseFeePayments": sqlEraseFeePayments, "sqlEraseFeeEvents": sqlEraseFeeEvents,
+		"sqlErasePaymentMethods": sqlErasePaymentMethods,
+		"sqlSchemaExists":        sqlSchemaExists, "sqlUpdateFees": sqlUpdateFees, "sqlOpenFees": sqlOpenFees,
 		"sqlAllFees": sqlAllFees, "sqlAllFeePayments": sqlAllFeePayments, "sqlAllFeeEvents": sqlAllFeeEvents,
 		"sqlAllGatewayPayments": sqlAllGatewayPayments, "sqlAllPaymentCustomers": sqlAllPaymentCustomers,
 		"sqlAllPaymentMethods": sqlAllPaymentMethods, "sqlAllCredits": sqlAllCredits,

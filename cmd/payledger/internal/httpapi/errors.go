@@ -19,6 +19,7 @@ import (
 	"payledger/domain/gateway"
 	"payledger/domain/money"
 	"payledger/domain/payment"
+	"payledger/domain/person"
 	"payledger/domain/policy"
 	"payledger/eventstore"
 	"payledger/eventstore/catalog"
@@ -98,6 +99,7 @@ var rules = [...]rule{
 	bad(policy.ErrUnknownKind, "kindisNotAValidEnum"),
 	bad(policy.ErrUnknownProfile, "profileisNotAValidEnum"),
 	bad(policy.ErrBadCodes, "codesisNotAValidArray"),
+	bad(person.ErrBadReason, "reasonisNotAValidCode"),
 	bad(commands.ErrUnknownObject, "objectisNotAValidEnum"),
 	bad(audit.ErrBadFilter, "parametersDoNotFitTheReport"),
 	bad(tables.ErrSort, "sortisNotAValidEnum"),
@@ -164,6 +166,7 @@ var rules = [...]rule{
 	refused(errOtherActor, "OtherActor", "actorIsNotTheCaller"),
 	refused(audit.ErrNoStateThen, "NoStateThen", "eventsBuildOnALaterOne"),
 	refused(audit.ErrOtherForm, "OtherForm", "reportWasMadeByOtherRules"),
+	refused(person.ErrMoneyOpen, "MoneyOpen", "moneyIsOpen"),
 	refused(eventstore.ErrKeyDestroyed, "PersonErased", "personIsErased"),
 
 	// Ours to bear, and over soon.
@@ -186,6 +189,7 @@ var rules = [...]rule{
 	fault(catalog.ErrNotRegistered),
 	fault(catalog.ErrNoKey),
 	fault(catalog.ErrMalformed),
+	fault(person.ErrNotErased),
 	fault(eventstore.ErrCommitNotFound),
 	fault(eventstore.ErrKeyUnknown),
 	fault(eventstore.ErrMasterKey),
