@@ -3,6 +3,7 @@ package selfaudit
 import (
 	"context"
 	"errors"
+	"strconv"
 	"testing"
 	"time"
 
@@ -20,8 +21,13 @@ func TestHealUnderRunningLoad(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 64)
 	id := w.Assess(t, w.Users[0], 100_000)
+	n := 0
+	change := func() {
+		n++
+		w.Change(t, id, fee.Annotate{Note: strconv.Itoa(n), At: w.Now()})
+	}
 	annotate := func() {
-		w.Change(t, id, fee.Annotate{Note: "so it is remembered", At: w.Now()})
+		change()
 		w.await(t, w.Flush(t))
 	}
 	annotate()
@@ -50,7 +56,7 @@ func TestHealUnderRunningLoad(t *testing.T) {
 		healed <- nil
 	}()
 	for done := false; !done; {
-		w.Change(t, id, fee.Annotate{Note: "", At: w.Now()})
+		change()
 		w.Random(t, 5)
 		select {
 		case err := <-healed:
