@@ -11,7 +11,11 @@
 // Accrual and cash are two readings of the same postings; see Posting.Lines.
 package books
 
-import "payledger/domain/payment"
+import (
+	"slices"
+
+	"payledger/domain/payment"
+)
 
 // Account is the number of an account. Zero is none.
 type Account int16
@@ -53,26 +57,26 @@ type ChartRow struct {
 
 // Chart returns all accounts by their numbers. Revenue stands for one account for each
 // type of fee.
-func Chart() []ChartRow {
-	return []ChartRow{
-		{Receivables, "Owed by patrons", Asset},
-		{Cash, "Cash drawer", Asset},
-		{Checks, "Checks", Asset},
-		{OtherTenders, "Other tenders", Asset},
-		{TerminalClearing, "Card terminal clearing", Asset},
-		{PatronCredits, "Patron credits", Liability},
-		{Unallotted, "Money to allot", Liability},
-		{Uncollected, "Uncollected fees", Liability},
-		{Revenue, "Revenue", Income},
-		{Waivers, "Waivers", Contra},
-		{Goodwill, "Goodwill credits", Contra},
-		{BadDebt, "Bad debt", Expense},
-	}
+func Chart() []ChartRow { return slices.Clone(chart[:]) }
+
+var chart = [...]ChartRow{
+	{Receivables, "Owed by patrons", Asset},
+	{Cash, "Cash drawer", Asset},
+	{Checks, "Checks", Asset},
+	{OtherTenders, "Other tenders", Asset},
+	{TerminalClearing, "Card terminal clearing", Asset},
+	{PatronCredits, "Patron credits", Liability},
+	{Unallotted, "Money to allot", Liability},
+	{Uncollected, "Uncollected fees", Liability},
+	{Revenue, "Revenue", Income},
+	{Waivers, "Waivers", Contra},
+	{Goodwill, "Goodwill credits", Contra},
+	{BadDebt, "Bad debt", Expense},
 }
 
 // Name returns what the chart calls the account, empty for none of it.
 func (a Account) Name() string {
-	for _, row := range Chart() {
+	for _, row := range chart {
 		if row.Account == a {
 			return row.Name
 		}

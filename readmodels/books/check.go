@@ -23,8 +23,9 @@ var ErrOutOfBalance = errors.New("books are out of balance")
 // Check holds postings against the events that they are of, one by one, and commits against themselves. The zero value is at the
 // beginning of a log; behind another position it has to Resume.
 type Check struct {
-	commit uuid.UUID
-	open   map[openKey]int64 // what the commit has left to allot, without zeros
+	commit   uuid.UUID
+	position int64             // of its last event so far
+	open     map[openKey]int64 // what the commit has left to allot, without zeros
 }
 
 // openKey is what money to allot is of.
@@ -40,6 +41,7 @@ func (c *Check) Add(ev *catalog.Event, p *books.Posting) error {
 		}
 		c.commit = ev.CommitID
 	}
+	c.position = ev.Position
 	if err := checkEvent(ev, p); err != nil || p == nil {
 		return err
 	}
@@ -68,7 +70,9 @@ func (c *Check) move(tenant string, p *books.Posting) {
 // ended demands of the commit that all its money is allotted.
 func (c *Check) ended() error {
 	for key, minor := range c.open {
-		return fmt.Errorf("%w: I22: commit %s leaves %d %s (minor units) of %s to allot", ErrOutOfBalance, c.commit, minor, key.currency, key.id)
+		return fmt.Errorf(
+			"%w at position %d: I22: commit %s leaves %d %s (minor units) of %s to allot", ErrOutOfBalance, c.position, c.commit, minor, key.currency, key.id,
+		)
 	}
 	return nil
 }
