@@ -107,6 +107,8 @@ func (a *app) rootCommand() *cobra.Command {
 			return cmd.Help()
 		},
 		Args: cobra.ArbitraryArgs,
+		// Before cobra looks, whose error would end with 1.
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return usageError(cmd.ValidateFlagGroups()) },
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError(err) })
 	root.PersistentFlags().BoolVar(&a.json, "json", false, "print one JSON value per line")
