@@ -151,6 +151,9 @@ func (a *auditor) differences(ctx context.Context, m Model, streams []eventstore
 	return found, err
 }
 
+// A person's texts are gone from the log at once, from a read model when it comes to the erasure: until then nothing is judged.
+const sqlErasing = `SELECT EXISTS (SELECT FROM ledger.events WHERE position > $1 AND type = 'person.erased')`
+
 // judge looks at places while nobody writes there, keeps those that differ as drift, and drops those that don't. What differs beside
 // them is left to the walk.
 func (a *auditor) judge(ctx context.Context, m Model, streams []eventstore.StreamID, places []compare.Place) error {
@@ -164,6 +167,12 @@ func (a *auditor) judge(ctx context.Context, m Model, streams []eventstore.Strea
 		differences, at, err := m.differences(ctx, tx, a.Log, streams, places)
 		if err != nil {
 			return err
+		}
+		if len(differences) > 0 {
+			var erasing bool
+			if err := tx.QueryRow(ctx, sqlErasing, at).Scan(&erasing); err != nil || erasing {
+				return err
+			}
 		}
 		differing := make(map[compare.Place]compare.Difference, len(differences))
 		for _, d := range differences {

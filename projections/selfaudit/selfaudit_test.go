@@ -177,6 +177,27 @@ func TestHonestLoadIsNoDrift(t *testing.T) {
 	w.requireReplayed(t)
 }
 
+// The texts of an erased person are gone from the log before they are from a read model that lags.
+func TestErasureIsNoDrift(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 67)
+	w.await(t, w.Random(t, 60))
+	w.audit(t)
+	w.awaitRound(t)
+	w.stop()
+	for _, user := range w.Users {
+		w.Erase(t, user)
+	}
+	w.awaitRound(t)
+	require.Empty(t, w.drift(t))
+	w.project(t)
+	head, err := w.Reader.Head(t.Context())
+	require.NoError(t, err)
+	w.await(t, head.Position)
+	w.awaitRound(t)
+	require.Empty(t, w.drift(t))
+}
+
 const someFee = `SELECT id FROM tables_v2.fees WHERE stream_version > 1 ORDER BY id LIMIT 1`
 
 // damages are what nobody but an accident or an intruder does to a read model.

@@ -20,7 +20,7 @@ func TestStatementsFitTheSchema(t *testing.T) {
 	sqltest.Prepare(t, ".", db.ProjectorURL, map[string]string{
 		"sqlSchemaLock": sqlSchemaLock, "sqlSchemaExists": sqlSchemaExists, "sqlDrift": sqlDrift, "sqlNote": sqlNote, "sqlClear": sqlClear,
 		"sqlPlacesOf": sqlPlacesOf, "sqlCounts": sqlCounts, "sqlCursor": sqlCursor, "sqlSaveCursor": sqlSaveCursor, "sqlHash": sqlHash,
-		"sqlStreams": sqlStreams, "sqlKnown": sqlKnown, "sqlHealSettings": sqlHealSettings, "sqlLockCheckpoint": sqlLockCheckpoint,
+		"sqlStreams": sqlStreams, "sqlErasing": sqlErasing, "sqlKnown": sqlKnown, "sqlHealSettings": sqlHealSettings, "sqlLockCheckpoint": sqlLockCheckpoint,
 		"sqlDismissOwner": sqlDismissOwner, "sqlStreamOfDrift": sqlStreamOfDrift,
 	}, "sqlCreateSchema")
 }
