@@ -103,11 +103,16 @@ func (b *builder) makeIndex(ctx context.Context, x putIndex) error {
 		if _, err := tx.Exec(ctx, sqlIndexSettings); err != nil {
 			return err
 		}
+		// First, so that this waits for a COMMIT that a build which was killed had still sent: then there is nothing left to do.
+		tag, err := tx.Exec(ctx, sqlIndexMade, x.name)
+		if err != nil || tag.RowsAffected() == 0 {
+			return err
+		}
 		if _, err := tx.Exec(ctx, x.definition); err != nil {
 			return err
 		}
 		b.Failpoint("index")
-		return changed(tx.Exec(ctx, sqlIndexMade, x.name))
+		return nil
 	})
 }
 
