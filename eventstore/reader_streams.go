@@ -7,12 +7,15 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-const sqlStreams = `SELECT stream FROM ledger.streams WHERE tenant = $1 AND stream > $2 AND starts_with(stream, $3) ORDER BY stream LIMIT $4`
+// Names compare by their bytes, so those with a prefix are a range of the index.
+const sqlStreams = `SELECT stream FROM ledger.streams WHERE tenant = $1 AND stream > $2 AND stream < $3 ORDER BY stream LIMIT $4`
 
-// Streams returns up to limit streams of a tenant whose names begin with prefix, in order of name, after a name. Fewer than limit
+// Streams returns up to limit streams of a tenant whose names begin with prefix, which isn't empty, in order of name, after a name. Fewer than limit
 // means that there are no more. Streams never go away, so pages taken one after the other miss none that was there at the first.
 func (r *Reader) Streams(ctx context.Context, tenant, prefix, after string, limit int) ([]StreamID, error) {
-	rows, err := r.pool.Query(ctx, sqlStreams, tenant, after, prefix, limit)
+	last := len(prefix) - 1
+	behind := prefix[:last] + string(prefix[last]+1) // the first name behind those with the prefix
+	rows, err := r.pool.Query(ctx, sqlStreams, tenant, max(after, prefix), behind, limit)
 	if err != nil {
 		return nil, fmt.Errorf("list streams %s…: %w", prefix, err)
 	}
