@@ -144,6 +144,9 @@ func render(o commands.Outcome) (eventstore.Answer, *eventstore.RouteEvent, erro
 		body, err := json.Marshal(o.Reasons.Codes)
 		return eventstore.Answer{Status: 200, Body: body}, nil, err
 	}
+	if o.Extension == nil { // about a person
+		return eventstore.Answer{Status: 200, Body: []byte(`{}`)}, nil, nil
+	}
 	body, err := json.Marshal(o.Extension.Elements)
 	return eventstore.Answer{Status: 200, Body: body}, nil, err
 }

@@ -73,6 +73,7 @@ type plan struct {
 	streams []eventstore.StreamID // that should exist
 	fresh   []eventstore.StreamID // that shouldn't, or rarely do
 	watch   *eventstore.Watch
+	erase   *eventstore.Person // whose keys are destroyed if there are events
 	// sealFor is the person under whose key notes are sealed, when there is a note and the person is known beforehand.
 	sealFor string
 	decide  func(*draft) (Outcome, error)
@@ -130,7 +131,7 @@ func (s *Service) key(ctx context.Context, tenant, subject string) (*eventstore.
 
 func (s *Service) commit(req Request, p plan, key *eventstore.Key, salt []byte) eventstore.Commit {
 	return eventstore.Commit{
-		ID: req.CommandID, Streams: p.streams, New: p.fresh, Watch: p.watch, Claim: req.Claim,
+		ID: req.CommandID, Streams: p.streams, New: p.fresh, Watch: p.watch, Erase: p.erase, Claim: req.Claim,
 		Decide: func(view eventstore.View) (eventstore.Decision, error) {
 			d := &draft{catalog: s.Catalog, req: &req, view: view, key: key, salt: salt, ids: sequence{req.CommandID}}
 			outcome, err := p.decide(d)

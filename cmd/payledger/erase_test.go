@@ -1,0 +1,87 @@
+package main
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"payledger/commands"
+	"payledger/domain/money"
+	"payledger/domain/payment"
+	"payledger/domain/person"
+	"payledger/eventstore"
+	"payledger/eventstore/catalog"
+	"payledger/eventstore/pgtest"
+	"payledger/eventstore/storetest"
+	"payledger/internal/sqltest"
+)
+
+// TestErase erases a member over the command line: refused while a fee is owed, then no table has the texts, and once more changes nothing.
+func TestErase(t *testing.T) {
+	t.Parallel()
+	db := pgtest.NewFrom(t, storetest.Template())
+	master := [32]byte{3}
+	events, vault := catalog.New(), eventstore.OpenVault(db.AppPool(t), master)
+	store := storetest.OpenOn(t, db, func(c *eventstore.Config) { c.Folder, c.Keys = commands.Folder{Catalog: events}, vault })
+	service := &commands.Service{Store: store, Catalog: events, Vault: vault}
+	member, feeID := uuid.NewString(), uuid.NewString()
+	request := func(key string) commands.Request {
+		return commands.Request{
+			Tenant: "main", Actor: catalog.Actor{Kind: "staff", ID: "s", Roles: []string{"staff"}}, CommandID: uuid.Must(uuid.NewV7()), At: time.Now(),
+			Claim: &eventstore.Claim{Tenant: "main", Subject: "s", Key: key}, RequestID: key, Channel: "api",
+			Render: func(o commands.Outcome) (eventstore.Answer, *eventstore.RouteEvent, error) {
+				body := []byte(`{}`)
+				if o.Fee != nil {
+					body = o.Fee.AppendJSON(nil, true)
+				}
+				return eventstore.Answer{Status: 200, Body: body}, &eventstore.RouteEvent{Topic: "t", Key: key, Headers: map[string]string{"ledger-tenant": "main"}, Body: body}, nil
+			},
+		}
+	}
+	usd, err := money.ParseCurrency("USD")
+	require.NoError(t, err)
+	_, err = service.AssessFee(t.Context(), request("fee"), commands.NewFee{FeeID: feeID, UserID: member, Amount: money.New(200, usd), Note: "annsecret"})
+	require.NoError(t, err)
+	require.Equal(t, map[string]int{"ledger.idempotency": 1, "ledger.route_events": 1}, sqltest.Grep(t, db.SuperURL, "annsecret"))
+
+	erase := func() (code int, stdout, stderr string) {
+		var out, talk bytes.Buffer
+		env := []string{"APP_DATABASE_URL=" + db.AppURL, "VAULT_KEY=" + base64.StdEncoding.EncodeToString(master[:])}
+		code = newApp(env, &out, &talk).execute(t.Context(), []string{"erase", member, "--backup-days", "14"})
+		return code, out.String(), talk.String()
+	}
+	code, _, talk := erase()
+	require.Equal(t, exitRefused, code, talk)
+	require.Contains(t, talk, fmt.Sprintf("fee-%s owes USD 2.00", feeID))
+
+	_, err = service.RecordPayment(t.Context(), request("payment"), commands.NewPayment{
+		UserID: member, Tender: payment.TenderCash, Amount: money.New(200, usd), Shares: []payment.Share{{FeeID: feeID, Amount: money.New(200, usd)}},
+	})
+	require.NoError(t, err)
+	var first string
+	for range 2 {
+		code, out, talk := erase()
+		require.Equal(t, exitDone, code, talk)
+		var c person.Certified
+		require.NoError(t, json.Unmarshal([]byte(out), &c))
+		require.Equal(t, person.Certified{
+			UserID: member, ErasedAt: 4, Keys: 1, Streams: 3, Texts: 1, Answers: 1, RouteEvents: 1, Projections: []person.Projection{},
+			Topics: []person.Topic{}, AnswerDays: 30, BackupDays: 14,
+		}, c)
+		if first != "" {
+			require.Equal(t, first, out)
+		}
+		first = out
+		require.Empty(t, sqltest.Grep(t, db.SuperURL, "annsecret"))
+	}
+	head, err := eventstore.NewReader(db.AppPool(t)).Head(t.Context())
+	require.NoError(t, err)
+	require.EqualValues(t, 5, head.Position, "one erasure, one certificate")
+	storetest.Verify(t, db)
+}
