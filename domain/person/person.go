@@ -64,8 +64,6 @@ type Projection struct {
 // Topic is what becomes of the texts in a topic.
 type Topic struct {
 	Topic       string `json:"topic"`
-	Compacted   bool   `json:"compacted"`   // its messages about the person got tombstones
-	Tombstones  int    `json:"tombstones"`  // that were sent
 	RetentionMS int    `json:"retentionMs"` // after which messages are gone; -1: never by age
 }
 

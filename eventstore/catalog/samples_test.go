@@ -101,7 +101,7 @@ func samples() map[string]any {
 		"person.erasure_certified": person.Certified{
 			UserID: sampleUser, ErasedAt: 1200, Keys: 1, Streams: 4, Texts: 3, Answers: 2, RouteEvents: 2,
 			Projections: []person.Projection{{Name: "tables", Position: 1200}},
-			Topics:      []person.Topic{{Topic: "librarymanagementsystem-payment-service-dbevent-fee-updated", Compacted: true, Tombstones: 2, RetentionMS: -1}},
+			Topics:      []person.Topic{{Topic: "librarymanagementsystem-payment-service-dbevent-fee-updated", RetentionMS: -1}},
 			AnswerDays:  30, BackupDays: 14,
 		},
 		"id.claimed": claim.Claimed{Object: "feeEvent", ID: sampleOther, Stream: fee.Stream(sampleFee)},
