@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
+	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -107,7 +108,8 @@ func TestProcesses(t *testing.T) {
 	processes = append(processes, d.serve(t))
 	require.Eventually(t, func() bool {
 		out, _, code := command(t, d.env, "doctor", "--json")
-		return code == 0 && strings.Contains(out, "projection search v") && strings.Contains(out, "projection tables v")
+		return code == 0 && strings.Contains(out, "projection search v") && strings.Contains(out, "projection tables v") &&
+			d.call(t, "staff", http.MethodGet, "/fees", "").status == http.StatusOK // not before the tables are made
 	}, patience, 10*tick)
 	followOneFee(t, d.system)
 	for _, p := range processes {

@@ -36,6 +36,7 @@ func (w *world) append(stream, person string, events ...any) {
 		},
 	})
 	require.NoError(w.t, err)
+	w.projected()
 }
 
 // gatewayPayment records a payment at a gateway for an order of a person, and returns its id: of two, the later one's is higher, so that

@@ -125,6 +125,11 @@ func fresh[R pointer](ctx context.Context, c *call, read func(context.Context) (
 		return tables.Found[R]{}, err
 	}
 	res, err := read(ctx)
+	if errors.Is(err, checkpoints.ErrNotBuilt) { // the first projector may be at it
+		if err = c.api.reach(ctx, tables.Projection(), 1, c.api.patience); err == nil {
+			res, err = read(ctx)
+		}
+	}
 	if err != nil {
 		return res, err
 	}

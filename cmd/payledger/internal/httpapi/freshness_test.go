@@ -6,13 +6,16 @@ import (
 	"math/big"
 	"net/http"
 	"strconv"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"payledger/domain/money"
 	"payledger/readmodels"
+	"payledger/readmodels/checkpoints"
 	"payledger/readmodels/search"
+	"payledger/readmodels/tables"
 )
 
 // A front end that knows nothing of positions sees what it wrote, at once and each time.
@@ -71,6 +74,33 @@ func TestStandingProjection(t *testing.T) {
 		w.do("GET", path, w.staff(), "", "Min-Position", beyond).refused(400, "BadRequest", "errMsg_Min-PositionisBeyondTheLog")
 		w.do("GET", path, w.staff(), "", "Min-Position", "-1").refused(400, "BadRequest", "errMsg_Min-PositionisNotAValidInteger")
 	}
+}
+
+// In a new deployment the first fee may be read before the projector has made its tables.
+func TestReadsWaitForTheFirstTables(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	id := w.assess("5")
+	w.projected()
+	w.pause()
+	for _, sql := range []string{
+		"DROP SCHEMA tables_v2 CASCADE", "UPDATE ledger.checkpoints SET position = 0", "NOTIFY " + checkpoints.Channel + ", '" + checkpoints.Notification(tables.Projection(), 0) + "'",
+	} {
+		_, err := w.db.ProjectorPool(t).Exec(t.Context(), sql)
+		require.NoError(t, err)
+	}
+	require.Eventually(t, func() bool {
+		at, err := w.watcher.Wait(t.Context(), tables.Projection(), 1, 0)
+		return err == nil && at == 0
+	}, wait, tick)
+	var (
+		got   reply
+		asked sync.WaitGroup
+	)
+	asked.Go(func() { got = w.do("GET", "/fees/"+id, w.member(), "") })
+	w.project()
+	asked.Wait()
+	got.wants(http.StatusOK)
 }
 
 // A refusal says at which position it was decided.
