@@ -23,6 +23,7 @@ import (
 	"payledger/readmodels/search"
 	"payledger/readmodels/search/pgsearch"
 	"payledger/readmodels/tables"
+	"payledger/readmodels/totals"
 )
 
 // addresses are where the listeners of an API process can be reached.
@@ -103,7 +104,7 @@ func (l *ledger) api(ctx context.Context, store *eventstore.Store, draining *ato
 	if err != nil {
 		return nil, err
 	}
-	queries := tables.Queries{Pool: l.pool, Watcher: l.watcher}
+	queries := tables.Queries{Pool: l.pool, Watcher: l.watcher, Totals: totals.NewMemory()}
 	var searcher search.Searcher = pgsearch.New(l.pool)
 	searched := documentsCheckpoint()
 	index, err := l.searchIndex()

@@ -12,6 +12,7 @@ import (
 	"payledger/domain/money"
 	"payledger/readmodels"
 	"payledger/readmodels/checkpoints"
+	"payledger/readmodels/totals"
 )
 
 // Errors of searches. Callers compare with errors.Is.
@@ -31,7 +32,7 @@ const (
 	// MaxPageRowCount is the largest page.
 	MaxPageRowCount = 500
 	// MaxTotal is the count up to which totals are exact and pages have numbers.
-	MaxTotal = 10_000
+	MaxTotal = totals.Exact
 )
 
 // Query asks for documents of one object. Zero values mean "any".

@@ -4,5 +4,6 @@ import "payledger/readmodels"
 
 // ListSQL lets tests explain lists.
 func ListSQL(object readmodels.Object, f Filter) (string, []any, error) {
-	return listingOf(object).sql(f)
+	list, err := listingOf(object).statement(f, nil)
+	return list.sql, list.args, err
 }

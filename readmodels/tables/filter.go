@@ -11,13 +11,14 @@ import (
 
 	"payledger/domain/money"
 	"payledger/readmodels"
+	"payledger/readmodels/totals"
 )
 
 // Limits of lists.
 const (
 	MaxPageRowCount = 500
 	// MaxTotal is the count up to which totals are exact without being asked to.
-	MaxTotal = 10_000
+	MaxTotal = totals.Exact
 )
 
 // Errors of lists.
@@ -169,9 +170,15 @@ func (b *builder) meets(l *listing, c Condition) error {
 
 func (b *builder) where() string { return strings.Join(b.conditions, " AND ") }
 
-// sql returns the statement of a list and its arguments: checkpoint, total and rows in one snapshot, each row behind what a
-// cursor says of it.
-func (l *listing) sql(f Filter) (string, []any, error) {
+// statement is that of a list: checkpoint, total and rows in one snapshot, each row behind what a cursor says of it.
+type statement struct {
+	sql  string
+	args []any
+	list string // names the list in the memory of totals
+}
+
+// statement returns the one of a list. It counts up to totals.CountTo, but not at a checkpoint at which the list is known to be long.
+func (l *listing) statement(f Filter, memory *totals.Memory) (statement, error) {
 	var b builder
 	b.equal("tenant", f.Tenant)
 	b.conditions = append(b.conditions, "is_active")
@@ -181,27 +188,30 @@ func (l *listing) sql(f Filter) (string, []any, error) {
 	}
 	for _, c := range f.Where {
 		if err := b.meets(l, c); err != nil {
-			return "", nil, err
+			return statement{}, err
 		}
 	}
-	counted := b.where()
-	countLimit := ""
+	counted := `FROM ` + l.table + ` WHERE ` + b.where()
+	list := totals.Key(counted, b.args)
+	total := `(SELECT count(*) ` + counted + `)`
 	if !f.CountExact {
-		countLimit = " LIMIT " + b.arg(MaxTotal+1)
+		long := memory.Span(list)
+		total = `CASE WHEN served.checkpoint BETWEEN ` + b.arg(long.First) + ` AND ` + b.arg(long.Last) + ` THEN ` + b.arg(MaxTotal+1) +
+			` ELSE (SELECT count(*) FROM (SELECT ` + counted + ` LIMIT ` + b.arg(totals.CountTo) + `) AS counted) END`
 	}
 	by := l.sorted(f.Sort)
 	if err := b.after(f, by); err != nil {
-		return "", nil, err
+		return statement{}, err
 	}
 	limit, offset := f.window()
 	orderBy := by.order(f.Sort)
-	return `
+	sql := `
 WITH page AS (SELECT ` + l.columns + ` FROM ` + l.table + ` WHERE ` + b.where() +
 		` ORDER BY ` + orderBy + ` LIMIT ` + b.arg(limit) + ` OFFSET ` + b.arg(offset) + `),
-total AS (SELECT count(*) AS n FROM (SELECT FROM ` + l.table + ` WHERE ` + counted + countLimit + `) AS counted),
 served AS (SELECT coalesce(max(position), 0) AS checkpoint FROM ledger.checkpoints WHERE projection = ` + b.arg(ProjectionName) +
 		` AND version = ` + b.arg(ProjectionVersion) + `)
-SELECT served.checkpoint, total.n, ` + by.value() + ` AS after_value, created_at AS after_time, page.* FROM served CROSS JOIN total LEFT JOIN page ON true ORDER BY ` + orderBy, b.args, nil
+SELECT served.checkpoint, ` + total + ` AS total, ` + by.value() + ` AS after_value, created_at AS after_time, page.* FROM served LEFT JOIN page ON true ORDER BY ` + orderBy
+	return statement{sql: sql, args: b.args, list: list}, nil
 }
 
 // after adds the condition of a cursor. All columns are compared at once, so that an index finds the place.

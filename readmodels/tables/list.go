@@ -107,7 +107,7 @@ func (q Queries) List(ctx context.Context, object readmodels.Object, f Filter) (
 	if l == nil {
 		return Page{}, fmt.Errorf("%w: %s", ErrFilter, object)
 	}
-	sql, args, err := l.sql(f)
+	list, err := l.statement(f, q.Totals)
 	if err != nil {
 		return Page{}, err
 	}
@@ -116,7 +116,7 @@ func (q Queries) List(ctx context.Context, object readmodels.Object, f Filter) (
 		value *string // of the last row
 		at    *time.Time
 	)
-	rows, err := q.Pool.Query(ctx, sql, args...)
+	rows, err := q.Pool.Query(ctx, list.sql, list.args...)
 	if err == nil {
 		page.Rows, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (readmodels.Row, error) {
 			return scanOuter(row, l.scan, &page.Checkpoint, &page.Total, &value, &at)
@@ -128,6 +128,7 @@ func (q Queries) List(ctx context.Context, object readmodels.Object, f Filter) (
 	if len(page.Rows) == 1 && page.Rows[0] == nil { // the outer join's row that carries the numbers
 		page.Rows = nil
 	}
+	q.Totals.Note(list.list, page.Checkpoint, page.Total)
 	if !f.CountExact && page.Total > MaxTotal {
 		page.Total, page.AtLeast = MaxTotal, true
 	}

@@ -10,12 +10,14 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"payledger/readmodels/checkpoints"
+	"payledger/readmodels/totals"
 )
 
 // Queries answers the GET routes. Safe for concurrent use.
 type Queries struct {
 	Pool    *pgxpool.Pool // connections of the app role
 	Watcher *checkpoints.Watcher
+	Totals  *totals.Memory // nil: each list is counted
 }
 
 const sqlOpenFees = `

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -15,15 +16,17 @@ import (
 	"payledger/readmodels/checkpoints"
 	"payledger/readmodels/documents"
 	"payledger/readmodels/search"
+	"payledger/readmodels/totals"
 )
 
 // Searcher searches documents_v2.documents. Safe for concurrent use.
 type Searcher struct {
-	pool *pgxpool.Pool
+	pool   *pgxpool.Pool
+	totals *totals.Memory
 }
 
 // New returns a searcher over pool, whose role may read the documents.
-func New(pool *pgxpool.Pool) *Searcher { return &Searcher{pool: pool} }
+func New(pool *pgxpool.Pool) *Searcher { return &Searcher{pool: pool, totals: totals.NewMemory()} }
 
 // Projection names the projection whose checkpoint bounds what can be found.
 func (*Searcher) Projection() checkpoints.Projection { return documents.Projection() }
@@ -47,19 +50,24 @@ const sqlBehindCursor = `
 
 // Documents, total and checkpoint are of one snapshot: what stands at the checkpoint can be found.
 const sqlServed = `
-), served AS (
+WITH served AS (
     SELECT coalesce(max(position), 0) AS checkpoint FROM ledger.checkpoints WHERE projection = $11 AND version = $12
+)`
+
+const sqlPage = `
 )
 SELECT served.checkpoint, total.n, page.{column}, page.id, page.body
 FROM served CROSS JOIN total LEFT JOIN page ON true
 ORDER BY page.{column} {direction}, page.id {direction}`
 
-// sqlBrowse is the statement of a query without words and filters: whatever comes next in the order is found. $5 is empty.
-const sqlBrowse = `
-WITH total AS (
-    SELECT count(*) AS n FROM (SELECT FROM documents_v2.documents` + sqlWhere + ` AND $5 = '' LIMIT $10) AS counted
+// sqlBrowse is the statement of a query without words and filters: whatever comes next in the order is found. $5 is empty; what is known
+// to be a long list, at checkpoints $13 to $14, isn't counted.
+const sqlBrowse = sqlServed + `, total AS (
+    SELECT CASE WHEN checkpoint BETWEEN $13 AND $14 THEN {long} ELSE (
+        SELECT count(*) FROM (SELECT FROM documents_v2.documents` + sqlWhere + ` AND $5 = '' LIMIT $10) AS counted) END AS n
+    FROM served
 ), page AS (
-    SELECT {column}, id, body FROM documents_v2.documents` + sqlWhere + sqlBehindCursor + sqlOrder + sqlServed
+    SELECT {column}, id, body FROM documents_v2.documents` + sqlWhere + sqlBehindCursor + sqlOrder + sqlPage
 
 // sqlSearch is the statement of a query with words and filters, $5. The index of words is quick where they are rare, and where
 // they are common reading in order is; Postgres can't guess which, so the statement finds out. If a good part of the newest
@@ -67,8 +75,7 @@ WITH total AS (
 // counts them (all at once, whatever the limit). Few are fetched by the index and sorted (OFFSET 0 keeps the planner from looking
 // beyond); many are met soon on the way through the order (CASE keeps it from using the index of words, and makes it expect that
 // half of the documents match).
-const sqlSearch = `
-WITH sample AS (
+const sqlSearch = sqlServed + `, sample AS (
     SELECT count(*) FILTER (WHERE words @@ $5::tsquery) * 3 > count(*) AS common
     FROM (SELECT words FROM documents_v2.documents` + sqlWhere + ` ORDER BY created_at DESC, id DESC LIMIT 100) AS newest
 ), walked AS (
@@ -85,14 +92,39 @@ WITH sample AS (
     WHERE (SELECT n FROM total) < $10` + sqlOrder + `)
     UNION ALL
     (SELECT {column}, id, body FROM documents_v2.documents` + sqlWhere + sqlBehindCursor + `
-        AND CASE WHEN words @@ $5::tsquery THEN true END AND (SELECT n FROM total) = $10` + sqlOrder + `)` + sqlServed
+        AND CASE WHEN words @@ $5::tsquery THEN true END AND (SELECT n FROM total) = $10` + sqlOrder + `)` + sqlPage
 
-// searchSQL returns the statement of a query. Its parts are constants.
-func searchSQL(s search.Sort, p search.Plan) string {
-	sql := sqlBrowse
-	if len(p.Words)+len(p.Terms) > 0 {
-		sql = sqlSearch
+// statement is that of a query.
+type statement struct {
+	sql  string // its parts are constants
+	args []any
+	list string // names what is browsed in the memory of totals
+}
+
+// statementOf returns the statement of a query. Browsing counts up to totals.CountTo, but not what is known to be long.
+func statementOf(q search.Query, p search.Plan, memory *totals.Memory) statement {
+	args, served := arguments(q, p), documents.Projection()
+	var after any
+	afterID := ""
+	if p.After != nil {
+		after, afterID = p.After.Key, p.After.ID
+		if q.Sort.Key != search.ByAmount {
+			after = time.UnixMilli(p.After.Key)
+		}
 	}
+	rest := func(countTo int) []any {
+		return append(args, after, afterID, p.Limit, p.Offset, countTo, served.Name, served.Version)
+	}
+	if len(p.Words)+len(p.Terms) > 0 {
+		return statement{sql: inOrder(sqlSearch, q.Sort), args: rest(search.MaxTotal + 1)}
+	}
+	list := totals.Key("documents", args)
+	long := memory.Span(list)
+	return statement{sql: inOrder(sqlBrowse, q.Sort), args: append(rest(totals.CountTo), long.First, long.Last), list: list}
+}
+
+// inOrder completes a statement for an order.
+func inOrder(sql string, s search.Sort) string {
 	column, of := "created_at", "timestamptz"
 	switch s.Key {
 	case search.ByCreatedAt:
@@ -105,7 +137,7 @@ func searchSQL(s search.Sort, p search.Plan) string {
 	if s.Ascending {
 		direction, beyond = "ASC", ">"
 	}
-	return strings.NewReplacer("{column}", column, "{type}", of, "{direction}", direction, "{beyond}", beyond).Replace(sql)
+	return strings.NewReplacer("{column}", column, "{type}", of, "{direction}", direction, "{beyond}", beyond, "{long}", strconv.Itoa(search.MaxTotal+1)).Replace(sql)
 }
 
 // arguments returns those of sqlWhere, and the words.
@@ -116,20 +148,6 @@ func arguments(q search.Query, p search.Plan) []any {
 		amount = &minor
 	}
 	return []any{q.Tenant, string(q.Object), q.Owner, amount, tsquery(p)}
-}
-
-// searchArguments returns those of searchSQL.
-func searchArguments(q search.Query, p search.Plan) []any {
-	var after any
-	afterID := ""
-	if p.After != nil {
-		after, afterID = p.After.Key, p.After.ID
-		if q.Sort.Key != search.ByAmount {
-			after = time.UnixMilli(p.After.Key)
-		}
-	}
-	served := documents.Projection()
-	return append(arguments(q, p), after, afterID, p.Limit, p.Offset, search.MaxTotal+1, served.Name, served.Version)
 }
 
 // querier is a pool or a transaction.
@@ -158,13 +176,13 @@ func (s *Searcher) Search(ctx context.Context, q search.Query) (search.Result, e
 		return search.Result{Checkpoint: checkpoint, Facets: q.NoFacets()}, failed(err)
 	}
 	if !q.Facets {
-		result, err := page(ctx, s.pool, q, plan)
+		result, err := s.page(ctx, s.pool, q, plan)
 		return result, failed(err)
 	}
 	var result search.Result
 	snapshot := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
 	err = pgx.BeginTxFunc(ctx, s.pool, snapshot, func(tx pgx.Tx) (err error) {
-		if result, err = page(ctx, tx, q, plan); err == nil {
+		if result, err = s.page(ctx, tx, q, plan); err == nil {
 			result.Facets, err = facets(ctx, tx, q, plan)
 		}
 		return err
@@ -173,7 +191,7 @@ func (s *Searcher) Search(ctx context.Context, q search.Query) (search.Result, e
 }
 
 // page reads the documents of a query, and what belongs to them.
-func page(ctx context.Context, db querier, q search.Query, plan search.Plan) (search.Result, error) {
+func (s *Searcher) page(ctx context.Context, db querier, q search.Query, plan search.Plan) (search.Result, error) {
 	var (
 		result search.Result
 		last   search.Place
@@ -186,7 +204,8 @@ func page(ctx context.Context, db querier, q search.Query, plan search.Plan) (se
 	if q.Sort.Key == search.ByAmount {
 		into[2] = &amount
 	}
-	if err := query(ctx, db, searchSQL(q.Sort, plan), searchArguments(q, plan), into, func() error {
+	st := statementOf(q, plan, s.totals)
+	if err := query(ctx, db, st.sql, st.args, into, func() error {
 		if id == nil {
 			return nil
 		}
@@ -200,6 +219,9 @@ func page(ctx context.Context, db querier, q search.Query, plan search.Plan) (se
 		return nil
 	}); err != nil {
 		return search.Result{}, err
+	}
+	if st.list != "" {
+		s.totals.Note(st.list, result.Checkpoint, result.Total)
 	}
 	if result.Total > search.MaxTotal {
 		result.Total, result.AtLeast = search.MaxTotal, true

@@ -35,6 +35,7 @@ import (
 	"payledger/readmodels/history"
 	"payledger/readmodels/search"
 	"payledger/readmodels/tables"
+	"payledger/readmodels/totals"
 )
 
 const (
@@ -94,7 +95,7 @@ func setup(t testing.TB, options ...option) *world {
 	cat, vault := w.catalog, w.vault
 	w.store = storetest.OpenOn(t, w.db, func(c *eventstore.Config) { c.Folder, c.Keys = commands.Folder{Catalog: cat}, vault })
 	w.watcher = checkpoints.NewWatcher(w.pool, log)
-	queries := tables.Queries{Pool: w.pool, Watcher: w.watcher}
+	queries := tables.Queries{Pool: w.pool, Watcher: w.watcher, Totals: totals.NewMemory()}
 
 	public, private, err := ed25519.GenerateKey(rand.Reader)
 	require.NoError(t, err)
