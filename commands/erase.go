@@ -60,15 +60,19 @@ func open(name string, value any) (all []string) {
 	return all
 }
 
-// CertifyErasure keeps the certificate of a person's last erasure, once. Its refusal is person.ErrNotErased.
-func (s *Service) CertifyErasure(ctx context.Context, req Request, certificate person.Certified) (eventstore.Result, error) {
+// CertifyErasure keeps the certificate of a person's last erasure, once, and returns the one that is kept. Its refusal is person.ErrNotErased.
+func (s *Service) CertifyErasure(ctx context.Context, req Request, certificate person.Certified) (person.Certified, error) {
 	stream := eventstore.StreamID{Tenant: req.Tenant, Name: person.Stream(certificate.UserID)}
-	return s.run(ctx, req, plan{
+	_, err := s.run(ctx, req, plan{
 		streams: []eventstore.StreamID{stream},
 		decide: func(d *draft) (Outcome, error) {
 			d.takesEffect()
-			_, err := decide(d, stream, certificate.UserID, person.Decider, person.Command(person.Certify{Certificate: certificate}))
+			done, err := decide(d, stream, certificate.UserID, person.Decider, person.Command(person.Certify{Certificate: certificate}))
+			if err == nil {
+				certificate = *done.state.Certificate
+			}
 			return Outcome{}, err
 		},
 	})
+	return certificate, err
 }

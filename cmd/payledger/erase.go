@@ -133,10 +133,9 @@ func (e *eraser) run(ctx context.Context) (person.Certified, error) {
 	if err := e.follow(ctx, &c); err != nil {
 		return c, fmt.Errorf("the key is destroyed, but the erasure isn't followed everywhere, run it again: %w", err)
 	}
-	if _, err := e.service.CertifyErasure(ctx, e.request(), c); err != nil {
-		return c, err
-	}
-	return c, nil
+	kept, err := e.service.CertifyErasure(ctx, e.request(), c)
+	e.fail("erase.certified")
+	return kept, err
 }
 
 // follow sees to everything that may still show a text, and counts it.
@@ -163,7 +162,11 @@ func (e *eraser) follow(ctx context.Context, c *person.Certified) error {
 	if err := e.askTopics(ctx, c); err != nil {
 		return err
 	}
-	return e.countTexts(ctx, head.Position, c)
+	if err := e.countTexts(ctx, head.Position, c); err != nil {
+		return err
+	}
+	e.fail("erase.counted")
+	return nil
 }
 
 // awaitProjections waits until all that run have applied the erasure.
@@ -222,7 +225,8 @@ func (e *eraser) findLeftovers(ctx context.Context) error {
 		return err
 	}
 	if len(left) > 0 {
-		return refused("schema %s is left of a rebuild or an earlier version and may show the texts: let the rebuild end, or drop it", strings.Join(left, ", "))
+		return refused("the copy that a rebuild or an earlier version left aside may show the texts: let the rebuild end, then DROP SCHEMA %s CASCADE as the projector",
+			strings.Join(left, ", "))
 	}
 	return nil
 }

@@ -64,6 +64,17 @@ func TestErase(t *testing.T) {
 		UserID: member, Tender: payment.TenderCash, Amount: money.New(200, usd), Shares: []payment.Share{{FeeID: feeID, Amount: money.New(200, usd)}},
 	})
 	require.NoError(t, err)
+	// A copy that a rebuild left aside isn't followed, so nothing is certified while it stands, and the message says what to do.
+	projector := db.ProjectorPool(t)
+	_, err = projector.Exec(t.Context(), "CREATE SCHEMA tables_v2_old; CREATE SCHEMA documents_v1")
+	require.NoError(t, err)
+	code, _, talk = erase()
+	require.Equal(t, exitRefused, code, talk)
+	require.Contains(t, talk, "the key is destroyed")
+	require.Contains(t, talk, "DROP SCHEMA documents_v1, tables_v2_old CASCADE")
+	_, err = projector.Exec(t.Context(), "DROP SCHEMA documents_v1, tables_v2_old CASCADE")
+	require.NoError(t, err)
+
 	var first string
 	for range 2 {
 		code, out, talk := erase()
