@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -19,7 +20,7 @@ import (
 
 func (a *app) trialBalanceCommand() *cobra.Command {
 	var flags boundFlags
-	var profile string
+	var profile, code string
 	cmd := &cobra.Command{
 		Use:   "trial-balance",
 		Short: "Print the balance of every account of the books",
@@ -31,19 +32,27 @@ func (a *app) trialBalanceCommand() *cobra.Command {
 			if profile != "" && !slices.Contains(policy.Profiles(), policy.Profile(profile)) {
 				return usageError(fmt.Errorf("--profile %q is neither accrual nor cash", profile))
 			}
+			var only money.Currency
+			if code != "" {
+				var err error
+				if only, err = money.ParseCurrency(code); err != nil {
+					return usageError(fmt.Errorf("--currency: %w", err))
+				}
+			}
 			p, err := a.parse(cmd, flags)
 			if err != nil {
 				return err
 			}
-			return a.trialBalance(cmd.Context(), flags.tenant, policy.Profile(profile), p)
+			return a.trialBalance(cmd.Context(), flags.tenant, policy.Profile(profile), only, p)
 		},
 	}
 	flags.add(cmd, "whose books; needed only where the log has several tenants")
 	cmd.Flags().StringVar(&profile, "profile", "", "accrual or cash; default what the tenant chose by then")
+	cmd.Flags().StringVar(&code, "currency", "", "only accounts of this one, such as USD; default all")
 	return cmd
 }
 
-func (a *app) trialBalance(ctx context.Context, tenant string, profile policy.Profile, given parsed) error {
+func (a *app) trialBalance(ctx context.Context, tenant string, profile policy.Profile, only money.Currency, given parsed) error {
 	cfg, err := a.config()
 	if err != nil {
 		return err
@@ -71,107 +80,53 @@ func (a *app) trialBalance(ctx context.Context, tenant string, profile policy.Pr
 	if state.KnownAt < head {
 		fmt.Fprintf(a.stderr, "the books are at %d of %d\n", state.KnownAt, head)
 	}
-	balance, err := trialBalanceOf(state, profile)
+	balance, err := books.TrialBalanceOf(state, profile, only)
 	if err != nil {
 		return err
 	}
 	return a.printTrialBalance(balance)
 }
 
-// trialBalance is the answer of `audit trial-balance`. Amounts are decimal text of the major unit, with the minor units beside them.
-type trialBalance struct {
-	Tenant   string         `json:"tenant"`
-	Profile  policy.Profile `json:"profile"`
-	AsOf     *time.Time     `json:"asOf"` // null: all that is known
-	KnownAt  int64          `json:"knownAt"`
-	HeadHash string         `json:"headHash"` // of the log at knownAt, hex
-	Balances []trialLine    `json:"balances"`
-	Totals   []trialLine    `json:"totals"`
-}
-
-// trialLine is an account with a debit or a credit balance, or the totals of a currency.
-type trialLine struct {
-	Account     int    `json:"account,omitzero"`
-	Name        string `json:"name,omitzero"`
-	FeeType     string `json:"feeType,omitzero"`
-	Currency    string `json:"currency"`
-	Debit       string `json:"debit"`
-	Credit      string `json:"credit"`
-	DebitMinor  int64  `json:"debitMinor"`
-	CreditMinor int64  `json:"creditMinor"`
-}
-
-// trialBalanceOf reads the books in a profile, the tenant's own if none is given.
-func trialBalanceOf(s books.State, profile policy.Profile) (trialBalance, error) {
-	if profile == "" {
-		profile = s.Profile
-	}
-	t := trialBalance{
-		Tenant: s.Tenant, Profile: profile, AsOf: s.AsOf, KnownAt: s.KnownAt, HeadHash: fmt.Sprintf("%x", s.Hash), Balances: []trialLine{}, Totals: []trialLine{},
-	}
-	balances, err := books.Balances(s.Movements, profile)
-	if err != nil {
-		return t, err
-	}
-	for _, b := range balances {
-		net := b.Net().Minor()
-		line := sides(b.Currency, max(net, 0), max(-net, 0))
-		line.Account, line.Name, line.FeeType = int(b.Account), b.Account.Name(), string(b.FeeType)
-		t.Balances = append(t.Balances, line)
-	}
-	totals, err := books.Totals(balances)
-	for _, total := range totals {
-		t.Totals = append(t.Totals, sides(total.Currency, total.Debit, total.Credit))
-	}
-	return t, err
-}
-
-func sides(cur money.Currency, debit, credit int64) trialLine {
-	return trialLine{
-		Currency: cur.Code(), Debit: money.New(debit, cur).Decimal(), Credit: money.New(credit, cur).Decimal(), DebitMinor: debit, CreditMinor: credit,
-	}
-}
-
-func (a *app) printTrialBalance(t trialBalance) error {
+func (a *app) printTrialBalance(t books.TrialBalance) error {
 	if err := a.writeTrialBalance(t); err != nil {
 		return fmt.Errorf("print: %w", err)
 	}
-	for _, total := range t.Totals {
-		if total.DebitMinor != total.CreditMinor {
-			return &exitError{code: exitDamaged, err: errors.New("debits and credits differ in " + total.Currency)}
-		}
+	if !t.Balanced() {
+		return &exitError{code: exitDamaged, err: errors.New("debits and credits differ")}
 	}
 	return nil
 }
 
-func (a *app) writeTrialBalance(t trialBalance) error {
+func (a *app) writeTrialBalance(t books.TrialBalance) error {
 	if a.json {
-		return a.printJSON(t)
+		return a.printJSON(json.RawMessage(t.AppendJSON(nil)))
 	}
 	asOf := "all that is known"
 	if t.AsOf != nil {
-		asOf = t.AsOf.Format(time.RFC3339Nano)
+		asOf = t.AsOf.UTC().Format(time.RFC3339Nano)
 	}
-	fmt.Fprintf(a.stdout, "Trial balance of %s, profile %s\nas of %s, known at position %d\nhead %s\n\n", t.Tenant, t.Profile, asOf, t.KnownAt, t.HeadHash)
+	fmt.Fprintf(a.stdout, "Trial balance of %s, profile %s\nas of %s, known at position %d\nhead %x\n\n", t.Tenant, t.Profile, asOf, t.KnownAt, t.Hash)
 	table := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "ACCOUNT\tNAME\tCURRENCY\tDEBIT\tCREDIT")
-	for _, line := range t.Balances {
-		name := line.Name
-		if line.FeeType != "" {
-			name += " (" + line.FeeType + ")"
+	for _, b := range t.Balances {
+		name := b.Account.Name()
+		if b.FeeType != "" {
+			name += " (" + string(b.FeeType) + ")"
 		}
-		fmt.Fprintln(table, strings.Join([]string{strconv.Itoa(line.Account), name, line.Currency, side(line.Debit, line.DebitMinor), side(line.Credit, line.CreditMinor)}, "\t"))
+		debit, credit := b.Sides()
+		fmt.Fprintln(table, strings.Join([]string{strconv.Itoa(int(b.Account)), name, b.Currency.Code(), side(debit), side(credit)}, "\t"))
 	}
 	for _, total := range t.Totals {
-		fmt.Fprintln(table, strings.Join([]string{"", "Total", total.Currency, total.Debit, total.Credit}, "\t"))
+		debit, credit := total.Sides()
+		fmt.Fprintln(table, strings.Join([]string{"", "Total", total.Currency.Code(), debit.Decimal(), credit.Decimal()}, "\t"))
 	}
 	return table.Flush()
 }
 
 // side leaves the side empty that an account has no balance on.
-func side(text string, minor int64) string {
-	if minor == 0 {
+func side(a money.Amount) string {
+	if a.IsZero() {
 		return ""
 	}
-	return text
+	return a.Decimal()
 }

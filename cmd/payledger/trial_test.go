@@ -39,7 +39,7 @@ func stateOf(t *testing.T) books.State {
 
 func TestTrialBalanceIsPrinted(t *testing.T) {
 	t.Parallel()
-	balance, err := trialBalanceOf(stateOf(t), "")
+	balance, err := books.TrialBalanceOf(stateOf(t), "", money.Currency{})
 	require.NoError(t, err)
 	var out bytes.Buffer
 	require.NoError(t, newApp(nil, &out, nil).printTrialBalance(balance))
@@ -60,7 +60,7 @@ ACCOUNT  NAME              CURRENCY  DEBIT  CREDIT
 `, out.String())
 
 	out.Reset()
-	balance, err = trialBalanceOf(stateOf(t), policy.ProfileAccrual)
+	balance, err = books.TrialBalanceOf(stateOf(t), policy.ProfileAccrual, money.Currency{})
 	require.NoError(t, err)
 	balance.Balances = balance.Balances[1:2]
 	a := newApp(nil, &out, nil)
@@ -68,10 +68,18 @@ ACCOUNT  NAME              CURRENCY  DEBIT  CREDIT
 	require.NoError(t, a.printTrialBalance(balance))
 	require.JSONEq(t, `{"tenant":"main","profile":"accrual","asOf":"2026-10-31T22:59:59.999999Z","knownAt":7,
 		"headHash":"ab00000000000000000000000000000000000000000000000000000000000000",
-		"balances":[{"account":4000,"name":"Revenue","feeType":"damage","currency":"JPY","debit":"0","credit":"5","debitMinor":0,"creditMinor":5}],
-		"totals":[{"currency":"JPY","debit":"5","credit":"5","debitMinor":5,"creditMinor":5},
-			{"currency":"USD","debit":"30.00","credit":"30.00","debitMinor":3000,"creditMinor":3000}]}`, out.String())
+		"balances":[{"account":4000,"name":"Revenue","feeType":"damage","currency":"JPY","debit":0,"credit":5,"debitMinor":0,"creditMinor":5}],
+		"totals":[{"currency":"JPY","debit":5,"credit":5,"debitMinor":5,"creditMinor":5},
+			{"currency":"USD","debit":30,"credit":30,"debitMinor":3000,"creditMinor":3000}]}`, out.String())
 
-	balance.Totals[0].CreditMinor++
+	out.Reset()
+	balance, err = books.TrialBalanceOf(stateOf(t), "", currency(t, "JPY"))
+	require.NoError(t, err)
+	a.json = false
+	require.NoError(t, a.printTrialBalance(balance))
+	require.Contains(t, out.String(), "\n         Total             JPY       5      5\n")
+	require.NotContains(t, out.String(), "USD")
+
+	balance.Totals[0].Credit++
 	require.Equal(t, exitDamaged, exitCode(a.printTrialBalance(balance)))
 }

@@ -12,9 +12,12 @@ import (
 	"payledger/cmd/payledger/internal/httpapi/envelope"
 	"payledger/cmd/payledger/internal/httpapi/input"
 	"payledger/domain/evidence"
+	"payledger/domain/money"
 	"payledger/domain/payment"
+	"payledger/domain/policy"
 	"payledger/eventstore/catalog"
 	"payledger/readmodels"
+	"payledger/readmodels/books"
 	"payledger/readmodels/history"
 	"payledger/readmodels/tables"
 )
@@ -68,6 +71,15 @@ func auditRoutes() []route {
 			doc:     kinds + "The header Report-Id names the stored report.",
 			answers: "audit.json#/$defs/reportAnswer", needs: needs, question: "report", serve: auditFile, plain: true, file: true,
 			query: append([]input.Field{input.Choice("format", audit.Formats()...).Says("Default csv.")}, report...),
+		},
+		{
+			method: http.MethodGet, path: "/audit/trial-balance", name: "auditTrialBalance", dataName: "trialBalance", action: actionGet,
+			summary: "The balance of every account of the books", doc: "Auditor and admin. Of the books, which an answer without knownAt may show a moment behind the log: its knownAt says how far they had come.",
+			answers: "audit.json#/$defs/trialBalanceAnswer", needs: needs, question: "trial-balance", serve: auditTrialBalance,
+			query: []input.Field{
+				asOf, knownAt, input.Currency("currency", "").Says("Only accounts of this one. Default all."),
+				input.Choice("profile", profileNames()...).Says("Default what the tenant had chosen by then."),
+			},
 		},
 		{
 			method: http.MethodGet, path: "/audit/reproduce/{id}", name: "auditReproduce", dataName: "reproduction", action: actionGet, slow: true,
@@ -224,6 +236,37 @@ func auditReproduce(c *call) (*answer, error) {
 		return nil, err
 	}
 	return c.told(res.Head, res.AppendJSON), nil
+}
+
+// auditTrialBalance is GET /audit/trial-balance.
+func auditTrialBalance(c *call) (*answer, error) {
+	if err := c.freshList(books.Projection()); err != nil {
+		return nil, err
+	}
+	m, err := c.moment()
+	if err != nil {
+		return nil, err
+	}
+	bounds := books.Bounds{Tenant: c.tenant, AsOf: m.AsOf}
+	if m.KnownAt != nil {
+		known, _, err := c.api.audit.Known(c.context(), m.KnownAt)
+		if err != nil {
+			return nil, err
+		}
+		if err := c.api.reach(c.context(), books.Projection(), known, minPositionPatience); err != nil {
+			return nil, err
+		}
+		bounds.KnownAt = &known
+	}
+	state, err := books.Queries{Pool: c.api.tables.Pool}.State(c.context(), bounds)
+	if err != nil {
+		return nil, err
+	}
+	t, err := books.TrialBalanceOf(state, policy.Profile(c.query.Choice("profile", profileNames()...)), c.query.Currency("currency", money.Currency{}))
+	if err != nil {
+		return nil, err
+	}
+	return c.told(t.KnownAt, t.AppendJSON), nil
 }
 
 // reportParams reads what a report is to be made of.

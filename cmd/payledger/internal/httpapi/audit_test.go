@@ -52,6 +52,7 @@ func TestReadsAreLogged(t *testing.T) {
 		{"/audit/state/fee/" + fee + "?knownAt=1", `{"question":"state","object":"fee","id":"` + fee + `","parameters":[{"name":"knownAt","value":"1"}],"knownAt":1}`},
 		{"/audit/explain/member/" + memberID + "?knownAt=1", `{"question":"explain","object":"member","id":"` + memberID + `","parameters":[{"name":"knownAt","value":"1"}],"knownAt":1}`},
 		{"/audit/reports/aging?knownAt=1", `{"question":"report","object":"aging","id":"","parameters":[{"name":"knownAt","value":"1"}],"knownAt":1}`},
+		{"/audit/trial-balance?knownAt=1&currency=USD", `{"question":"trial-balance","object":"","id":"","parameters":[{"name":"knownAt","value":"1"},{"name":"currency","value":"USD"}],"knownAt":1}`},
 		{"/audit/files/aging?knownAt=1&format=jsonl", `{"question":"report","object":"aging","id":"","parameters":[{"name":"format","value":"jsonl"},{"name":"knownAt","value":"1"}],"knownAt":1}`},
 	} {
 		w.do("GET", test.path, w.auditor(), "").wants(http.StatusOK)
@@ -96,6 +97,54 @@ func TestAuditStaysInItsTenant(t *testing.T) {
 	}
 	require.JSONEq(t, `[]`, string(w.do("GET", "/audit/actions", other, "").wants(200).raw("actions")))
 	require.JSONEq(t, `[]`, string(w.do("GET", "/audit/reports/activity", other, "").wants(200).raw("report", "firstRows")))
+}
+
+// The books are asked of in either profile, in one currency, as of a day and as known at a position; a position that they haven't come to
+// is one for later.
+func TestTrialBalance(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	fee := w.do("POST", "/fees", w.staff(), newFee(`"statusUpdateDate":"2026-03-01","reason":"lost"`)).wants(201).str("fee", "id") // 12.50
+	w.do("POST", "/fees", w.staff(), `{"userId":"`+memberID+`","amount":300,"currency":"JPY","reason":"damage","statusUpdateDate":"2026-03-02"}`).wants(201)
+	w.do("POST", "/payments", w.staff(), pay(`"amount":5,"paymentDate":"2026-03-03","allocations":[{"feeId":"`+fee+`","amount":5}]`)).wants(201)
+	all := w.head()
+	w.do("PATCH", "/fees/"+fee, w.staff(), `{"status":"waived","statusUpdateDate":"2026-03-04"}`).wants(200)
+	ask := func(query string) map[string]string {
+		r := w.do("GET", "/audit/trial-balance"+query, w.auditor(), "", "Min-Position", fmt.Sprint(w.head())).wants(200)
+		var found struct {
+			Balances []struct {
+				Account  int         `json:"account"`
+				Currency string      `json:"currency"`
+				Debit    json.Number `json:"debit"`
+				Credit   json.Number `json:"credit"`
+			} `json:"balances"`
+			Totals []struct {
+				Debit  json.Number `json:"debit"`
+				Credit json.Number `json:"credit"`
+			} `json:"totals"`
+		}
+		require.NoError(t, json.Unmarshal(r.raw("trialBalance"), &found))
+		balances := map[string]string{}
+		for _, b := range found.Balances {
+			if b.Debit != b.Credit { // zeros
+				balances[fmt.Sprint(b.Account, b.Currency)] = fmt.Sprintf("%s %s", b.Debit, b.Credit)
+			}
+		}
+		for _, total := range found.Totals {
+			require.Equal(t, total.Debit, total.Credit)
+		}
+		return balances
+	}
+	require.Equal(t, map[string]string{"1200USD": "5 0", "4000USD": "0 12.5", "4090USD": "7.5 0", "1100JPY": "300 0", "4000JPY": "0 300"}, ask(""))
+	require.Equal(t, map[string]string{"1200USD": "5 0", "4000USD": "0 5"}, ask("?currency=USD&profile=cash"))
+	require.Equal(t, map[string]string{"1100USD": "12.5 0", "4000USD": "0 12.5"}, ask("?asOf=2026-03-01"))
+	require.Equal(t, map[string]string{"1100USD": "7.5 0", "1200USD": "5 0", "4000USD": "0 12.5"}, ask(fmt.Sprintf("?currency=USD&knownAt=%d", all)))
+	require.Empty(t, ask("?currency=EUR"))
+	w.do("GET", "/audit/trial-balance?currency=XXQ", w.auditor(), "").wants(400)
+
+	w.pause()
+	w.assess("5")
+	w.do("GET", fmt.Sprintf("/audit/trial-balance?knownAt=%d", w.head()), w.auditor(), "").refused(503, "NotYetVisible", "errMsg_notYetVisible")
 }
 
 // A report is made, corrected later, and made again to the cent; what was learnt is told.

@@ -24,6 +24,7 @@ import (
 	"payledger/eventstore"
 	"payledger/eventstore/catalog"
 	"payledger/projections"
+	bookrows "payledger/readmodels/books"
 	"payledger/readmodels/checkpoints"
 	"payledger/readmodels/search"
 	"payledger/readmodels/tables"
@@ -118,6 +119,7 @@ var rules = [...]rule{
 	answers(audit.ErrUnknownReport, http.StatusNotFound, codeNotFound, codeNotFound),
 	answers(audit.ErrUnknownObject, http.StatusNotFound, codeNotFound, codeNotFound),
 	later(checkpoints.ErrNotBuilt, "NotYetVisible", "notYetVisible"),
+	later(bookrows.ErrAhead, "NotYetVisible", "notYetVisible"),
 	later(errNotYetVisible, "NotYetVisible", "notYetVisible"),
 
 	// Conflicts.

@@ -83,7 +83,7 @@ func golden(t *testing.T, name string, body []byte) {
 }
 
 // goldenQuery narrows down what would show the rows of other routes as well.
-var goldenQuery = map[string]string{"auditActions": "?type=write-off"}
+var goldenQuery = map[string]string{"auditActions": "?type=write-off", "auditTrialBalance": "?knownAt=1"}
 
 // rowsFor makes a row that a list of a person shows.
 func (w *world) rowsFor(rt httpapi.RouteInfo, person string) {

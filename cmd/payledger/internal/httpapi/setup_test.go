@@ -30,6 +30,7 @@ import (
 	"payledger/eventstore/storetest"
 	"payledger/internal/schematest"
 	"payledger/projections"
+	booksprojection "payledger/projections/books"
 	tablesprojection "payledger/projections/tables"
 	"payledger/readmodels/checkpoints"
 	"payledger/readmodels/history"
@@ -132,11 +133,11 @@ func setup(t testing.TB, options ...option) *world {
 	return w
 }
 
-// project runs projections, that of the tables by default, until the test ends or calls pause.
+// project runs projections, those of the tables and the books by default, until the test ends or calls pause.
 func (w *world) project(projectors ...projections.Projector) {
 	w.t.Helper()
 	if len(projectors) == 0 {
-		projectors = []projections.Projector{tablesprojection.New()}
+		projectors = []projections.Projector{tablesprojection.New(), booksprojection.New()}
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	w.stop, w.done = cancel, make(chan struct{})
