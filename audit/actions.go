@@ -17,6 +17,7 @@ var actionTypes = map[string]string{
 	"reversal": "fee.reduction_reversed", "cancellation": "fee.cancelled", "note": "fee.note_added",
 	"payment": "payment.captured", "void": "payment.voided", "reallocation": "payment.reallocated",
 	"credit": "credit.granted", "reasons": "policy.reasons_set", "report": "report.made", "read": "audit.read",
+	"rebuild": "projection.rebuilt",
 	"erasure": "person.erased",
 }
 

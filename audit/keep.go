@@ -18,7 +18,7 @@ type Store interface {
 	Commit(ctx context.Context, c eventstore.Commit) (eventstore.Result, error)
 }
 
-// Keeper writes down which reports were made and which questions were answered.
+// Keeper writes down which reports were made, which questions were answered and which read models were rebuilt.
 type Keeper struct {
 	Store   Store
 	Catalog *catalog.Catalog
@@ -63,6 +63,16 @@ func (k Keeper) Read(ctx context.Context, by Asked, read evidence.Read) error {
 	return nil
 }
 
+// Rebuilt stores the certificate of a rebuild, once for its id, and returns the position of the event.
+func (k Keeper) Rebuilt(ctx context.Context, by Asked, c evidence.Rebuilt) (int64, error) {
+	position, err := k.append(ctx, by, evidence.RebuildStream(c.RebuildID), c)
+	if err != nil {
+		return 0, fmt.Errorf("certify a rebuild: %w", err)
+	}
+	return position, nil
+}
+
+// append stores the one event of a stream, unless it is there, and returns its position.
 func (k Keeper) append(ctx context.Context, by Asked, stream string, data any) (int64, error) {
 	commitID, err := k.NewID()
 	if err != nil {
@@ -78,11 +88,15 @@ func (k Keeper) append(ctx context.Context, by Asked, stream string, data any) (
 	if err != nil {
 		return 0, err
 	}
+	stored := int64(0)
 	result, err := k.Store.Commit(ctx, eventstore.Commit{
 		ID: commitID, New: []eventstore.StreamID{id},
-		Decide: func(eventstore.View) (eventstore.Decision, error) {
+		Decide: func(v eventstore.View) (eventstore.Decision, error) {
+			if stored = v.Stream(id).Position; stored > 0 {
+				return eventstore.Decision{}, nil
+			}
 			return eventstore.Decision{Appends: []eventstore.Append{{Stream: id, Events: []eventstore.NewEvent{event}}}}, nil
 		},
 	})
-	return result.Last, err
+	return max(stored, result.Last), err
 }

@@ -64,7 +64,8 @@ func (f Folder) Fold(ctx context.Context, keys eventstore.Keys, id eventstore.St
 		return fold(ctx, f.Catalog, keys, extension.Decider, value, events)
 	case strings.HasPrefix(name, claimPrefix):
 		return fold(ctx, f.Catalog, keys, claim.Decider, value, events)
-	case strings.HasPrefix(name, evidence.ReportStream("")), strings.HasPrefix(name, evidence.ReadStream("")):
+	case strings.HasPrefix(name, evidence.ReportStream("")), strings.HasPrefix(name, evidence.ReadStream("")),
+		strings.HasPrefix(name, evidence.RebuildStream("")):
 		return fold(ctx, f.Catalog, keys, undecided[evidence.Event](), value, events)
 	case strings.HasPrefix(name, person.Stream("")):
 		return fold(ctx, f.Catalog, keys, person.Decider, value, events)

@@ -43,6 +43,7 @@ var kinds = [...]kind{
 	{"id-", withoutRows[claim.Event]},
 	{evidence.ReportStream(""), withoutRows[evidence.Event]},
 	{evidence.ReadStream(""), withoutRows[evidence.Event]},
+	{evidence.RebuildStream(""), withoutRows[evidence.Event]},
 	{person.Stream(""), withoutRows[person.Event]},
 }
 

@@ -216,6 +216,7 @@ func TestFoldGoesByTheStream(t *testing.T) {
 		recorded(policy.Stream, 1, policy.ReasonsSet{}), recorded(policy.BooksStream, 1, policy.ProfileSet{}), recorded(extension.Stream("fee", feeID), 1, extension.Put{}),
 		recorded(claim.Stream("fee", feeID), 1, claim.Claimed{}),
 		recorded(evidence.ReportStream(feeID), 1, evidence.ReportMade{}), recorded(evidence.ReadStream(feeID), 1, evidence.Read{}),
+		recorded(evidence.RebuildStream(feeID), 1, evidence.Rebuilt{}),
 	} {
 		state, changes, err = readmodels.Fold(nil, ev)
 		require.NoError(t, err)

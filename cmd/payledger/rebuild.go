@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"payledger/cmd/payledger/internal/config"
+	"payledger/domain/evidence"
 	"payledger/projections"
 	"payledger/projections/bulk"
 	"payledger/projections/rebuild"
@@ -21,33 +22,41 @@ import (
 
 func (a *app) rebuildCommand() *cobra.Command {
 	var o rebuild.Config
-	var rollBack bool
+	var flags rebuildFlags
 	names := rebuildable()
 	cmd := &cobra.Command{
 		Use:   "rebuild " + strings.Join(names, "|"),
 		Short: "Build a projection anew beside the live one, compare, swap",
 		Long: "Builds a read model anew from the log, beside the live one, compares the two row by row at the same position and swaps them. Callers and projectors\n" +
-			"go on meanwhile. Stopped or killed at any place the live one is whole, and the next run goes on. Exit code 5 means that the two differ: nothing is swapped then.",
-		Example: "  PROJECTOR_DATABASE_URL=postgres://… VAULT_KEY=… payledger rebuild tables\n  payledger rebuild tables --rollback",
+			"go on meanwhile. Stopped or killed at any place the live one is whole, and the next run goes on. Exit code 5 means that the two differ: nothing is swapped then.\n" +
+			"A rebuild that has swapped is certified by an event of the log, projection.rebuilt.",
+		Example: "  PROJECTOR_DATABASE_URL=postgres://… APP_DATABASE_URL=postgres://… VAULT_KEY=… payledger rebuild tables\n  payledger rebuild tables --rollback",
 		Args:    exactly(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if !slices.Contains(names, args[0]) {
 				return usageError(fmt.Errorf("%q can't be rebuilt: choose from %s", args[0], strings.Join(names, ", ")))
 			}
-			cfg, err := a.config(config.NeedProjector)
+			cfg, err := a.config(config.NeedProjector, config.NeedApp)
 			if err != nil {
 				return err
 			}
-			return a.rebuild(cmd.Context(), cfg, args[0], o, rollBack)
+			return a.rebuild(cmd.Context(), cfg, args[0], o, flags)
 		},
 	}
 	cmd.Flags().BoolVar(&o.NoSwap, "no-swap", false, "build and compare only; the next run goes on with what was built")
 	cmd.Flags().BoolVar(&o.VerifyOnly, "verify-only", false, "build and compare only, and drop what was built")
 	cmd.Flags().BoolVar(&o.AcceptChanges, "accept-changes", false, "swap although the two differ")
-	cmd.Flags().BoolVar(&rollBack, "rollback", false, "swap back to what was live before the last rebuild")
+	cmd.Flags().BoolVar(&flags.rollBack, "rollback", false, "swap back to what was live before the last rebuild")
+	cmd.Flags().StringVar(&flags.tenant, "tenant", "", "in whose log the certificate stands; needed only where the log has several tenants")
 	cmd.MarkFlagsMutuallyExclusive("no-swap", "verify-only", "rollback")
 	cmd.MarkFlagsMutuallyExclusive("accept-changes", "verify-only", "rollback")
 	return cmd
+}
+
+// rebuildFlags are the flags of `rebuild` that rebuild.Config doesn't have.
+type rebuildFlags struct {
+	rollBack bool
+	tenant   string
 }
 
 // rebuildable names the projections that can be rebuilt.
@@ -71,21 +80,38 @@ type rebuilt struct {
 	LiveDigest string      `json:"liveDigest"` // likewise
 	Equal      bool        `json:"equal"`
 	Swapped    bool        `json:"swapped"`
+	// RebuildID and CertifiedAt, a position, are of the certificate: empty and 0 for a rollback and for what wasn't swapped.
+	RebuildID   string `json:"rebuildId"`
+	CertifiedAt int64  `json:"certifiedAt"`
 }
 
-func (a *app) rebuild(ctx context.Context, cfg config.Config, name string, o rebuild.Config, rollBack bool) error {
+func (a *app) rebuild(ctx context.Context, cfg config.Config, name string, o rebuild.Config, flags rebuildFlags) error {
 	l, err := openLedger(ctx, cfg, cfg.Projector(), a.logger(ctx, cfg), newRegistry(), a.now)
 	if err != nil {
 		return err
 	}
 	defer l.close()
+	tenant, err := l.onlyTenant(ctx, flags.tenant)
+	if err != nil {
+		return err
+	}
+	keeper, done, err := l.keeping(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
+	o.Certify = func(ctx context.Context, c evidence.Rebuilt) (int64, error) {
+		by := l.operator(tenant)
+		by.Meta.Actor.ID = "system:rebuild"
+		return keeper.Rebuilt(ctx, by, c)
+	}
 	all := projections.All()
 	o.Projection = all[slices.IndexFunc(all, func(p projections.Postgres) bool { return p.Projection.Name == name })]
 	o.Pool, o.Reader, o.Catalog, o.Keys, o.Code, o.Now, o.Failpoint = l.pool, l.reader, l.catalog, l.vault, codeVersion(), a.now, failpoint()
 	bar := a.newBar()
 	o.Progress, o.Differs = bar.show, a.printDifference
 	run := rebuild.Run
-	if rollBack {
+	if flags.rollBack {
 		run = rebuild.RollBack
 	}
 	result, err := run(ctx, o)
@@ -95,10 +121,8 @@ func (a *app) rebuild(ctx context.Context, cfg config.Config, name string, o reb
 	}
 	answer := rebuilt{
 		Projection: name, Position: result.Position, Events: result.Events, Seconds: json.Number(fmt.Sprintf("%.3f", result.Elapsed.Seconds())),
-		Equal: result.Equal, Swapped: result.Swapped,
-	}
-	if !rollBack {
-		answer.Digest, answer.LiveDigest = result.Digest.String(), result.LiveDigest.String()
+		Digest: result.Digest, LiveDigest: result.LiveDigest, Equal: result.Equal, Swapped: result.Swapped,
+		RebuildID: result.RebuildID, CertifiedAt: result.CertifiedAt,
 	}
 	return errors.Join(a.printRebuilt(answer), rebuildError(err))
 }
@@ -133,6 +157,9 @@ func (a *app) printRebuilt(r rebuilt) error {
 		word = "equals"
 	}
 	_, err := fmt.Fprintf(a.stdout, "the rebuilt one %s the live one: digests %s, %s\n", word, r.Digest, r.LiveDigest)
+	if err == nil && r.CertifiedAt > 0 {
+		_, err = fmt.Fprintf(a.stdout, "certified at position %d, rebuild %s\n", r.CertifiedAt, r.RebuildID)
+	}
 	return err
 }
 

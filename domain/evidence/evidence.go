@@ -1,6 +1,6 @@
-// Package evidence holds what the log says of those who ask it: reports that were
-// made of it, and questions of auditors that were answered. Nothing is decided about
-// them, and no money moves. They hold no text about a person.
+// Package evidence holds what the log says of its use: reports that were made of it,
+// questions of auditors that were answered, and read models that were built anew.
+// Nothing is decided about them, and no money moves. They hold no text about a person.
 package evidence
 
 import (
@@ -16,7 +16,10 @@ func ReportStream(id string) string { return "report-" + id }
 // person: whom it asks after stands in the event.
 func ReadStream(id string) string { return "read-" + id }
 
-// Event is a fact about a question. An empty string means absent.
+// RebuildStream returns the name of the stream of a rebuild. It is about no person.
+func RebuildStream(id string) string { return "rebuild-" + id }
+
+// Event is a fact about a use of the log. An empty string means absent.
 //
 //sumtype:decl
 type Event interface{ isEvidenceEvent() }
@@ -46,6 +49,22 @@ type Read struct {
 	KnownAt    int         `json:"knownAt"` // position up to which the answer goes
 }
 
+// Rebuilt (projection.rebuilt) certifies that a read model was built anew from the log
+// and took the place of the live one.
+type Rebuilt struct {
+	RebuildID  string    `json:"rebuildId"`
+	Projection string    `json:"projection"` // such as tables
+	Version    int       `json:"version"`    // of the projection
+	Position   int       `json:"position"`   // of the log, at which the two were swapped
+	HeadHash   string    `json:"headHash"`   // hex, of the event there
+	Rows       int       `json:"rows"`       // of what was built
+	Digest     string    `json:"digest"`     // hex, of what was built
+	LiveDigest string    `json:"liveDigest"` // hex, of what was live
+	Equal      bool      `json:"equal"`      // false: they differ, and the operator accepted that
+	Code       string    `json:"code"`       // version of the program
+	SwappedAt  time.Time `json:"swappedAt"`
+}
+
 // Parameter is one that was given, as text.
 type Parameter struct {
 	Name  string `json:"name"`
@@ -61,3 +80,4 @@ type Total struct {
 
 func (ReportMade) isEvidenceEvent() {}
 func (Read) isEvidenceEvent()       {}
+func (Rebuilt) isEvidenceEvent()    {}

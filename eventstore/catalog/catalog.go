@@ -70,6 +70,7 @@ func entries() []entry {
 		of[claim.Claimed]("id.claimed", 1),
 		of[evidence.ReportMade]("report.made", 1),
 		of[evidence.Read]("audit.read", 1),
+		of[evidence.Rebuilt]("projection.rebuilt", 1),
 		of[person.Erased]("person.erased", 1),
 		of[person.Certified]("person.erasure_certified", 1),
 	}

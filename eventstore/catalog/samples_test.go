@@ -97,6 +97,10 @@ func samples() map[string]any {
 		"audit.read": evidence.Read{
 			Question: "history", Object: "fee", ID: sampleFee, Parameters: []evidence.Parameter{{Name: "asOf", Value: "2026-03-01"}}, KnownAt: 1200,
 		},
+		"projection.rebuilt": evidence.Rebuilt{
+			RebuildID: sampleOther, Projection: "tables", Version: 2, Position: 1200, HeadHash: strings.Repeat("0f", 32), Rows: 400,
+			Digest: strings.Repeat("a0", 32), LiveDigest: strings.Repeat("a0", 32), Equal: true, Code: "0.9.0 4f2c", SwappedAt: testTime,
+		},
 		"person.erased": person.Erased{UserID: sampleUser, Reason: "request"},
 		"person.erasure_certified": person.Certified{
 			UserID: sampleUser, ErasedAt: 1200, Keys: 1, Streams: 4, Texts: 3, Answers: 2, RouteEvents: 2,

@@ -59,7 +59,7 @@ func (p *Projector) Ignores() []string {
 		"payment.started", "payment.failed", "payment.cancelled", "payment.reallocated", "payment.annotated",
 		"gateway_payment.recorded", "gateway_payment.updated", "gateway_payment.deleted",
 		"customer.linked", "customer.method_attached", "customer.method_detached",
-		"policy.reasons_set", "extends.put", "id.claimed", "report.made", "audit.read",
+		"policy.reasons_set", "extends.put", "id.claimed", "report.made", "audit.read", "projection.rebuilt",
 		"person.erased", "person.erasure_certified",
 	}
 }

@@ -53,7 +53,7 @@ func (p *Projector) Handles() []string {
 func (p *Projector) Ignores() []string {
 	return []string{
 		"credit.granted", "credit.spent", "credit.returned", "credit.reversed", "policy.reasons_set", "policy.books_profile_set", "id.claimed",
-		"report.made", "audit.read", "person.erasure_certified",
+		"report.made", "audit.read", "projection.rebuilt", "person.erasure_certified",
 	}
 }
 

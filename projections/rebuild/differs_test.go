@@ -58,7 +58,7 @@ func TestDifferencesAreNamed(t *testing.T) {
 			require.False(t, result.Equal)
 			require.False(t, result.Swapped)
 			require.NotEqual(t, result.Digest, result.LiveDigest)
-			require.Equal(t, w.replayed(t, result.Position), result.Digest)
+			require.Equal(t, w.replayed(t, result.Position).String(), result.Digest)
 			after, err := w.p.Digest(t.Context(), w.pool)
 			require.NoError(t, err)
 			require.Equal(t, before.Sum, after.Sum)
@@ -73,6 +73,11 @@ func TestDifferencesAreNamed(t *testing.T) {
 			require.NoError(t, err)
 			require.True(t, result.Swapped)
 			require.False(t, result.Equal)
+			all, _ := w.certificates(t)
+			certified := all[len(all)-1]
+			require.Equal(t, result.RebuildID, certified.RebuildID)
+			require.False(t, certified.Equal)
+			require.NotEqual(t, certified.Digest, certified.LiveDigest)
 			w.reaches(t, head)
 			w.whole(t)
 		}
@@ -110,6 +115,6 @@ func TestDigestsAreThoseOfVerify(t *testing.T) {
 		require.NoError(t, err)
 		result, err := rebuild.Run(t.Context(), w.config())
 		require.NoError(t, err)
-		require.Equal(t, stored.Sum, result.Digest)
+		require.Equal(t, stored.Sum.String(), result.Digest)
 	})
 }

@@ -3,6 +3,7 @@ package rebuild_test
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"os"
 	"os/exec"
 	"sync/atomic"
@@ -21,9 +22,10 @@ import (
 
 // Settings of the process that is killed: the database, the projection, and the point at which it dies.
 const (
-	childURL   = "REBUILD_TEST_URL"
-	childName  = "REBUILD_TEST_PROJECTION"
-	childPoint = "REBUILD_TEST_POINT"
+	childURL    = "REBUILD_TEST_URL"
+	childAppURL = "REBUILD_TEST_APP_URL"
+	childName   = "REBUILD_TEST_PROJECTION"
+	childPoint  = "REBUILD_TEST_POINT"
 )
 
 // TestChild is no test by itself: it is the process that TestKilledAtEveryStage kills.
@@ -38,6 +40,12 @@ func TestChild(t *testing.T) {
 	cfg := rebuild.Config{
 		Pool: pool, Reader: eventstore.NewReader(pool), Catalog: catalog.New(), Keys: eventstore.OpenVault(pool, [32]byte{1}), Code: "this", Now: time.Now, MaxStreams: 100, PageRows: 50,
 	}
+	store, err := eventstore.Open(t.Context(), eventstore.Config{
+		URL: os.Getenv(childAppURL), Folder: noState{}, Keys: cfg.Keys, Logger: slog.New(slog.DiscardHandler), MaxConns: 1,
+	})
+	require.NoError(t, err)
+	defer store.Close()
+	cfg.Certify = certifier(store, cfg.Catalog)
 	for _, p := range projections.All() {
 		if p.Projection.Name == os.Getenv(childName) {
 			cfg.Projection = p
@@ -54,16 +62,23 @@ func TestChild(t *testing.T) {
 	require.NoError(t, err)
 }
 
+// noState is a folder for a store whose decisions look at versions only.
+type noState struct{}
+
+func (noState) Fold(context.Context, eventstore.Keys, eventstore.StreamID, any, []eventstore.Recorded) (any, error) {
+	return struct{}{}, nil
+}
+
 // TestKilledAtEveryStage kills the process that rebuilds with SIGKILL at each stage, one after the other, while the projector goes on: the live
 // read model is whole each time, and the last process, which isn't killed, completes what the others began.
 func TestKilledAtEveryStage(t *testing.T) {
 	t.Parallel()
 	each(t, 71, func(t *testing.T, w *world) {
 		t.Helper()
-		for _, point := range []string{"prepared", "copied", "part", "replayed", "index", "built", "caught", "verified", "met", ""} {
+		for _, point := range []string{"prepared", "copied", "part", "replayed", "index", "built", "caught", "verified", "met", "swapped", "certified", ""} {
 			ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
 			child := exec.CommandContext(ctx, os.Args[0], "-test.run=^TestChild$")
-			child.Env = append(os.Environ(), childURL+"="+w.DB.ProjectorURL, childName+"="+w.p.Projection.Name, childPoint+"="+point)
+			child.Env = append(os.Environ(), childURL+"="+w.DB.ProjectorURL, childAppURL+"="+w.DB.AppURL, childName+"="+w.p.Projection.Name, childPoint+"="+point)
 			out, err := child.CombinedOutput()
 			cancel()
 			if point == "" {
@@ -80,6 +95,9 @@ func TestKilledAtEveryStage(t *testing.T) {
 			require.Eventually(t, func() bool { return w.unlocked(t) }, patience, 10*time.Millisecond, "the server lets the dead process go")
 		}
 		require.True(t, w.exists(t, w.schema+"_old"))
+		all, _ := w.certificates(t)
+		require.Len(t, all, 1)
+		require.Equal(t, all[0].Digest, w.replayed(t, int64(all[0].Position)).String())
 	})
 }
 

@@ -11,11 +11,11 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"payledger/domain/evidence"
 	"payledger/eventstore"
 	"payledger/eventstore/catalog"
 	"payledger/projections"
 	"payledger/projections/bulk"
-	"payledger/readmodels/digest"
 )
 
 // Errors of rebuilds. Callers compare with errors.Is; bulk.ErrRunning is one more.
@@ -41,6 +41,8 @@ type Config struct {
 	Projection projections.Postgres
 	Code       string // names what the rows are made by
 	Now        func() time.Time
+	// Certify appends the certificate of a rebuild that has swapped to the log, once for its id, and returns the position of the event.
+	Certify func(ctx context.Context, c evidence.Rebuilt) (int64, error)
 
 	NoSwap        bool // build and compare; what is built stays, and the next run goes on with it
 	VerifyOnly    bool // build and compare, and drop what was built
@@ -49,20 +51,22 @@ type Config struct {
 	PageRows      int                   // rows compared at a time, for tests
 	Progress      func(bulk.Progress)   // called from one goroutine at a time
 	Differs       func(Difference)      // called for the first rows that differ
-	Failpoint     func(point string)    // in tests: those of package bulk, "caught", "verified", "met" (before the swap commits), "swapped"
+	Failpoint     func(point string)    // in tests: those of package bulk, "caught", "verified", "met" (before the swap commits), "swapped", "certified"
 	Wait          func(context.Context) // between attempts to swap, for tests
 }
 
 // Result says what a rebuild did.
 type Result struct {
 	Position   int64 // up to which both were compared, or where they were swapped
-	Hash       [32]byte
 	Events     int64 // of the log that the new one is made of
-	Digest     digest.Sum
-	LiveDigest digest.Sum
+	Digest     string
+	LiveDigest string
 	Equal      bool
 	Swapped    bool
-	Elapsed    time.Duration
+	// RebuildID is that of the certificate, CertifiedAt the position of its event; only of a rebuild that has swapped.
+	RebuildID   string
+	CertifiedAt int64
+	Elapsed     time.Duration
 }
 
 // Stages that follow those of package bulk.
@@ -107,7 +111,8 @@ func newRebuild(cfg Config) *rebuild {
 	return r
 }
 
-// Run rebuilds a read model. It may be stopped at any time: the live one is whole, and the next run goes on. ErrDiffers comes with a Result.
+// Run rebuilds a read model. It may be stopped at any time: the live one is whole, and the next run goes on; one that has swapped is only
+// certified then. ErrDiffers comes with a Result.
 func Run(ctx context.Context, cfg Config) (Result, error) {
 	began := cfg.Now()
 	r := newRebuild(cfg)
@@ -125,6 +130,9 @@ func Run(ctx context.Context, cfg Config) (Result, error) {
 }
 
 func (r *rebuild) run(ctx context.Context) (Result, error) {
+	if result, found, err := r.certify(ctx); err != nil || found {
+		return result, err
+	}
 	live, err := r.checkpoint(ctx)
 	if err != nil {
 		return Result{}, err
@@ -157,7 +165,7 @@ func (r *rebuild) run(ctx context.Context) (Result, error) {
 
 // finish swaps, if that is wanted and allowed, and sums up.
 func (r *rebuild) finish(ctx context.Context, s *shadow, found verified) (Result, error) {
-	result := Result{Position: s.at.Position, Hash: s.at.Hash, Events: s.at.Position, Digest: found.sum, LiveDigest: found.liveSum, Equal: found.differences == 0}
+	result := Result{Position: s.at.Position, Events: s.at.Position, Digest: found.sum.String(), LiveDigest: found.liveSum.String(), Equal: found.differences == 0}
 	if !result.Equal && !r.AcceptChanges {
 		return result, errors.Join(ErrDiffers, r.forget(ctx, s))
 	}
@@ -166,20 +174,21 @@ func (r *rebuild) finish(ctx context.Context, s *shadow, found verified) (Result
 	if err != nil {
 		return result, err
 	}
-	result.Position, result.Hash, result.Events = s.at.Position, s.at.Hash, s.at.Position
+	result.Position, result.Events = s.at.Position, s.at.Position
 	if result.Equal = result.Equal && same; !result.Equal && !r.AcceptChanges {
 		return result, errors.Join(ErrDiffers, r.forget(ctx, s))
 	}
-	result.Swapped = swap
+	if swap {
+		r.Failpoint("swapped")
+		result, _, err = r.certify(ctx)
+		return result, err
+	}
 	if result.Equal { // what stands still now is what both were
-		still := s.schema
-		if swap {
-			still = oldOf(r.live)
-		}
-		if result.Digest, err = r.digest(ctx, still); err != nil {
+		sum, err := r.digest(ctx, s.schema)
+		if err != nil {
 			return result, err
 		}
-		result.LiveDigest = result.Digest
+		result.Digest, result.LiveDigest = sum.String(), sum.String()
 	}
 	return result, r.forget(ctx, s)
 }

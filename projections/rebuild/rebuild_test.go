@@ -2,6 +2,7 @@ package rebuild_test
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -10,11 +11,15 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"payledger/audit"
+	"payledger/domain/evidence"
+	"payledger/eventstore/catalog"
 	"payledger/internal/ledgertest"
 	"payledger/projections"
 	"payledger/projections/bulk"
@@ -83,12 +88,33 @@ func (w *world) reaches(t *testing.T, position int64) {
 func (w *world) config(change ...func(*rebuild.Config)) rebuild.Config {
 	cfg := rebuild.Config{
 		Pool: w.pool, Reader: w.Reader, Catalog: w.Catalog, Keys: w.Keys, Projection: w.p, Code: "this", Now: time.Now, MaxStreams: 100, PageRows: 50,
-		Wait: func(ctx context.Context) { projections.Wait(ctx, time.Millisecond) },
+		Certify: certifier(w.Store, w.Catalog),
+		Wait:    func(ctx context.Context) { projections.Wait(ctx, time.Millisecond) },
 	}
 	for _, fn := range change {
 		fn(&cfg)
 	}
 	return cfg
+}
+
+// certifier appends certificates, as the command line does.
+func certifier(store audit.Store, c *catalog.Catalog) func(context.Context, evidence.Rebuilt) (int64, error) {
+	keeper := audit.Keeper{Store: store, Catalog: c, NewID: uuid.NewV7}
+	return func(ctx context.Context, r evidence.Rebuilt) (int64, error) {
+		by := audit.Asked{Tenant: ledgertest.Tenant, Meta: catalog.Meta{Actor: catalog.Actor{Kind: "system", ID: "system:rebuild", Roles: []string{}}, At: time.Now(), Channel: "job"}}
+		return keeper.Rebuilt(ctx, by, r)
+	}
+}
+
+// certificates are those in the log, in its order, with the positions of their events.
+func (w *world) certificates(t *testing.T) (all []evidence.Rebuilt, at []int64) {
+	t.Helper()
+	for _, ev := range w.Events(t, 0, 1_000_000) {
+		if c, ok := ev.Data.(evidence.Rebuilt); ok {
+			all, at = append(all, c), append(at, ev.Position)
+		}
+	}
+	return all, at
 }
 
 // replayed is the digest of what the log up to a position says.
@@ -177,8 +203,19 @@ func TestSwapsWhileAllGoesOn(t *testing.T) {
 		require.True(t, a.Equal)
 		require.True(t, a.Swapped)
 		require.Greater(t, a.Position, int64(300))
-		require.Equal(t, w.replayed(t, a.Position), a.Digest)
+		sum := w.replayed(t, a.Position)
+		require.Equal(t, sum.String(), a.Digest)
 		require.Equal(t, a.Digest, a.LiveDigest)
+		certificates, at := w.certificates(t)
+		require.Equal(t, []int64{a.CertifiedAt}, at)
+		require.Greater(t, a.CertifiedAt, a.Position)
+		there := w.Recorded(t, a.Position)
+		c := certificates[0]
+		require.WithinDuration(t, time.Now(), c.SwappedAt, patience)
+		require.Equal(t, evidence.Rebuilt{
+			RebuildID: a.RebuildID, Projection: w.p.Projection.Name, Version: w.p.Projection.Version, Position: int(a.Position), HeadHash: hex.EncodeToString(there.Hash[:]),
+			Rows: int(sum.Rows), Digest: a.Digest, LiveDigest: a.Digest, Equal: true, Code: "this", SwappedAt: c.SwappedAt,
+		}, c)
 		w.reaches(t, head)
 		w.whole(t)
 		require.True(t, w.exists(t, w.schema+"_old"))
@@ -213,11 +250,14 @@ func TestStopsAnywhere(t *testing.T) {
 			w.whole(t)
 			result, err = run()
 		}
-		for _, point := range []string{"prepared", "copied", "part", "replayed", "index", "built", "caught", "verified", "met"} {
+		for _, point := range []string{"prepared", "copied", "part", "replayed", "index", "built", "caught", "verified", "met", "swapped", "certified"} {
 			_, ok := passed.Load(point)
 			require.True(t, ok, point)
 		}
 		require.True(t, result.Swapped)
+		all, _ := w.certificates(t)
+		require.Len(t, all, 1)
+		require.Equal(t, result.RebuildID, all[0].RebuildID)
 		w.reaches(t, w.Random(t, 5))
 		w.whole(t)
 	})
@@ -267,7 +307,7 @@ func TestNoSwap(t *testing.T) {
 		require.NoError(t, err)
 		require.True(t, result.Equal)
 		require.False(t, result.Swapped)
-		require.Equal(t, w.replayed(t, result.Position), result.Digest)
+		require.Equal(t, w.replayed(t, result.Position).String(), result.Digest)
 		require.False(t, w.exists(t, w.schema+"_new"))
 		result, err = rebuild.Run(t.Context(), w.config(func(c *rebuild.Config) { c.NoSwap = true }))
 		require.NoError(t, err)

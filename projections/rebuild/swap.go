@@ -59,7 +59,18 @@ func (r *rebuild) meet(ctx context.Context, s *shadow, found verified, swap bool
 			if same = changed == 0; err != nil || !swap || !same && !r.AcceptChanges {
 				return err
 			}
-			return r.swap(ctx, tx, s, oldOf(r.live))
+			if err := r.swap(ctx, tx, s, oldOf(r.live)); err != nil {
+				return err
+			}
+			certificate, err := r.certificateOf(s.at, found, same && found.differences == 0)
+			if err != nil {
+				return err
+			}
+			if err := r.keepCertificate(ctx, tx, certificate); err != nil {
+				return err
+			}
+			r.Failpoint("met")
+			return nil
 		})
 		if err == nil || !lockTimeout(err) && !errors.Is(err, errBehind) {
 			return same, err
@@ -113,11 +124,8 @@ func (r *rebuild) swap(ctx context.Context, tx pgx.Tx, s *shadow, aside string) 
 	if _, err := bulk.InSchema(tx, "shadow.", aside+".").Exec(ctx, sqlAside, s.at.Position, s.at.Hash[:]); err != nil {
 		return err
 	}
-	if _, err := tx.Exec(ctx, sqlFence, r.projector.Name(), r.projector.Version(), s.at.Position, s.at.Hash[:]); err != nil {
-		return err
-	}
-	r.Failpoint("met")
-	return nil
+	_, err := tx.Exec(ctx, sqlFence, r.projector.Name(), r.projector.Version(), s.at.Position, s.at.Hash[:])
+	return err
 }
 
 // RollBack swaps back to the read model that was live before the last rebuild, after it has caught up. The one that is live now stays in its
@@ -130,6 +138,9 @@ func RollBack(ctx context.Context, cfg Config) (Result, error) {
 		return Result{}, err
 	}
 	defer unlock()
+	if _, _, err := r.certify(ctx); err != nil {
+		return Result{}, fmt.Errorf("roll %s back: %w", r.live, err)
+	}
 	s, err := r.oldShadow(ctx)
 	if err != nil {
 		return Result{}, fmt.Errorf("roll %s back: %w", r.live, err)
@@ -144,7 +155,7 @@ func RollBack(ctx context.Context, cfg Config) (Result, error) {
 			err = r.tryMeet(ctx, s, func(ctx context.Context, tx pgx.Tx) error { return r.swap(ctx, tx, s, s.schema) })
 		}
 		if err == nil {
-			return Result{Position: s.at.Position, Hash: s.at.Hash, Events: s.at.Position - from, Swapped: true, Elapsed: r.Now().Sub(began)}, nil
+			return Result{Position: s.at.Position, Events: s.at.Position - from, Swapped: true, Elapsed: r.Now().Sub(began)}, nil
 		}
 		if !lockTimeout(err) && !errors.Is(err, errBehind) {
 			return Result{}, fmt.Errorf("roll %s back: %w", r.live, err)

@@ -53,7 +53,7 @@ func (p *Projector) Handles() []string {
 
 // Ignores lists the events that change none.
 func (p *Projector) Ignores() []string {
-	return []string{"policy.reasons_set", "policy.books_profile_set", "extends.put", "id.claimed", "report.made", "audit.read", "person.erasure_certified"}
+	return []string{"policy.reasons_set", "policy.books_profile_set", "extends.put", "id.claimed", "report.made", "audit.read", "projection.rebuilt", "person.erasure_certified"}
 }
 
 // Tables names the tables.

@@ -2,6 +2,7 @@ package history
 
 import (
 	"cmp"
+	"fmt"
 	"strconv"
 	"strings"
 
@@ -38,6 +39,8 @@ func EntryOf(ev catalog.Event) Entry {
 		e.Reason = d.Cause
 	case evidence.ReportMade:
 		e.Reason = d.Kind
+	case evidence.Rebuilt:
+		e.Reason = fmt.Sprintf("%s v%d at %d", d.Projection, d.Version, d.Position)
 	case person.Erased:
 		e.Reason = d.Reason
 	case evidence.Read:
