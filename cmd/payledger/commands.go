@@ -8,6 +8,6 @@ const defaultDataDir = ".data/dev"
 func (a *app) commands() []*cobra.Command {
 	return []*cobra.Command{
 		a.devCommand(), a.serveCommand(), a.projectCommand(), a.migrateCommand(), a.topicsCommand(), a.tokenCommand(), a.tailCommand(),
-		a.doctorCommand(), a.rebuildCommand(), a.auditCommand(), a.eraseCommand(), a.healCommand(), a.versionCommand(),
+		a.republishCommand(), a.doctorCommand(), a.rebuildCommand(), a.auditCommand(), a.eraseCommand(), a.healCommand(), a.versionCommand(),
 	}
 }

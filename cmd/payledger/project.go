@@ -194,12 +194,18 @@ func (l *ledger) publish(ctx context.Context, waker *eventstore.Waker) error {
 	}
 	topics := topicConfig(l.cfg)
 	return publisher.Run(ctx, publisher.Config{
-		Pool: l.pool, Reader: l.reader, Waker: waker, Checkpoints: l.watcher, Catalog: l.catalog, Keys: l.vault,
-		Connect: kafkabus.Connect(kafkaConfig(l.cfg), publisher.Topics(topics), l.log), Topics: topics, IndexAfter: after,
-		IndexUpdatedOnCreatedTopic: l.cfg.IndexUpdatedOnCreatedTopic, Logger: l.log, Metrics: publisher.NewMetrics(l.metrics), Now: l.now,
-		GiveWay:   l.cfg.GiveWay,
-		Failpoint: failpoint(),
+		Source: l.messages(), Waker: waker, Checkpoints: l.watcher,
+		Connect: kafkabus.Connect(kafkaConfig(l.cfg), publisher.Topics(topics), l.log), IndexAfter: after,
+		Logger: l.log, Metrics: publisher.NewMetrics(l.metrics), Now: l.now, GiveWay: l.cfg.GiveWay, Failpoint: failpoint(),
 	})
+}
+
+// messages is the log as the publisher renders it.
+func (l *ledger) messages() publisher.Source {
+	return publisher.Source{
+		Pool: l.pool, Reader: l.reader, Catalog: l.catalog, Keys: l.vault, Topics: topicConfig(l.cfg),
+		IndexUpdatedOnCreatedTopic: l.cfg.IndexUpdatedOnCreatedTopic,
+	}
 }
 
 // sign grows the Merkle tree over the log and signs checkpoints.

@@ -196,6 +196,7 @@ type bar struct {
 	terminal bool
 	every    time.Duration
 	stage    string
+	position int64     // told in JSON unless 0: where to go on
 	began    time.Time // the stage
 	shown    time.Time
 }
@@ -217,6 +218,8 @@ type progressed struct {
 	Total int64  `json:"total"`
 	Rate  int64  `json:"rate"`
 	Eta   int64  `json:"eta"`
+
+	Position int64 `json:"position,omitempty"` // of a replay: up to here all is acknowledged
 }
 
 func (b *bar) show(p bulk.Progress) {
@@ -232,7 +235,7 @@ func (b *bar) show(p bulk.Progress) {
 		return
 	}
 	b.shown = now
-	line := progressed{Stage: p.Stage, Done: p.Done, Total: p.Total}
+	line := progressed{Stage: p.Stage, Done: p.Done, Total: p.Total, Position: b.position}
 	if ms := now.Sub(b.began).Milliseconds(); ms > 0 {
 		line.Rate = p.Done * 1000 / ms
 	}

@@ -24,7 +24,7 @@ const (
 // pumpCheckpoints sends signed checkpoints of the log to the journal. They are few, so each is marked as sent by itself; a crash before
 // that sends it again with the same ce_id.
 func (s *session) pumpCheckpoints(ctx context.Context) error {
-	lane := &lanes{session: s}
+	lane := &lanes{carrier: s.carrier()}
 	for {
 		unsent, err := proofs.Unsent(ctx, s.Pool)
 		if err != nil {
@@ -64,7 +64,7 @@ type signedCheckpoint struct {
 }
 
 // checkpoint makes the message of a signed checkpoint. It tells of no event: what tells events apart is missing.
-func (s *session) checkpoint(c proofs.Signed) (outgoing, error) {
+func (r *renderer) checkpoint(c proofs.Signed) (outgoing, error) {
 	body, err := json.Marshal(signedCheckpoint{
 		c.Origin, c.Size, c.Root.String(), c.Epoch, hex.EncodeToString(c.Head[:]), c.SignedAt.Format(time.RFC3339), c.Restored, c.Note,
 	})
@@ -72,12 +72,12 @@ func (s *session) checkpoint(c proofs.Signed) (outgoing, error) {
 		return outgoing{}, fmt.Errorf("checkpoint %d: %w", c.Number, err)
 	}
 	meta := make(message.Metadata, headerCount)
-	s.common(meta, c.Size, c.SignedAt)
+	r.common(meta, c.Size, c.SignedAt)
 	meta[KeyMetadata] = checkpointKey
-	meta[headerID] = fmt.Sprintf("checkpoint-%d-%d/%s/%s", c.Epoch, c.Size, s.topics.journal, checkpointKey)
+	meta[headerID] = fmt.Sprintf("checkpoint-%d-%d/%s/%s", c.Epoch, c.Size, r.topics.journal, checkpointKey)
 	meta[headerType] = "checkpoint.signed"
 	meta[headerSchema] = "checkpoint"
 	meta[headerAction] = "signed"
 	meta[headerEpoch] = strconv.FormatInt(c.Epoch, 10)
-	return outgoing{kind: KindJournal, topic: s.topics.journal, lane: checkpointKey, msg: &message.Message{Metadata: meta, Payload: body}}, nil
+	return outgoing{kind: KindJournal, topic: r.topics.journal, lane: checkpointKey, msg: &message.Message{Metadata: meta, Payload: body}}, nil
 }

@@ -13,7 +13,7 @@ const pageSize = 512
 
 // pumpDB sends the db events and the journal.
 func (s *session) pumpDB(ctx context.Context) error {
-	fold := newFolder(s)
+	fold := newFolder(s.Source)
 	after := s.from.db
 	var atEnd time.Time
 	full := false
@@ -64,12 +64,12 @@ func (s *session) sendDB(ctx context.Context, fold *folder, recs []eventstore.Re
 }
 
 // dbMessages returns the journal's message of an event and one for each row change.
-func (s *session) dbMessages(f *folded) []outgoing {
-	out := append(make([]outgoing, 0, 1+len(f.changes)), s.journal(f.rec, f.ev.Meta.TraceParent))
+func (r *renderer) dbMessages(f *folded) []outgoing {
+	out := append(make([]outgoing, 0, 1+len(f.changes)), r.journal(f.rec, f.ev.Meta.TraceParent))
 	lane := "db " + f.ev.Stream.String()
 	for _, c := range f.changes {
-		about := subject{topic: s.topics.rows[rowChange{c.Object, c.Action}], key: c.New.Key(), schema: string(c.Object), action: string(c.Action)}
-		out = append(out, outgoing{kind: KindDB, topic: about.topic, lane: lane, msg: s.envelope(&f.ev, about, rowBody(c))})
+		about := subject{topic: r.topics.rows[rowChange{c.Object, c.Action}], key: c.New.Key(), schema: string(c.Object), action: string(c.Action)}
+		out = append(out, outgoing{kind: KindDB, topic: about.topic, lane: lane, msg: r.envelope(&f.ev, about, rowBody(c))})
 	}
 	return out
 }

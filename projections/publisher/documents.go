@@ -53,8 +53,8 @@ type documents struct {
 	cache *simplelru.LRU[root, *readmodels.Document]
 }
 
-func newDocuments(s *session) *documents {
-	return &documents{fold: newFolder(s), cache: newCache[root, *readmodels.Document]()}
+func newDocuments(c Source) *documents {
+	return &documents{fold: newFolder(c), cache: newCache[root, *readmodels.Document]()}
 }
 
 func (d *documents) page(ctx context.Context, recs []eventstore.Recorded) ([]indexed, error) {

@@ -14,7 +14,7 @@ const boundTimeout = time.Second
 
 // pumpIndex sends the index events, each after the search has reached its position: the document can be found by then.
 func (s *session) pumpIndex(ctx context.Context) error {
-	docs := newDocuments(s)
+	docs := newDocuments(s.Source)
 	after := s.from.index
 	for {
 		if err := s.seen.beyond(ctx, after); err != nil {
@@ -66,16 +66,16 @@ func (s *session) sendIndex(ctx context.Context, docs *documents, recs []eventst
 }
 
 // indexMessages returns the message of a document change; for an update also the copy on the -created topic.
-func (s *session) indexMessages(ev *catalog.Event, c docChange) []outgoing {
-	topics := s.topics.documents[c.root.Object]
+func (r *renderer) indexMessages(ev *catalog.Event, c docChange) []outgoing {
+	topics := r.topics.documents[c.root.Object]
 	about := subject{topic: topics[c.action], key: c.root.ID, schema: string(c.root.Object), action: c.action}
-	msg := s.envelope(ev, about, c.body)
+	msg := r.envelope(ev, about, c.body)
 	if c.truncated {
 		msg.Metadata[headerTruncated] = "true"
 	}
 	lane := "index " + c.root.tenant + "/" + string(c.root.Object) + "/" + c.root.ID
 	out := []outgoing{{kind: KindIndex, topic: about.topic, lane: lane, msg: msg}}
-	if c.action == actionUpdated && s.IndexUpdatedOnCreatedTopic {
+	if c.action == actionUpdated && r.updatedOnCreated {
 		out = append(out, outgoing{kind: KindIndex, topic: topics[actionCreated], lane: lane, msg: msg})
 	}
 	return out

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/cenkalti/backoff/v5"
 
 	"payledger/projections"
@@ -29,11 +30,21 @@ const (
 
 // lanes send the messages of one cursor in parallel, those of one lane one after the other: that keeps the order of a key.
 type lanes struct {
-	*session
+	*carrier
 	tracker *tracker
 	seed    maphash.Seed
 	queues  []chan parcel
 	ended   <-chan struct{} // closed when the lanes must stop sending
+}
+
+// carrier is what lanes send with. Lanes of several cursors share it.
+type carrier struct {
+	bus       message.Publisher
+	broker    *brokerState
+	mayStill  func() error // asked before each attempt: an error says why nothing may be sent any more
+	sent      func(Kind)   // called for each message that was acknowledged
+	retried   func()       // called for each attempt that failed
+	failpoint func(point string)
 }
 
 // parcel is a message with the position that it belongs to.
@@ -42,8 +53,8 @@ type parcel struct {
 	position int64
 }
 
-func newLanes(s *session, from int64) *lanes {
-	l := &lanes{session: s, tracker: newTracker(mark{position: from}, maxOpen), seed: maphash.MakeSeed(), queues: make([]chan parcel, laneCount)}
+func newLanes(c *carrier, from int64) *lanes {
+	l := &lanes{carrier: c, tracker: newTracker(mark{position: from}, maxOpen), seed: maphash.MakeSeed(), queues: make([]chan parcel, laneCount)}
 	for i := range l.queues {
 		l.queues[i] = make(chan parcel, laneQueue)
 	}
@@ -90,33 +101,33 @@ func (l *lanes) run(ctx context.Context, queue <-chan parcel) error {
 		if err := l.send(ctx, p); err != nil {
 			return err
 		}
-		l.Failpoint("acknowledged")
+		l.failpoint("acknowledged")
 		l.tracker.done(p.position)
 	}
 	return nil
 }
 
-// send tries until the broker has acknowledged. Before each attempt it looks whether the lease still is ours: another owner
-// may be sending by now.
+// send tries until the broker has acknowledged. Before each attempt it looks whether it still may: another owner of the lease may
+// be sending by now.
 func (l *lanes) send(ctx context.Context, p parcel) error {
 	pause := backoff.ExponentialBackOff{InitialInterval: 50 * time.Millisecond, MaxInterval: 2 * time.Second, Multiplier: 2, RandomizationFactor: 0.5}
 	for attempt := 1; ; attempt++ {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		if !l.holdsLease() {
-			return fmt.Errorf("before sending position %d: %w", p.position, projections.ErrLeaseLost)
+		if err := l.mayStill(); err != nil {
+			return fmt.Errorf("before sending position %d: %w", p.position, err)
 		}
 		err := l.bus.Publish(p.topic, p.msg)
 		if err == nil {
-			l.Metrics.sent(p.kind)
+			l.sent(p.kind)
 			l.broker.works(ctx)
 			return nil
 		}
-		l.Metrics.retries.Inc()
+		l.retried()
 		l.broker.fails(ctx, p, err)
 		if attempt == sendAttempts {
-			return fmt.Errorf("send position %d to %s: %w: %w", p.position, p.topic, errBroker, err)
+			return fmt.Errorf("send position %d to %s: %w: %w", p.position, p.topic, ErrBroker, err)
 		}
 		projections.Wait(ctx, pause.NextBackOff())
 	}
@@ -144,5 +155,5 @@ func (b *brokerState) works(ctx context.Context) {
 // errLanesEnded follows from the fault that ended the lanes, or from a stop that took too long.
 var errLanesEnded = fmt.Errorf("lanes have ended: %w", context.Canceled)
 
-// errBroker marks failures of Kafka, which pass.
-var errBroker = errors.New("kafka")
+// ErrBroker says that Kafka doesn't take messages. It passes.
+var ErrBroker = errors.New("kafka")

@@ -11,7 +11,7 @@ import (
 // acknowledged whole.
 func TestStoppedReaderHandsOverWholePositions(t *testing.T) {
 	t.Parallel()
-	l := newLanes(&session{}, 0)
+	l := newLanes(&carrier{}, 0)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	const messages = 3

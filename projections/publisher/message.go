@@ -29,6 +29,10 @@ const (
 	headerTraceParent   = "traceparent"
 	headerTruncated     = "ledger-truncated"
 
+	// Of messages that are sent again.
+	headerReplay = "x-replay"
+	headerTopic  = "ledger-topic" // that of the first sending
+
 	// Of the journal only: with ce_time (recorded at), ce_type and the payload they are all that the hash covers.
 	headerEventID     = "ledger-event-id"
 	headerCommitID    = "ledger-commit-id"
@@ -56,8 +60,20 @@ type subject struct {
 	action string
 }
 
+// renderer makes the messages of what the log says: the same for the first sending, for another one, and to compare with Kafka.
+type renderer struct {
+	topics           topicNames
+	source           string // ce_source
+	epoch            int64  // of the log's head: that of route events of an empty log
+	updatedOnCreated bool
+}
+
+func newRenderer(c Source, epoch int64) renderer {
+	return renderer{newTopicNames(c.Topics), "/" + c.Topics.withDefaults().LibraryService, epoch, c.IndexUpdatedOnCreatedTopic}
+}
+
 // envelope makes the message of a row or document change that an event caused.
-func (s *session) envelope(ev *catalog.Event, about subject, body []byte) *message.Message {
+func (r *renderer) envelope(ev *catalog.Event, about subject, body []byte) *message.Message {
 	meta := make(message.Metadata, headerCount)
 	meta[KeyMetadata] = about.key
 	meta[headerID] = ev.ID.String() + "/" + about.topic + "/" + about.key
@@ -67,7 +83,7 @@ func (s *session) envelope(ev *catalog.Event, about subject, body []byte) *messa
 	if ev.Meta.TraceParent != "" {
 		meta[headerTraceParent] = ev.Meta.TraceParent
 	}
-	s.common(meta, ev.Position, ev.RecordedAt)
+	r.common(meta, ev.Position, ev.RecordedAt)
 	meta[headerEpoch] = strconv.FormatInt(ev.Epoch, 10)
 	meta[headerTenant] = ev.Stream.Tenant
 	meta[headerStream] = ev.Stream.Name
@@ -76,8 +92,8 @@ func (s *session) envelope(ev *catalog.Event, about subject, body []byte) *messa
 }
 
 // common sets the headers that every message has.
-func (s *session) common(meta message.Metadata, position int64, recordedAt time.Time) {
-	meta[headerSource] = s.source
+func (r *renderer) common(meta message.Metadata, position int64, recordedAt time.Time) {
+	meta[headerSource] = r.source
 	meta[headerSpecVersion] = "1.0"
 	meta[headerTime] = recordedAt.UTC().Format(time.RFC3339Nano)
 	meta[headerContentType] = "application/json"
@@ -85,17 +101,17 @@ func (s *session) common(meta message.Metadata, position int64, recordedAt time.
 }
 
 // journal makes the message that carries an event as stored: the payload byte for byte, all else in headers.
-func (s *session) journal(rec *eventstore.Recorded, traceParent string) outgoing {
+func (r *renderer) journal(rec *eventstore.Recorded, traceParent string) outgoing {
 	meta := make(message.Metadata, 2*headerCount)
 	meta[KeyMetadata] = rec.Stream.Name
-	meta[headerID] = rec.ID.String() + "/" + s.topics.journal + "/" + rec.Stream.Name
+	meta[headerID] = rec.ID.String() + "/" + r.topics.journal + "/" + rec.Stream.Name
 	meta[headerType] = rec.Type
 	meta[headerSchema] = rec.Type + ".v" + strconv.Itoa(rec.Schema)
 	meta[headerAction] = "appended"
 	if traceParent != "" {
 		meta[headerTraceParent] = traceParent
 	}
-	s.common(meta, rec.Position, rec.RecordedAt)
+	r.common(meta, rec.Position, rec.RecordedAt)
 	meta[headerEpoch] = strconv.FormatInt(rec.Epoch, 10)
 	meta[headerTenant] = rec.Stream.Tenant
 	meta[headerStream] = rec.Stream.Name
@@ -105,5 +121,5 @@ func (s *session) journal(rec *eventstore.Recorded, traceParent string) outgoing
 	meta[headerEffectiveAt] = rec.EffectiveAt.UTC().Format(time.RFC3339Nano)
 	meta[headerMetadata] = string(rec.Metadata)
 	meta[headerHash] = hex.EncodeToString(rec.Hash[:])
-	return outgoing{kind: KindJournal, topic: s.topics.journal, lane: "journal " + rec.Stream.String(), msg: &message.Message{Metadata: meta, Payload: rec.Data}}
+	return outgoing{kind: KindJournal, topic: r.topics.journal, lane: "journal " + rec.Stream.String(), msg: &message.Message{Metadata: meta, Payload: rec.Data}}
 }

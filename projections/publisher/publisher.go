@@ -38,24 +38,29 @@ const drainTimeout = 3 * time.Second
 
 var noEvent uuid.UUID
 
+// Source is the log, and how messages are rendered from it.
+type Source struct {
+	Pool    *pgxpool.Pool // connections of the projector role: up to four at a time
+	Reader  *eventstore.Reader
+	Catalog *catalog.Catalog
+	Keys    eventstore.Keys
+	Topics  TopicConfig
+	// IndexUpdatedOnCreatedTopic sends index updates to the -created topic as well, marked by ledger-action: updated.
+	IndexUpdatedOnCreatedTopic bool
+}
+
 // Config is what a publisher needs. The second half may be left zero.
 type Config struct {
-	Pool        *pgxpool.Pool // connections of the projector role: up to four at a time
-	Reader      *eventstore.Reader
+	Source
 	Waker       *eventstore.Waker
 	Checkpoints *checkpoints.Watcher
-	Catalog     *catalog.Catalog
-	Keys        eventstore.Keys
 	Connect     Connect
-	Topics      TopicConfig
 	// IndexAfter is the projection that makes documents findable: search where there is one, else documents. Index events
 	// wait for its checkpoint.
 	IndexAfter checkpoints.Projection
-	// IndexUpdatedOnCreatedTopic sends index updates to the -created topic as well, marked by ledger-action: updated.
-	IndexUpdatedOnCreatedTopic bool
-	Logger                     *slog.Logger
-	Metrics                    *Metrics
-	Now                        func() time.Time
+	Logger     *slog.Logger
+	Metrics    *Metrics
+	Now        func() time.Time
 
 	Owner    string        // who holds the lease, shown to operators; default a random id
 	Interval time.Duration // least time between two reads that weren't full: bounds the queries a second

@@ -41,8 +41,9 @@ JOIN ledger.commits c USING (commit_id)
 LEFT JOIN ledger.events e ON e.position = c.head
 WHERE r.number > $1 ORDER BY r.number LIMIT $2`
 
-func (s *session) readRoutes(ctx context.Context, after int64) ([]routeEvent, error) {
-	rows, err := s.Pool.Query(ctx, sqlReadRoutes, after, pageSize)
+// readRoutes returns the next route events after a number.
+func (c Source) readRoutes(ctx context.Context, after int64) ([]routeEvent, error) {
+	rows, err := c.Pool.Query(ctx, sqlReadRoutes, after, pageSize)
 	if err != nil {
 		return nil, fmt.Errorf("read route events after %d: %w", after, err)
 	}
@@ -57,12 +58,17 @@ func (s *session) readRoutes(ctx context.Context, after int64) ([]routeEvent, er
 	if err != nil {
 		return nil, fmt.Errorf("read route events after %d: %w", after, err)
 	}
+	return routes, nil
+}
+
+// dense answers with ErrRouteGap if the route events don't follow on a number without a hole.
+func dense(routes []routeEvent, after int64) error {
 	for i := range routes {
 		if want := after + int64(i) + 1; routes[i].Number != want {
-			return nil, fmt.Errorf("route event %d: %w", want, ErrRouteGap)
+			return fmt.Errorf("route event %d: %w", want, ErrRouteGap)
 		}
 	}
-	return routes, nil
+	return nil
 }
 
 // pumpRoutes sends the route events. Their keys are request ids, so their order doesn't matter.
@@ -77,6 +83,9 @@ func (s *session) pumpRoutes(ctx context.Context) error {
 		}
 		grown := s.Waker.Next()
 		routes, err := s.readRoutes(ctx, after)
+		if err == nil {
+			err = dense(routes, after)
+		}
 		if err != nil {
 			return halting(err, 0, noEvent)
 		}
@@ -101,28 +110,28 @@ func (s *session) pumpRoutes(ctx context.Context) error {
 }
 
 // routeMessage makes the message of a route event: the headers stored with it, and what is known of its commit.
-func (s *session) routeMessage(r *routeEvent) (outgoing, error) {
+func (r *renderer) routeMessage(e *routeEvent) (outgoing, error) {
 	meta := make(message.Metadata, headerCount)
-	s.common(meta, r.Position, r.RecordedAt)
-	if topic, ok := s.topics.routes[r.Topic]; ok {
+	r.common(meta, e.Position, e.RecordedAt)
+	if topic, ok := r.topics.routes[e.Topic]; ok {
 		meta[headerSchema], meta[headerAction] = topic.Schema, topic.Action
 	}
-	if r.Stream != nil {
-		meta[headerTenant], meta[headerStream], meta[headerStreamVersion] = *r.Tenant, *r.Stream, strconv.FormatInt(*r.Version, 10)
+	if e.Stream != nil {
+		meta[headerTenant], meta[headerStream], meta[headerStreamVersion] = *e.Tenant, *e.Stream, strconv.FormatInt(*e.Version, 10)
 	}
-	for name, value := range r.Headers {
+	for name, value := range e.Headers {
 		if value != "" {
 			meta[name] = value
 		}
 	}
-	meta[KeyMetadata] = r.Key
-	meta[headerID] = r.CommitID.String() + "/" + r.Topic
-	meta[headerType] = r.Topic
-	meta[headerEpoch] = strconv.FormatInt(s.head.Epoch, 10)
-	if r.Epoch != nil {
-		meta[headerEpoch] = strconv.FormatInt(*r.Epoch, 10)
+	meta[KeyMetadata] = e.Key
+	meta[headerID] = e.CommitID.String() + "/" + e.Topic
+	meta[headerType] = e.Topic
+	meta[headerEpoch] = strconv.FormatInt(r.epoch, 10)
+	if e.Epoch != nil {
+		meta[headerEpoch] = strconv.FormatInt(*e.Epoch, 10)
 	}
-	body := r.Body
+	body := e.Body
 	if len(body) > MaxRouteBody {
 		var err error
 		if body, err = emptyRows(body); err != nil {
@@ -130,5 +139,5 @@ func (s *session) routeMessage(r *routeEvent) (outgoing, error) {
 		}
 		meta[headerTruncated] = "true"
 	}
-	return outgoing{kind: KindRoute, topic: r.Topic, lane: strconv.FormatInt(r.Number, 10), msg: &message.Message{Metadata: meta, Payload: body}}, nil
+	return outgoing{kind: KindRoute, topic: e.Topic, lane: strconv.FormatInt(e.Number, 10), msg: &message.Message{Metadata: meta, Payload: body}}, nil
 }

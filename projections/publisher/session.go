@@ -21,11 +21,10 @@ const saveEvery = 100 * time.Millisecond
 // goroutine of run stores the cursors, which alone uses the lease.
 type session struct {
 	Config
-	lease  *projections.Lease
-	bus    message.Publisher
-	topics topicNames
-	source string // ce_source
-	head   eventstore.Head
+	renderer
+	lease *projections.Lease
+	bus   message.Publisher
+	head  eventstore.Head
 
 	from             cursors // where the pumps start
 	saved            cursors
@@ -41,13 +40,27 @@ type session struct {
 
 func newSession(cfg Config, lease *projections.Lease, bus message.Publisher, head eventstore.Head, from cursors) *session {
 	s := &session{
-		Config: cfg, lease: lease, bus: bus, topics: newTopicNames(cfg.Topics), source: "/" + cfg.Topics.withDefaults().LibraryService,
+		Config: cfg, renderer: newRenderer(cfg.Source, head.Epoch), lease: lease, bus: bus,
 		head: head, from: from, saved: from, began: cfg.Now(), seen: newWatermark(from.db),
 	}
 	s.broker.log = cfg.Logger
-	s.db, s.index, s.route = newLanes(s, from.db), newLanes(s, from.index), newLanes(s, from.route)
+	s.db, s.index, s.route = newLanes(s.carrier(), from.db), newLanes(s.carrier(), from.index), newLanes(s.carrier(), from.route)
 	s.db.tracker.acked.hash = from.hash
 	return s
+}
+
+// carrier is what the session's lanes send with.
+func (s *session) carrier() *carrier {
+	return &carrier{
+		bus: s.bus, broker: &s.broker, failpoint: s.Failpoint, retried: s.Metrics.retries.Inc,
+		mayStill: func() error {
+			if s.holdsLease() {
+				return nil
+			}
+			return projections.ErrLeaseLost
+		},
+		sent: s.Metrics.sent,
+	}
 }
 
 // run publishes until ctx ends or something goes wrong. What is in hand then is sent still, unless the broker or the lease

@@ -39,8 +39,8 @@ type streamState struct {
 	value   any // what readmodels.Fold made
 }
 
-func newFolder(s *session) *folder {
-	return &folder{reader: s.Reader, catalog: s.Catalog, keys: s.Keys, states: newCache[eventstore.StreamID, streamState]()}
+func newFolder(c Source) *folder {
+	return &folder{reader: c.Reader, catalog: c.Catalog, keys: c.Keys, states: newCache[eventstore.StreamID, streamState]()}
 }
 
 // personErased is the event after which nothing may be known of what was opened before.

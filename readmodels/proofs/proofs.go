@@ -122,6 +122,7 @@ const (
 	sqlLatestBefore = `SELECT number, note FROM proofs_v1.checkpoints WHERE size <= $1 ORDER BY number DESC LIMIT 1`
 	sqlOfSize       = `SELECT number, note FROM proofs_v1.checkpoints WHERE size = $1 ORDER BY number DESC LIMIT 1`
 	sqlAfter        = `SELECT number, note FROM proofs_v1.checkpoints WHERE (epoch, size) > ($1, $2) ORDER BY number`
+	sqlBetween      = `SELECT number, note FROM proofs_v1.checkpoints WHERE size > $1 AND size <= $2 ORDER BY size, number`
 	sqlUnsent       = `SELECT number, note FROM proofs_v1.checkpoints WHERE NOT sent ORDER BY number LIMIT 100`
 )
 
@@ -146,6 +147,15 @@ func After(ctx context.Context, db DB, c proof.Checkpoint) ([]Signed, error) {
 // Unsent returns the next ones that Kafka doesn't have, in order; none as long as there is no tree.
 func Unsent(ctx context.Context, db DB) ([]Signed, error) {
 	signed, err := list(ctx, db, sqlUnsent)
+	if errors.Is(err, checkpoints.ErrNotBuilt) {
+		return nil, nil
+	}
+	return signed, err
+}
+
+// SignedBetween returns those of more than a number of events and at most another, in order of size; none as long as there is no tree.
+func SignedBetween(ctx context.Context, db DB, more, most int64) ([]Signed, error) {
+	signed, err := list(ctx, db, sqlBetween, more, most)
 	if errors.Is(err, checkpoints.ErrNotBuilt) {
 		return nil, nil
 	}

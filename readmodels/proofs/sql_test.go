@@ -21,6 +21,6 @@ func TestStatementsFitTheSchema(t *testing.T) {
 	sqltest.Prepare(t, ".", db.ProjectorURL, map[string]string{
 		"sqlSchemaExists": sqlSchemaExists, "sqlWriteTiles": sqlWriteTiles, "sqlReadTile": sqlReadTile,
 		"sqlAddCheckpoint": sqlAddCheckpoint, "sqlLatest": sqlLatest, "sqlLatestBefore": sqlLatestBefore, "sqlOfSize": sqlOfSize, "sqlAfter": sqlAfter,
-		"sqlUnsent": sqlUnsent, "sqlMarkSent": sqlMarkSent, "sqlPositionOf": sqlPositionOf,
+		"sqlBetween": sqlBetween, "sqlUnsent": sqlUnsent, "sqlMarkSent": sqlMarkSent, "sqlPositionOf": sqlPositionOf,
 	}, "sqlCreateSchema")
 }

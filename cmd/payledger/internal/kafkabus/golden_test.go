@@ -53,7 +53,7 @@ func TestGoldenMessages(t *testing.T) {
 	stop := w.publish(t)
 	w.goldenCommands(t)
 	w.goldenEvents(t)
-	w.signCheckpoint(t)
+	w.signCheckpoint(t, 9999)
 	w.published(t)
 	require.NoError(t, stop())
 	all := w.messages(t)
@@ -167,11 +167,11 @@ func (w *world) goldenEvents(t testing.TB) {
 }
 
 // signCheckpoint stores a checkpoint as the projection proofs does, signed by a key for tests only, and waits until it was sent.
-func (w *world) signCheckpoint(t testing.TB) {
+func (w *world) signCheckpoint(t testing.TB, size int64) {
 	t.Helper()
 	signers, err := proof.ParseSigners("PRIVATE+KEY+ledger.example.org/library+e331dfe8+AQABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f")
 	require.NoError(t, err)
-	c := proof.Checkpoint{Origin: signers.Origin(), Size: 9999, Root: tlog.Hash{1}, Epoch: 1, Head: [32]byte{2}, SignedAt: goldenStart()}
+	c := proof.Checkpoint{Origin: signers.Origin(), Size: size, Root: tlog.Hash{1}, Epoch: 1, Head: [32]byte{2}, SignedAt: goldenStart()}
 	note, err := signers.Sign(c)
 	require.NoError(t, err)
 	require.NoError(t, pgx.BeginFunc(t.Context(), w.projector, func(tx pgx.Tx) error {

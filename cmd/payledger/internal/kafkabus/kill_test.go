@@ -31,6 +31,7 @@ const (
 	envPrefix   = "PUBLISHER_PREFIX"
 	envPoint    = "PUBLISHER_FAILPOINT" // where it kills itself
 	envAfter    = "PUBLISHER_AFTER"     // the how manieth time it comes there
+	envReplay   = "PUBLISHER_REPLAY"    // where to it sends again, instead of publishing
 )
 
 // TestMain runs the tests, or in a process made by them a publisher that kills itself.
@@ -54,15 +55,18 @@ func runVictim() {
 		names: publisher.TopicConfig{LibraryService: os.Getenv(envService), LibraryIndexPrefix: os.Getenv(envPrefix)},
 		db:    &pgtest.DB{}, projector: pool, vault: eventstore.OpenVault(app, masterKey()), reader: eventstore.NewReader(pool),
 	}
-	cfg := w.settings(ctx)
-	cfg.LeaseTTL = shortLease
 	var passed atomic.Int64
-	cfg.Failpoint = func(point string) {
+	fail := func(point string) {
 		if point == os.Getenv(envPoint) && passed.Add(1) == after {
 			exitOn(syscall.Kill(os.Getpid(), syscall.SIGKILL))
 			select {} // the signal is on its way
 		}
 	}
+	if to := os.Getenv(envReplay); to != "" {
+		exitOn(w.victimReplay(ctx, to, fail))
+	}
+	cfg := w.settings(ctx)
+	cfg.LeaseTTL, cfg.Failpoint = shortLease, fail
 	exitOn(publisher.Run(ctx, cfg))
 	exitOn(errors.New("publisher ended"))
 }
@@ -80,12 +84,19 @@ const shortLease = 600 * time.Millisecond
 // victim runs a publisher in a process of its own until it kills itself at a failpoint.
 func (w *world) victim(t testing.TB, point string, after int) {
 	t.Helper()
+	w.killed(t, point, after)
+}
+
+// killed does that with further variables, and returns what the process has printed.
+func (w *world) killed(t testing.TB, point string, after int, env ...string) string {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, os.Args[0])
 	cmd.Env = append(os.Environ(),
 		envBrokers+"="+strings.Join(w.cfg.Brokers, ","), envDatabase+"="+w.db.ProjectorURL, envApp+"="+w.db.AppURL,
 		envService+"="+w.names.LibraryService, envPrefix+"="+w.names.LibraryIndexPrefix, envPoint+"="+point, envAfter+"="+strconv.Itoa(after))
+	cmd.Env = append(cmd.Env, env...)
 	out, err := cmd.CombinedOutput()
 	var exit *exec.ExitError
 	require.ErrorAs(t, err, &exit, "%s", out)
@@ -93,6 +104,7 @@ func (w *world) victim(t testing.TB, point string, after int) {
 	require.True(t, ok)
 	require.Equal(t, syscall.SIGKILL, status.Signal(), "%s", out)
 	require.NoError(t, ctx.Err(), "the publisher never came to %s", point)
+	return string(out)
 }
 
 // Killed between the broker's acknowledgement and the cursor, between reading and sending, after storing the cursors; at the

@@ -45,6 +45,23 @@ func EnsureTopics(ctx context.Context, cfg Config, topics []publisher.Topic) err
 	return awaitLeaders(ctx, client, topics)
 }
 
+// TopicExists reports whether the brokers have a topic that messages can be sent to.
+func TopicExists(ctx context.Context, cfg Config, topic string) (bool, error) {
+	client, err := cfg.client(kgo.RequestRetries(2))
+	if err != nil {
+		return false, err
+	}
+	defer client.Close()
+	err = checkLeaders(ctx, client, []publisher.Topic{{Topic: topic}})
+	if errors.Is(err, kerr.UnknownTopicOrPartition) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("look for topic %s: %w", topic, err)
+	}
+	return true, nil
+}
+
 const (
 	leaderPoll    = 50 * time.Millisecond
 	leaderTimeout = 10 * time.Second

@@ -75,10 +75,15 @@ func (w *world) settings(ctx context.Context) publisher.Config {
 	go waker.Run(ctx)
 	go watcher.Run(ctx)
 	return publisher.Config{
-		Pool: w.projector, Reader: w.reader, Waker: waker, Checkpoints: watcher, Catalog: catalog.New(), Keys: w.vault,
-		Connect: kafkabus.Connect(w.cfg, publisher.Topics(w.names), discard()), Topics: w.names, IndexAfter: documents(),
-		IndexUpdatedOnCreatedTopic: true, Logger: logger(), Metrics: publisher.NewMetrics(prometheus.NewRegistry()),
-		Now: time.Now,
+		Source: w.source(), Waker: waker, Checkpoints: watcher,
+		Connect: kafkabus.Connect(w.cfg, publisher.Topics(w.names), discard()), IndexAfter: documents(),
+		Logger: logger(), Metrics: publisher.NewMetrics(prometheus.NewRegistry()), Now: time.Now,
+	}
+}
+
+func (w *world) source() publisher.Source {
+	return publisher.Source{
+		Pool: w.projector, Reader: w.reader, Catalog: catalog.New(), Keys: w.vault, Topics: w.names, IndexUpdatedOnCreatedTopic: true,
 	}
 }
 
@@ -149,7 +154,12 @@ func (w *world) publishedWithin(t testing.TB, timeout time.Duration) {
 // messages returns everything that is on the topics of this world now, of each partition in order.
 func (w *world) messages(t testing.TB) []kafkabus.Message {
 	t.Helper()
-	topics := topicNames(publisher.Topics(w.names))
+	return w.messagesOn(t, topicNames(publisher.Topics(w.names))...)
+}
+
+// messagesOn returns everything that is on topics now.
+func (w *world) messagesOn(t testing.TB, topics ...string) []kafkabus.Message {
+	t.Helper()
 	left := w.ends(t, topics)
 	var all []kafkabus.Message
 	if len(left) == 0 {
