@@ -61,8 +61,8 @@ func All() []Postgres {
 		{
 			books.Projection(), func() Projector { return booksprojection.New() },
 			books.Digest,
-			bulk.Model{},
-			nil,
+			bulk.Model{}, // how much of other streams a posting needs has no bound
+			books.Shapes,
 			func() Replay { return new(books.Replay) },
 		},
 	}

@@ -63,9 +63,7 @@ type rebuildFlags struct {
 func rebuildable() []string {
 	var names []string
 	for _, p := range projections.All() {
-		if p.Bulk.Fold != nil {
-			names = append(names, p.Projection.Name)
-		}
+		names = append(names, p.Projection.Name)
 	}
 	return names
 }

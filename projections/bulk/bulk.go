@@ -48,7 +48,7 @@ type Fold interface {
 	Next(end bool) func(ctx context.Context, tx pgx.Tx) error
 }
 
-// Model is how a projection is built at once.
+// Model is how a projection is built at once. Without a Fold it isn't: what is built is empty, for the projector itself to fill.
 type Model struct {
 	// Fold returns the fold of a share: of the rows whose keys are in it, for a Model with Key; of the events that it is given, otherwise.
 	Fold func(Share) Fold

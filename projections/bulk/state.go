@@ -128,7 +128,10 @@ func (b *builder) begin(ctx context.Context) (state, error) {
 		return state{}, err
 	}
 	st := state{stage: StageReplay, code: b.Code, position: head.Position, hash: head.Hash}
-	if b.UpTo > 0 {
+	switch {
+	case b.Model.Fold == nil:
+		st.position, st.hash = 0, [32]byte{}
+	case b.UpTo > 0:
 		st.position, st.hash = b.UpTo, b.UpToHash
 	}
 	err = b.inTx(ctx, func(tx pgx.Tx) error {
@@ -146,8 +149,10 @@ func (b *builder) begin(ctx context.Context) (state, error) {
 		if err := tx.QueryRow(ctx, sqlCountStreams).Scan(&streams); err != nil {
 			return err
 		}
-		passes := (streams + b.MaxStreams - 1) / b.MaxStreams
-		st.shares = int(max(passes, 1))
+		if b.Model.Fold != nil {
+			passes := (streams + b.MaxStreams - 1) / b.MaxStreams
+			st.shares = int(max(passes, 1))
+		}
 		if _, err := tx.Exec(ctx, sqlCreateState); err != nil {
 			return err
 		}

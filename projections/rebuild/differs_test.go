@@ -1,6 +1,8 @@
 package rebuild_test
 
 import (
+	"slices"
+	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -11,22 +13,18 @@ import (
 	"payledger/projections/rebuild"
 )
 
-// tables returns the world of the projection tables alone.
-func tables(t *testing.T, seed uint64, test func(*testing.T, *world)) {
+// only runs a test for one projection.
+func only(t *testing.T, name string, seed uint64, test func(*testing.T, *world)) {
 	t.Helper()
-	each(t, seed, func(t *testing.T, w *world) {
-		t.Helper()
-		if w.p.Projection.Name == projections.All()[0].Projection.Name {
-			test(t, w)
-		}
-	})
+	all := projections.All()
+	test(t, open(t, seed, all[slices.IndexFunc(all, func(p projections.Postgres) bool { return p.Projection.Name == name })]))
 }
 
 // TestDifferencesAreNamed changes the live read model behind the projector's back: the rebuild names each row, and where it and the log part,
 // and swaps only when that is accepted.
 func TestDifferencesAreNamed(t *testing.T) {
 	t.Parallel()
-	tables(t, 61, func(t *testing.T, w *world) {
+	only(t, "tables", 61, func(t *testing.T, w *world) {
 		t.Helper()
 		id := w.Assess(t, w.Users[0], 500)
 		w.Change(t, id, fee.Annotate{Note: "one", At: w.Now()})
@@ -88,7 +86,7 @@ func TestDifferencesAreNamed(t *testing.T) {
 // TestLateDifferencesAreFound changes a row after its range was compared.
 func TestLateDifferencesAreFound(t *testing.T) {
 	t.Parallel()
-	tables(t, 62, func(t *testing.T, w *world) {
+	only(t, "tables", 62, func(t *testing.T, w *world) {
 		t.Helper()
 		result, err := rebuild.Run(t.Context(), w.config(func(c *rebuild.Config) {
 			c.Failpoint = func(point string) {
@@ -102,6 +100,66 @@ func TestLateDifferencesAreFound(t *testing.T) {
 		require.ErrorIs(t, err, rebuild.ErrDiffers)
 		require.False(t, result.Swapped)
 		require.False(t, w.exists(t, w.schema+"_old"))
+	})
+}
+
+// TestDifferencesOfBooksAreNamed does the same to the books, whose rows tell the event that makes them, or none.
+func TestDifferencesOfBooksAreNamed(t *testing.T) {
+	t.Parallel()
+	only(t, "books", 64, func(t *testing.T, w *world) {
+		t.Helper()
+		id := w.Assess(t, w.Users[0], 500)
+		head := w.Flush(t)
+		w.reaches(t, head)
+		for name, tamper := range map[string]struct {
+			sql, table string
+			arg        any
+			at         int64
+			late       bool // after all was compared
+		}{
+			"an amount":        {`UPDATE %s.journal SET amount = 7 WHERE position = $1`, "journal", head, head, false},
+			"a row is missing": {`DELETE FROM %s.journal WHERE position = $1`, "journal", head, head, false},
+			"an origin":        {`UPDATE %s.origins SET word = 'made up' WHERE key = 'fee-' || $1`, "origins", id, 0, false},
+			"a sum":            {`UPDATE %s.turnovers SET amount = amount + 1 WHERE (amount, day) = (SELECT amount, day FROM books_v1.turnovers WHERE fee_type <> $1 LIMIT 1)`, "turnovers", "none", 0, false},
+			"a late origin":    {`UPDATE %s.origins SET word = 'made up' WHERE key = 'fee-' || $1`, "origins", "", 0, true},
+			"a late amount":    {`UPDATE %s.journal SET amount = 7 WHERE fee_id = $1`, "journal", "", 0, true},
+			"a late sum":       {`UPDATE %s.turnovers SET amount = amount + 1 WHERE (amount, day) = (SELECT amount, day FROM books_v1.turnovers WHERE fee_type <> $1 LIMIT 1)`, "turnovers", "none", 0, true},
+		} {
+			var found []rebuild.Difference
+			config := w.config(func(c *rebuild.Config) {
+				c.Differs = func(d rebuild.Difference) { found = append(found, d) }
+				c.Failpoint = func(point string) {
+					if point != "verified" || !tamper.late {
+						return
+					}
+					if tamper.arg == "" {
+						tamper.arg = w.Assess(t, w.Users[0], 500)
+						tamper.at = w.Flush(t)
+						w.reaches(t, tamper.at)
+					}
+					w.exec(t, tamper.sql, tamper.arg)
+				}
+			})
+			if !tamper.late {
+				w.stop()
+				w.exec(t, tamper.sql, tamper.arg)
+				w.project(t)
+			}
+			result, err := rebuild.Run(t.Context(), config)
+			require.ErrorIs(t, err, rebuild.ErrDiffers, name)
+			require.False(t, result.Swapped, name)
+			require.NotEmpty(t, found, name)
+			require.Equal(t, tamper.table, found[0].Table, name)
+			if tamper.table == "journal" {
+				require.Equal(t, []string{"main", strconv.FormatInt(tamper.at, 10)}, found[0].Key, name)
+				require.Equal(t, tamper.at, found[0].Position, name)
+				require.Equal(t, "fee.assessed", found[0].Type, name)
+			}
+			config.AcceptChanges, config.Failpoint = true, nil
+			_, err = rebuild.Run(t.Context(), config)
+			require.NoError(t, err, name)
+			w.whole(t)
+		}
 	})
 }
 

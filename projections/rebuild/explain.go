@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 
 	"payledger/eventstore/catalog"
 	"payledger/projections/bulk"
@@ -33,6 +34,8 @@ type Difference struct {
 // errDone ends the transaction of an explanation, which must leave nothing behind.
 var errDone = errors.New("done")
 
+var errNoPosition = errors.New("a row doesn't tell its position")
+
 // explain tells of a row that differs, and where it and the log part: its events are applied one by one, by the projector's own code, in a
 // schema that never comes to be.
 func (r *rebuild) explain(ctx context.Context, s *shadow, t table, key []string) error {
@@ -46,15 +49,44 @@ func (r *rebuild) explain(ctx context.Context, s *shadow, t table, key []string)
 	}
 	d := Difference{Table: t.Table, Key: key}
 	d.Live, d.Rebuilt = differing(live, built)
-	if t.Streams == nil {
-		r.Differs(d)
-		return nil
-	}
-	d.Explained = true
 	from := built
 	if from == nil {
 		from = live
 	}
+	switch {
+	case t.OfEvent:
+		if err := r.explainByEvent(ctx, from, &d); err != nil {
+			return err
+		}
+	case t.Streams != nil:
+		if err := r.explainByFolding(ctx, s, t, live, from, &d); err != nil {
+			return err
+		}
+	}
+	r.Differs(d)
+	return nil
+}
+
+// explainByEvent names the one event that makes a row.
+func (r *rebuild) explainByEvent(ctx context.Context, row map[string]any, d *Difference) error {
+	position, ok := row["position"].(int64)
+	if !ok {
+		return fmt.Errorf("%w: %v", errNoPosition, row["position"])
+	}
+	recorded, err := r.Reader.ReadAll(ctx, position-1, 1)
+	if err != nil {
+		return err
+	}
+	d.Explained = true
+	if len(recorded) == 1 && d.Rebuilt != nil { // what is only in the live one no event makes
+		d.Position, d.EventID, d.Type = position, recorded[0].ID, recorded[0].Type
+	}
+	return nil
+}
+
+// explainByFolding folds a row once more, event by event.
+func (r *rebuild) explainByFolding(ctx context.Context, s *shadow, t table, live, from map[string]any, d *Difference) error {
+	d.Explained = true
 	recorded, err := r.Reader.ReadStreams(ctx, t.Streams(from), s.at.Position)
 	if err != nil {
 		return err
@@ -77,7 +109,7 @@ func (r *rebuild) explain(ctx context.Context, s *shadow, t table, key []string)
 			if err := p.Apply(ctx, scratch, []catalog.Event{ev}); err != nil {
 				return fmt.Errorf("event %s at %d: %w", ev.ID, ev.Position, err)
 			}
-			now, err := t.one(ctx, tx, r.live+"_part", key)
+			now, err := t.one(ctx, tx, r.live+"_part", d.Key)
 			if err != nil {
 				return err
 			}
@@ -92,7 +124,6 @@ func (r *rebuild) explain(ctx context.Context, s *shadow, t table, key []string)
 	if !errors.Is(err, errDone) {
 		return err
 	}
-	r.Differs(d)
 	return nil
 }
 
@@ -106,6 +137,13 @@ func (t table) one(ctx context.Context, db querier, schema string, key []string)
 	found, err := pgx.CollectRows(rows, pgx.RowToMap)
 	if err != nil || len(found) == 0 {
 		return nil, err
+	}
+	for name, value := range found[0] {
+		if n, ok := value.(pgtype.Numeric); ok {
+			if found[0][name], err = n.Value(); err != nil { // as text
+				return nil, err
+			}
+		}
 	}
 	return found[0], nil
 }

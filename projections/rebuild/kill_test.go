@@ -38,7 +38,7 @@ func TestChild(t *testing.T) {
 	require.NoError(t, err)
 	defer pool.Close()
 	cfg := rebuild.Config{
-		Pool: pool, Reader: eventstore.NewReader(pool), Catalog: catalog.New(), Keys: eventstore.OpenVault(pool, [32]byte{1}), Code: "this", Now: time.Now, MaxStreams: 100, PageRows: 50,
+		Pool: pool, Reader: eventstore.NewReader(pool), Catalog: catalog.New(), Keys: eventstore.OpenVault(pool, [32]byte{1}), Code: "this", Now: time.Now, MaxStreams: 100, PageRows: 50, BatchEvents: 100,
 	}
 	store, err := eventstore.Open(t.Context(), eventstore.Config{
 		URL: os.Getenv(childAppURL), Folder: noState{}, Keys: cfg.Keys, Logger: slog.New(slog.DiscardHandler), MaxConns: 1,
@@ -75,7 +75,7 @@ func TestKilledAtEveryStage(t *testing.T) {
 	t.Parallel()
 	each(t, 71, func(t *testing.T, w *world) {
 		t.Helper()
-		for _, point := range []string{"prepared", "copied", "part", "replayed", "index", "built", "caught", "verified", "met", "swapped", "certified", ""} {
+		for _, point := range append(w.points(), "") {
 			ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
 			child := exec.CommandContext(ctx, os.Args[0], "-test.run=^TestChild$")
 			child.Env = append(os.Environ(), childURL+"="+w.DB.ProjectorURL, childAppURL+"="+w.DB.AppURL, childName+"="+w.p.Projection.Name, childPoint+"="+point)

@@ -49,9 +49,10 @@ type Config struct {
 	AcceptChanges bool // swap although the two differ
 	MaxStreams    int64
 	PageRows      int                   // rows compared at a time, for tests
+	BatchEvents   int64                 // events applied at a time, for tests
 	Progress      func(bulk.Progress)   // called from one goroutine at a time
 	Differs       func(Difference)      // called for the first rows that differ
-	Failpoint     func(point string)    // in tests: those of package bulk, "caught", "verified", "met" (before the swap commits), "swapped", "certified"
+	Failpoint     func(point string)    // in tests: those of package bulk, "applied" (before events are committed), "caught", "verified", "met" (before the swap commits), "swapped", "certified"
 	Wait          func(context.Context) // between attempts to swap, for tests
 }
 
@@ -89,6 +90,9 @@ type rebuild struct {
 func newRebuild(cfg Config) *rebuild {
 	if cfg.PageRows == 0 {
 		cfg.PageRows = defaultPageRows
+	}
+	if cfg.BatchEvents == 0 {
+		cfg.BatchEvents = defaultBatchEvents
 	}
 	if cfg.Progress == nil {
 		cfg.Progress = func(bulk.Progress) {}

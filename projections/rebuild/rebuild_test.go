@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -46,21 +47,24 @@ func each(t *testing.T, seed uint64, test func(*testing.T, *world)) {
 	t.Helper()
 	n := 0
 	for _, p := range projections.All() {
-		if p.Bulk.Fold == nil {
-			continue
-		}
 		n++
 		t.Run(p.Projection.Name, func(t *testing.T) {
 			t.Parallel()
-			l := ledgertest.Open(t, seed)
-			head := l.Random(t, 300)
-			w := &world{Log: l, p: p, pool: l.DB.ProjectorPool(t), schema: bulk.SchemaOf(p.New())}
-			w.project(t)
-			w.reaches(t, head)
-			test(t, w)
+			test(t, open(t, seed, p))
 		})
 	}
 	require.Positive(t, n)
+}
+
+// open makes a log and the read model of a projection that follows it.
+func open(t *testing.T, seed uint64, p projections.Postgres) *world {
+	t.Helper()
+	l := ledgertest.Open(t, seed)
+	head := l.Random(t, 300)
+	w := &world{Log: l, p: p, pool: l.DB.ProjectorPool(t), schema: bulk.SchemaOf(p.New())}
+	w.project(t)
+	w.reaches(t, head)
+	return w
 }
 
 // project runs the live projector until stop, or the end of the test.
@@ -87,7 +91,7 @@ func (w *world) reaches(t *testing.T, position int64) {
 
 func (w *world) config(change ...func(*rebuild.Config)) rebuild.Config {
 	cfg := rebuild.Config{
-		Pool: w.pool, Reader: w.Reader, Catalog: w.Catalog, Keys: w.Keys, Projection: w.p, Code: "this", Now: time.Now, MaxStreams: 100, PageRows: 50,
+		Pool: w.pool, Reader: w.Reader, Catalog: w.Catalog, Keys: w.Keys, Projection: w.p, Code: "this", Now: time.Now, MaxStreams: 100, PageRows: 50, BatchEvents: 100,
 		Certify: certifier(w.Store, w.Catalog),
 		Wait:    func(ctx context.Context) { projections.Wait(ctx, time.Millisecond) },
 	}
@@ -95,6 +99,15 @@ func (w *world) config(change ...func(*rebuild.Config)) rebuild.Config {
 		fn(&cfg)
 	}
 	return cfg
+}
+
+// points are the failpoints that a rebuild passes.
+func (w *world) points() []string {
+	points := []string{"prepared", "copied", "part", "replayed", "index", "built", "applied", "caught", "verified", "met", "swapped", "certified"}
+	if w.p.Bulk.Fold == nil {
+		points = slices.DeleteFunc(points, func(point string) bool { return point == "copied" || point == "part" })
+	}
+	return points
 }
 
 // certifier appends certificates, as the command line does.
@@ -250,7 +263,7 @@ func TestStopsAnywhere(t *testing.T) {
 			w.whole(t)
 			result, err = run()
 		}
-		for _, point := range []string{"prepared", "copied", "part", "replayed", "index", "built", "caught", "verified", "met", "swapped", "certified"} {
+		for _, point := range w.points() {
 			_, ok := passed.Load(point)
 			require.True(t, ok, point)
 		}

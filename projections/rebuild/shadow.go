@@ -42,14 +42,14 @@ func (r *rebuild) checkpoint(ctx context.Context) (projections.Checkpoint, error
 	return at, nil
 }
 
-// batchEvents is how many events are applied in one transaction.
-const batchEvents = 4096
+// defaultBatchEvents is how many events are applied in one transaction.
+const defaultBatchEvents = 4096
 
 // catchUp takes the shadow exactly to a position.
 func (s *shadow) catchUp(ctx context.Context, upTo int64) error {
 	from := s.at.Position
 	for s.at.Position < upTo {
-		if err := s.step(ctx, int(min(batchEvents, upTo-s.at.Position))); err != nil {
+		if err := s.step(ctx, int(min(s.BatchEvents, upTo-s.at.Position))); err != nil {
 			return fmt.Errorf("catch up after %d: %w", s.at.Position, err)
 		}
 		s.Progress(bulk.Progress{Stage: StageCatchUp, Done: s.at.Position - from, Total: upTo - from})
@@ -85,10 +85,13 @@ func (s *shadow) step(ctx context.Context, limit int) error {
 		if tag.RowsAffected() != 1 {
 			return errMoved
 		}
-		if len(events) == 0 {
-			return nil
+		if len(events) > 0 {
+			if err := s.projector.Apply(ctx, bulk.InSchema(tx, s.live, s.schema), events); err != nil {
+				return err
+			}
 		}
-		return s.projector.Apply(ctx, bulk.InSchema(tx, s.live, s.schema), events)
+		s.Failpoint("applied")
+		return nil
 	})
 	if err != nil {
 		s.projector.Reset()

@@ -2,6 +2,7 @@ package rebuild
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -28,7 +29,8 @@ type table struct {
 
 // row is a row of a page.
 type row struct {
-	key   []string
+	key   []string   // as texts
+	rank  []string   // the key in the order of the database, see digest.KeyPart
 	form  digest.Row // what digests are made of
 	other []byte     // its other columns
 }
@@ -117,7 +119,11 @@ func (t table) read(ctx context.Context, db querier, sql string, args []any) ([]
 		}
 		for i, raw := range rows.RawValues() {
 			if slices.Contains(t.Key, t.columns[i]) {
-				r.key = append(r.key, string(raw))
+				text, rank, err := digest.KeyPart(fields[i].DataTypeOID, raw)
+				if err != nil {
+					return nil, fmt.Errorf("column %s of %s: %w", t.columns[i], t.Table, err)
+				}
+				r.key, r.rank = append(r.key, text), append(r.rank, rank)
 			}
 			if i >= len(t.Columns) {
 				r.other = append(digest.Row(r.other).Bool(raw == nil), digest.Row(nil).Bytes(raw)...)
@@ -205,7 +211,7 @@ func (r *rebuild) compare(ctx context.Context, s *shadow, t table, live, built [
 		case len(built) == 0:
 			order = -1
 		default:
-			order = slices.Compare(live[0].key, built[0].key)
+			order = slices.Compare(live[0].rank, built[0].rank)
 		}
 		if order == 0 && bytes.Equal(live[0].form, built[0].form) && bytes.Equal(live[0].other, built[0].other) {
 			live, built = live[1:], built[1:]
@@ -233,7 +239,7 @@ func (r *rebuild) changedSince(ctx context.Context, s *shadow, after int64) (int
 	for _, t := range r.shapes {
 		sides := make([][]row, 2)
 		for i, schema := range []string{r.live, s.schema} {
-			sql := "SELECT " + identifiers(t.columns) + " FROM " + pgx.Identifier{schema, t.Table}.Sanitize() + " WHERE position > $1 ORDER BY " + identifiers(t.Key)
+			sql := "SELECT " + identifiers(t.columns) + " FROM " + pgx.Identifier{schema, t.Table}.Sanitize() + " WHERE " + cmp.Or(t.Changed, "position > $1") + " ORDER BY " + identifiers(t.Key)
 			var err error
 			if sides[i], err = t.read(ctx, r.Pool, sql, []any{after}); err != nil {
 				return 0, err
