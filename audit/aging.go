@@ -10,7 +10,6 @@ import (
 	"payledger/domain/fee"
 	"payledger/domain/money"
 	"payledger/eventstore/catalog"
-	"payledger/readmodels"
 )
 
 const day = 24 * time.Hour
@@ -29,7 +28,7 @@ func aging() Kind {
 		columns = append(columns, Column{b.name, Money})
 	}
 	return Kind{
-		Name: "aging", Title: "Receivables by age", form: 1, fold: foldAging,
+		Name: "aging", Title: "Receivables by age", form: 2, fold: foldAging,
 		Columns: append(columns, Column{"total", Money}, Column{"inPayment", Money}),
 	}
 }
@@ -53,19 +52,15 @@ type aged struct {
 func foldAging(ctx context.Context, r Reader, p Params, t *table) error {
 	groups := make(map[agingGroup]*aged)
 	err := r.eachStream(ctx, p.Tenant, fee.Stream(""), p.KnownAt, func(events []catalog.Event) error {
-		row, err := feeAsOf(events, p.AsOf)
-		if err != nil || row == nil {
+		d, ok, err := debtAsOf(events, p.AsOf)
+		if err != nil || !ok || d.owed.IsZero() {
 			return err
 		}
-		owed := owedOn(row)
-		if owed.IsZero() {
-			return nil
-		}
-		key := agingGroup{row.Reason, owed.Currency()}
+		key := agingGroup{feeReason(events), d.owed.Currency()}
 		if groups[key] == nil {
 			groups[key] = newAged(key.currency)
 		}
-		return groups[key].add(owed, row.Reserved, p.AsOf.Sub(events[0].EffectiveAt))
+		return groups[key].add(d, p.AsOf.Sub(events[0].EffectiveAt))
 	})
 	if err != nil {
 		return err
@@ -86,17 +81,17 @@ func newAged(cur money.Currency) *aged {
 	return g
 }
 
-func (g *aged) add(owed, reserved money.Amount, age time.Duration) error {
+func (g *aged) add(d debt, age time.Duration) error {
 	g.fees++
 	at := bucketOf(age)
 	var err error
-	if g.buckets[at], err = g.buckets[at].Add(owed); err != nil {
+	if g.buckets[at], err = g.buckets[at].Add(d.owed); err != nil {
 		return err
 	}
-	if g.total, err = g.total.Add(owed); err != nil {
+	if g.total, err = g.total.Add(d.owed); err != nil {
 		return err
 	}
-	g.inPayment, err = g.inPayment.Add(reserved)
+	g.inPayment, err = g.inPayment.Add(d.reserved)
 	return err
 }
 
@@ -124,34 +119,39 @@ func agingRow(t *table, key agingGroup, g *aged) error {
 	return t.row(append(cells, amount(g.total), amount(g.inPayment))...)
 }
 
-// balanceTypes are the events of a fee that its sums are made of.
-var balanceTypes = []string{
-	"fee.assessed", "fee.adjusted", "fee.waived", "fee.written_off", "fee.reduction_released", "fee.reduction_reversed", "fee.cancelled",
-	"fee.payment_applied", "fee.payment_unapplied", "fee.credit_applied", "fee.credit_unapplied", "fee.payment_reserved", "fee.reservation_released",
-}
+// debt is what is owed on a fee, and what of it payments on their way hold. Both are sums of what had taken effect by then, so that all
+// debts together are account 1100, whatever the bounds; a sum may be less than zero where an event that counts later was taken back earlier.
+type debt struct{ owed, reserved money.Amount }
 
-// feeAsOf returns the row of a fee by what had taken effect at an instant, nil for a fee that wasn't assessed by then.
-func feeAsOf(events []catalog.Event, at time.Time) (*readmodels.Fee, error) {
-	var state *readmodels.FeeState
+// debtAsOf sums the events of a fee that had taken effect at an instant; ok is false for one that wasn't assessed by then.
+func debtAsOf(events []catalog.Event, at time.Time) (d debt, ok bool, err error) {
+	first, ok := events[0].Data.(fee.Assessed)
+	if !ok || events[0].EffectiveAt.After(at) {
+		return d, false, nil
+	}
+	none := money.Zero(first.Amount.Currency())
+	d = debt{none, none}
 	for _, ev := range events {
-		if ev.EffectiveAt.After(at) || !slices.Contains(balanceTypes, ev.Type) {
+		if ev.EffectiveAt.After(at) {
 			continue
 		}
-		var err error
-		if state, _, err = readmodels.FoldFee(state, ev); err != nil {
-			return nil, err
+		if err := d.add(ev); err != nil {
+			return d, true, err
 		}
 	}
-	if state == nil {
-		return nil, nil //nolint:nilnil // there is no fee yet
-	}
-	return state.Fee, nil
+	return d, true, nil
 }
 
-// owedOn is what is owed on a fee. Nothing is on a cancelled one, even where a bound left out what its cancellation took back.
-func owedOn(row *readmodels.Fee) money.Amount {
-	if row.Cancelled {
-		return money.Zero(row.Amount.Currency())
+func (d *debt) add(ev catalog.Event) (err error) {
+	switch e := ev.Data.(type) {
+	case fee.PaymentReserved:
+		d.reserved, err = d.reserved.Add(e.Amount)
+	case fee.ReservationReleased:
+		d.reserved, err = d.reserved.Sub(e.Amount)
+	case fee.Event:
+		if moves := fee.Moves(e); !moves.IsZero() {
+			d.owed, err = d.owed.Add(moves)
+		}
 	}
-	return row.Outstanding()
+	return err
 }

@@ -7,10 +7,11 @@ import (
 	"payledger/eventstore/catalog"
 )
 
-// creditsDue are the credits that the library owes to people: one row for each lot of which something is left.
+// creditsDue are the credits that the library owes to people: one row for each lot of which something is left. Together
+// they are account 2100, whatever the bounds: as of a date a lot may have less than nothing left, where what it got back counts later.
 func creditsDue() Kind {
 	return Kind{
-		Name: "credits", Title: "Credits due", form: 1, fold: foldCredits,
+		Name: "credits", Title: "Credits due", form: 2, fold: foldCredits,
 		Columns: []Column{
 			{"creditId", Text},
 			{"memberId", Text},
@@ -28,7 +29,7 @@ func creditsDue() Kind {
 func foldCredits(ctx context.Context, r Reader, p Params, t *table) error {
 	return r.eachStream(ctx, p.Tenant, credit.Stream(""), p.KnownAt, func(events []catalog.Event) error {
 		for _, lot := range lotsAsOf(events, p.AsOf).list {
-			if lot.left <= 0 {
+			if lot.left == 0 {
 				continue
 			}
 			g, remaining := lot.granted, lot.remaining()

@@ -64,7 +64,7 @@ func (r Reader) Explain(ctx context.Context, streams Streams, tenant, object, id
 		}
 	}
 	t := telling{
-		x: &x, fees: make(map[string]*readmodels.FeeState), lots: lots{byID: make(map[string]*lot)}, balances: make(map[money.Currency]Balance),
+		x: &x, fees: make(map[string]debt), lots: lots{byID: make(map[string]*lot)}, balances: make(map[money.Currency]Balance),
 	}
 	for _, ev := range events {
 		if m.AsOf != nil && ev.EffectiveAt.After(*m.AsOf) {
@@ -108,7 +108,7 @@ func (r Reader) streamsOf(ctx context.Context, streams Streams, tenant, object, 
 // telling sums up the events of an explanation.
 type telling struct {
 	x        *Explanation
-	fees     map[string]*readmodels.FeeState // by stream
+	fees     map[string]debt // by stream
 	lots     lots
 	balances map[money.Currency]Balance
 }
@@ -142,19 +142,18 @@ func (t *telling) step(ev catalog.Event) error {
 
 // owe adds what an event of a fee changes.
 func (t *telling) owe(ev catalog.Event, entry *history.Entry, b *Balance) error {
-	before := money.Zero(b.Owed.Currency())
-	state := t.fees[ev.Stream.Name]
-	if state != nil {
-		before = owedOn(state.Fee)
+	d, known := t.fees[ev.Stream.Name]
+	if !known {
+		d.owed = money.Zero(b.Owed.Currency())
 	}
-	state, _, err := readmodels.FoldFee(state, ev)
-	if err != nil {
+	before := d.owed
+	if err := d.add(ev); err != nil {
 		return err
 	}
-	t.fees[ev.Stream.Name] = state
-	after := owedOn(state.Fee)
-	entry.FeeID, entry.Outstanding = state.Fee.ID, &after
-	b.Owed, err = b.Owed.Add(money.New(after.Minor()-before.Minor(), after.Currency()))
+	t.fees[ev.Stream.Name] = d
+	entry.FeeID, entry.Outstanding = strings.TrimPrefix(ev.Stream.Name, fee.Stream("")), &d.owed
+	var err error
+	b.Owed, err = b.Owed.Add(money.New(d.owed.Minor()-before.Minor(), before.Currency()))
 	return err
 }
 

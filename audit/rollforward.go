@@ -5,7 +5,6 @@ import (
 	"context"
 	"maps"
 	"slices"
-	"time"
 
 	"payledger/domain/fee"
 	"payledger/domain/money"
@@ -14,19 +13,17 @@ import (
 
 // rollForward says how what was owed at the beginning of a period became what was owed at its end:
 //
-//	closing = opening + assessed + adjusted - cancelled - waived - writtenOff - paid - credited + backdated
+//	closing = opening + assessed + adjusted - cancelled - waived - writtenOff - paid - credited
 //
-// Opening and closing are what the fees' own folds come to, as in the report aging; the movements are summed from the events of
-// the period, each net of what took it back. Backdated is the rest: what events of the period lost to one that is dated
-// before it, such as the cancellation of a fee that was adjusted since.
+// Opening and closing are account 1100, as in the report aging; each movement is net of what took it back.
 func rollForward() Kind {
 	columns := []Column{{"currency", Text}, {"opening", Money}}
 	for _, m := range movements {
 		columns = append(columns, Column{m.name, Money})
 	}
 	return Kind{
-		Name: "rollforward", Title: "Receivables roll-forward", Period: true, form: 1, fold: foldRollForward,
-		Columns: append(columns, Column{"backdated", Money}, Column{"closing", Money}),
+		Name: "rollforward", Title: "Receivables roll-forward", Period: true, form: 2, fold: foldRollForward,
+		Columns: append(columns, Column{"closing", Money}),
 	}
 }
 
@@ -61,44 +58,47 @@ func foldRollForward(ctx context.Context, r Reader, p Params, t *table) error {
 }
 
 func rollFee(sums map[money.Currency]*rolled, events []catalog.Event, b Bounds) error {
-	row, err := feeAsOf(events, b.AsOf)
-	if err != nil || row == nil {
-		return err
-	}
-	cur := row.Amount.Currency()
-	s := sums[cur]
-	if s == nil {
-		none := money.Zero(cur)
-		s = &rolled{opening: none, closing: none}
-		for i := range s.moved {
-			s.moved[i] = none
-		}
-		sums[cur] = s
-	}
-	if s.closing, err = s.closing.Add(owedOn(row)); err != nil {
-		return err
-	}
-	before, err := feeAsOf(events, b.From.Add(-time.Microsecond))
-	if err != nil {
-		return err
-	}
-	if before != nil {
-		if s.opening, err = s.opening.Add(owedOn(before)); err != nil {
-			return err
-		}
-	}
 	kinds := reductionKinds(events)
 	for _, ev := range events {
 		name, a := movement(ev, kinds)
 		at := slices.IndexFunc(movements[:], func(m moving) bool { return m.name == name })
-		if at < 0 || !b.within(ev.EffectiveAt) {
+		if at < 0 || !b.counts(ev.EffectiveAt) {
 			continue
 		}
-		if s.moved[at], err = s.moved[at].Add(a); err != nil {
+		s := sums[a.Currency()]
+		if s == nil {
+			s = newRolled(a.Currency())
+			sums[a.Currency()] = s
+		}
+		if err := s.add(at, a, b.within(ev.EffectiveAt)); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func newRolled(cur money.Currency) *rolled {
+	none := money.Zero(cur)
+	s := &rolled{opening: none, closing: none}
+	for i := range s.moved {
+		s.moved[i] = none
+	}
+	return s
+}
+
+// add counts a movement, in the period or before it.
+func (s *rolled) add(at int, a money.Amount, within bool) error {
+	owes := money.New(movements[at].sign*a.Minor(), a.Currency())
+	var err error
+	if s.closing, err = s.closing.Add(owes); err != nil {
+		return err
+	}
+	if within {
+		s.moved[at], err = s.moved[at].Add(a)
+	} else {
+		s.opening, err = s.opening.Add(owes)
+	}
+	return err
 }
 
 // movement says in which column an event counts, and how much; none for one that moves nothing.
@@ -137,10 +137,8 @@ func negated(a money.Amount) money.Amount { return money.New(-a.Minor(), a.Curre
 
 func rollRow(t *table, cur money.Currency, s *rolled) error {
 	cells := []Value{text(cur.Code()), amount(s.opening)}
-	rest := s.closing.Minor() - s.opening.Minor()
 	for i, m := range movements {
 		cells = append(cells, amount(s.moved[i]))
-		rest -= m.sign * s.moved[i].Minor()
 		if err := t.total(m.name, 0, s.moved[i]); err != nil {
 			return err
 		}
@@ -151,5 +149,5 @@ func rollRow(t *table, cur money.Currency, s *rolled) error {
 	if err := t.total("closing", 0, s.closing); err != nil {
 		return err
 	}
-	return t.row(append(cells, amount(money.New(rest, cur)), amount(s.closing))...)
+	return t.row(append(cells, amount(s.closing))...)
 }
