@@ -52,7 +52,7 @@ func TestDriftIsToldAndHealed(t *testing.T) {
 	require.Contains(t, errs, "--tenant")
 	_, errs, code = command(t, s.env, "heal", "fee-"+id, "--projection", "publisher")
 	require.Equal(t, 2, code)
-	require.Contains(t, errs, "choose from tables, documents")
+	require.Contains(t, errs, "choose from tables, documents, books")
 
 	require.Eventually(t, func() bool { return s.projectionsAt(t) }, patience, 10*tick)
 	_, errs, code = command(t, s.env, "audit", "verify")

@@ -236,7 +236,11 @@ func examineBooks(ctx context.Context, pool *pgxpool.Pool) (string, error) {
 	case !controls.Compared:
 		return fmt.Sprintf("at %d, not compared with the tables, which are at %d", controls.Books, controls.Tables), nil
 	case len(controls.Differences) > 0:
-		return "", fmt.Errorf("at %d: %s", controls.Tables, strings.Join(controls.Differences, "; "))
+		var list []string
+		for _, d := range controls.Differences {
+			list = append(list, d.String())
+		}
+		return "", fmt.Errorf("at %d: %s", controls.Tables, strings.Join(list, "; "))
 	}
 	return fmt.Sprintf("balance at %d: 1100 is what fees owe, 2100 what credits have", controls.Tables), nil
 }

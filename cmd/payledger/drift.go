@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -32,6 +33,18 @@ type driftLine struct {
 
 func (d driftLine) String() string {
 	return fmt.Sprintf("drift in %s: %s of tenant %s, stream %s: %s; since %s", d.Projection, d.Key, d.Tenant, d.Stream, d.What, d.FirstSeen)
+}
+
+// cure is the command that puts it right.
+func (d driftLine) cure() string {
+	key := d.Stream
+	if key == "" { // no stream tells of it
+		key = d.Key
+	}
+	if strings.HasPrefix(d.Key, "control/") {
+		return "heal the rows or postings that are told beside it"
+	}
+	return "payledger heal " + key + " --projection " + d.Projection
 }
 
 // knownDrift returns what the self-audit found, nothing where it never ran.
@@ -80,7 +93,7 @@ func examineDrift(ctx context.Context, pool *pgxpool.Pool) []check {
 	for _, d := range lines {
 		checks = append(checks, check{
 			Name: "drift in " + d.Projection, code: exitDamaged,
-			Detail: fmt.Sprintf("%s of tenant %s: %s; since %s; payledger heal %s --projection %s", d.Key, d.Tenant, d.What, d.FirstSeen, d.Stream, d.Projection),
+			Detail: fmt.Sprintf("%s of tenant %s: %s; since %s; %s", d.Key, d.Tenant, d.What, d.FirstSeen, d.cure()),
 		})
 	}
 	return checks

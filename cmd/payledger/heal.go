@@ -48,7 +48,7 @@ func (a *app) healCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "heal KEY",
 		Short: "Rewrite the rows of one key from the log",
-		Long: "Folds one stream again and rewrites those of its rows and documents that differ, in one transaction as of the projection's checkpoint.\n" +
+		Long: "Folds one stream again and rewrites those of its rows, documents and postings that differ, in one transaction as of the projection's checkpoint.\n" +
 			"KEY is a stream (fee-0197…) or object/id (feePayment/0197…), as `payledger doctor` tells it. Projectors may go on; nothing is published.",
 		Example: "  payledger heal fee-0197… --dry-run\n  payledger heal feeEvent/0197… --projection documents",
 		Args:    exactly(1),
@@ -60,7 +60,7 @@ func (a *app) healCommand() *cobra.Command {
 			return a.heal(cmd.Context(), cfg, args[0], flags)
 		},
 	}
-	cmd.Flags().StringSliceVar(&flags.projections, "projection", nil, "tables or documents; may be repeated; default both")
+	cmd.Flags().StringSliceVar(&flags.projections, "projection", nil, "tables, documents or books; may be repeated; default all")
 	cmd.Flags().StringVar(&flags.tenant, "tenant", "", "tenant of the key; needed only where several tenants have it, or none")
 	cmd.Flags().BoolVar(&flags.dryRun, "dry-run", false, "only say what would be rewritten")
 	return cmd
@@ -114,7 +114,7 @@ func chooseModels(names []string) ([]selfaudit.Model, error) {
 	for _, name := range names {
 		i := slices.IndexFunc(all, func(m selfaudit.Model) bool { return m.Projection.Name == name })
 		if i < 0 {
-			return nil, usageError(fmt.Errorf("--projection %q can't be healed: choose from tables, documents", name))
+			return nil, usageError(fmt.Errorf("--projection %q can't be healed: choose from tables, documents, books", name))
 		}
 		chosen = append(chosen, all[i])
 	}

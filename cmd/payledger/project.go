@@ -166,8 +166,9 @@ func (l *ledger) runProjection(ctx context.Context, name string, waker *eventsto
 	case projectionProofs:
 		return l.sign(ctx, waker, metrics)
 	case projectionSelfAudit:
+		checks := []selfaudit.Check{selfaudit.Controls(books.Queries{Pool: l.pool})}
 		return selfaudit.Run(ctx, selfaudit.Config{
-			Pool: l.pool, Log: l.auditLog(), Waker: waker, Models: selfaudit.Models(), Logger: l.log, Metrics: selfaudit.NewMetrics(l.metrics),
+			Pool: l.pool, Log: l.auditLog(), Waker: waker, Models: selfaudit.Models(), Checks: checks, Logger: l.log, Metrics: selfaudit.NewMetrics(l.metrics),
 			Projections: metrics, Now: l.now, Rate: l.cfg.SelfAuditRate, GiveWay: l.cfg.GiveWay,
 		})
 	}

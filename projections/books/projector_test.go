@@ -291,9 +291,9 @@ func TestControls(t *testing.T) {
 	controls, err = q.Controls(t.Context())
 	require.NoError(t, err)
 	require.Len(t, controls.Differences, 3)
-	require.Contains(t, controls.Differences[0], "main USD: fees owe ")
-	require.Contains(t, controls.Differences[1], "main USD: credits are ")
-	require.Equal(t, "main EUR: fees owe 0, account 1100 stands at 5", controls.Differences[2])
+	require.Contains(t, controls.Differences[0].String(), "main USD: fees owe ")
+	require.Contains(t, controls.Differences[1].String(), "main USD: credits are ")
+	require.Equal(t, "main EUR: fees owe 0, account 1100 stands at 5", controls.Differences[2].String())
 }
 
 // Streams of one commit that tell of different money halt the projection, wherever batches end.

@@ -34,6 +34,7 @@ func TestHealUnderRunningLoad(t *testing.T) {
 	w.stop() // a new projector loads the damaged rows
 	w.exec(t, `UPDATE tables_v2.fees SET paid = paid + 1 WHERE id = $1`, id)
 	w.exec(t, `UPDATE documents_v2.documents SET state = replace(state::text, '"userId":"', '"userId":"x')::json WHERE object = 'fee' AND id = $1`, id)
+	w.exec(t, `UPDATE books_v1.journal SET user_id = 'x' WHERE fee_id = $1`, id)
 	w.project(t)
 	annotate()
 	require.Equal(t, "1", w.one(t, `SELECT paid::text FROM tables_v2.fees`), "the projector folds on what it finds")

@@ -24,10 +24,10 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 
 func (m *Metrics) looked(streams int) { m.streams.Add(float64(streams)) }
 
-// found sets how much drift there is; models without any show 0.
-func (m *Metrics) found(models []Model, counts map[string]int64) {
-	for _, model := range models {
-		m.drift.WithLabelValues(model.Projection.Name).Set(0)
+// found sets how much drift there is; projections without any show 0.
+func (m *Metrics) found(projections []string, counts map[string]int64) {
+	for _, name := range projections {
+		m.drift.WithLabelValues(name).Set(0)
 	}
 	for name, n := range counts {
 		m.drift.WithLabelValues(name).Set(float64(n))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 
 	"github.com/jackc/pgx/v5"
@@ -13,6 +14,7 @@ import (
 	"payledger/eventstore"
 	"payledger/eventstore/catalog"
 	"payledger/readmodels"
+	"payledger/readmodels/books"
 	"payledger/readmodels/checkpoints"
 	"payledger/readmodels/compare"
 	"payledger/readmodels/documents"
@@ -60,6 +62,8 @@ type Model struct {
 	wanted func(ctx context.Context, log Log, streams []eventstore.StreamID, at int64) (rows, error)
 	// stored returns what stands at places.
 	stored func(ctx context.Context, db Querier, places []compare.Place) (rows, error)
+	// derived returns what places come to that no stream tells of, but other rows of the read model; nil where there are none.
+	derived func(ctx context.Context, db Querier, places []compare.Place) (rows, error)
 	// page returns what stands after a place, some at a time, and the last of it.
 	page func(ctx context.Context, db Querier, after compare.Place, limit int) (rows, compare.Place, error)
 	// replace puts what streams come to at a position in the place of what stands at places.
@@ -93,6 +97,28 @@ func Models() []Model {
 			},
 			replace: func(ctx context.Context, tx pgx.Tx, log Log, streams []eventstore.StreamID, at int64, places []compare.Place) error {
 				return documents.Replace(ctx, tx, log.streams, streams, at, places)
+			},
+		},
+		{
+			Projection: books.Projection(),
+			wanted: func(ctx context.Context, log Log, streams []eventstore.StreamID, at int64) (rows, error) {
+				return books.Expected(ctx, log.streams, streams, at)
+			},
+			stored: func(ctx context.Context, db Querier, places []compare.Place) (rows, error) {
+				return books.Stored(ctx, db, places)
+			},
+			derived: func(ctx context.Context, db Querier, places []compare.Place) (rows, error) {
+				return books.Turnovers(ctx, db, places)
+			},
+			page: func(ctx context.Context, db Querier, after compare.Place, limit int) (rows, compare.Place, error) {
+				return books.StoredPage(ctx, db, after, limit)
+			},
+			replace: func(ctx context.Context, tx pgx.Tx, log Log, streams []eventstore.StreamID, at int64, places []compare.Place) error {
+				wanted, err := books.Expected(ctx, log.streams, streams, at)
+				if err != nil {
+					return err
+				}
+				return books.Replace(ctx, tx, places, wanted)
 			},
 		},
 	}
@@ -130,6 +156,13 @@ func (m Model) differences(ctx context.Context, tx pgx.Tx, log Log, streams []ev
 	wanted, err := m.wanted(ctx, log, streams, at)
 	if err != nil {
 		return nil, 0, fmt.Errorf("fold for %s: %w", m.Projection.Name, err)
+	}
+	if m.derived != nil {
+		derived, err := m.derived(ctx, tx, also)
+		if err != nil {
+			return nil, 0, err
+		}
+		maps.Copy(wanted, derived)
 	}
 	stored, err := m.stored(ctx, tx, append(compare.Places(wanted), also...))
 	if err != nil {

@@ -43,6 +43,7 @@ type Config struct {
 	Log         Log
 	Waker       *eventstore.Waker // running
 	Models      []Model
+	Checks      []Check
 	Logger      *slog.Logger
 	Metrics     *Metrics
 	Projections *projections.Metrics
@@ -80,6 +81,7 @@ func Run(ctx context.Context, cfg Config) error {
 	cfg.setDefaults()
 	a := &auditor{
 		Config:  cfg,
+		unable:  make(map[string]bool),
 		backoff: backoff.ExponentialBackOff{InitialInterval: 50 * time.Millisecond, MaxInterval: 5 * time.Second, Multiplier: 2, RandomizationFactor: 0.5},
 	}
 	a.Logger = a.Logger.With(slog.String("projection", Name))
@@ -94,7 +96,8 @@ type auditor struct {
 	backoff backoff.ExponentialBackOff
 	lease   *projections.Lease
 	at      cursor
-	looked  time.Time // at known drift
+	looked  time.Time       // at known drift
+	unable  map[string]bool // checks that couldn't be made the last time
 }
 
 // work walks on from where the last owner was.
@@ -174,9 +177,12 @@ const stageStreams = "streams"
 
 // step looks at some more streams or rows, and returns how many: 0 at the end of a round.
 func (a *auditor) step(ctx context.Context) (n int, err error) {
-	if a.at.stage == stageStreams {
+	switch check, ok := a.check(a.at.stage); {
+	case a.at.stage == stageStreams:
 		n, err = a.stepStreams(ctx)
-	} else {
+	case ok:
+		n, err = a.stepCheck(ctx, check)
+	default:
 		n, err = a.stepRows(ctx)
 	}
 	if err != nil {
@@ -192,22 +198,25 @@ func (a *auditor) step(ctx context.Context) (n int, err error) {
 	})
 }
 
-// next goes to the next stage, or round.
-func (a *auditor) next(ctx context.Context) error {
+// next goes to the next stage, or round, and says with 0 that it is a round.
+func (a *auditor) next(ctx context.Context) (n int, err error) {
 	stages := []string{stageStreams}
 	for _, m := range a.Models {
 		stages = append(stages, m.Projection.Name)
 	}
+	for _, c := range a.Checks {
+		stages = append(stages, c.Name)
+	}
 	for i, stage := range stages[:len(stages)-1] {
 		if stage == a.at.stage {
 			a.at = cursor{stage: stages[i+1], began: a.at.began}
-			return nil
+			return 1, nil
 		}
 	}
 	if err := a.endRound(ctx); err != nil {
-		return err
+		return 0, err
 	}
-	return a.begin(ctx, a.Pool)
+	return 0, a.begin(ctx, a.Pool)
 }
 
 const sqlHash = `SELECT hash FROM ledger.events WHERE position = $1`

@@ -16,6 +16,7 @@ import (
 	"payledger/eventstore"
 	"payledger/internal/ledgertest"
 	"payledger/projections"
+	"payledger/readmodels/books"
 	"payledger/readmodels/checkpoints"
 	"payledger/readmodels/compare"
 )
@@ -30,6 +31,7 @@ type world struct {
 	pool    *pgxpool.Pool // as the projector
 	metrics *Metrics
 	stop    func() // the projections
+	checks  []Check
 }
 
 func newWorld(t *testing.T, seed uint64) *world {
@@ -79,7 +81,7 @@ func (w *world) audit(t *testing.T) (stop func()) {
 	t.Helper()
 	w.metrics = NewMetrics(prometheus.NewRegistry())
 	cfg := Config{
-		Pool: w.DB.ProjectorPool(t), Log: w.log(), Waker: w.Waker, Models: Models(), Logger: slog.New(slog.NewTextHandler(t.Output(), nil)),
+		Pool: w.DB.ProjectorPool(t), Log: w.log(), Waker: w.Waker, Models: Models(), Checks: w.checks, Logger: slog.New(slog.NewTextHandler(t.Output(), nil)),
 		Metrics: w.metrics, Projections: projections.NewMetrics(prometheus.NewRegistry()), Now: time.Now,
 		Rate: 1_000_000, Pause: 10 * time.Millisecond, Confirm: time.Millisecond,
 	}
@@ -159,6 +161,7 @@ func (w *world) one(t *testing.T, sql string) string {
 func TestHonestLoadIsNoDrift(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 61)
+	w.checks = []Check{Controls(books.Queries{Pool: w.pool})}
 	w.audit(t)
 	for w.rounds() < 2 && len(w.drift(t)) == 0 {
 		w.Random(t, 5)
@@ -199,6 +202,11 @@ func TestErasureIsNoDrift(t *testing.T) {
 }
 
 const someFee = `SELECT id FROM tables_v2.fees WHERE stream_version > 1 ORDER BY id LIMIT 1`
+
+const (
+	turnoverID   = `concat_ws('/', day::text, currency, debit::text, credit::text, fee_type)`
+	someTurnover = `SELECT max(` + turnoverID + `) FROM books_v1.turnovers`
+)
 
 // damages are what nobody but an accident or an intruder does to a read model.
 var damages = []struct {
@@ -241,6 +249,21 @@ var damages = []struct {
 		"a stale document", "documents", `SELECT min(id) FROM documents_v2.documents WHERE object = 'paymentCustomer'`,
 		`UPDATE documents_v2.documents SET position = position - 1 WHERE id = $1`, "paymentCustomer", "stale: ",
 	},
+	{"an entry about another", "books", `SELECT min(position)::text FROM books_v1.journal`, `UPDATE books_v1.journal SET user_id = 'x' WHERE position::text = $1`, "entry", "changed: user_id"},
+	{"a changed origin", "books", `SELECT min(key) FROM books_v1.origins`, `UPDATE books_v1.origins SET word = 'x' WHERE key = $1`, "origin", "changed: word"},
+	{"a missing origin", "books", `SELECT max(key) FROM books_v1.origins`, `DELETE FROM books_v1.origins WHERE key = $1`, "origin", "missing"},
+	{
+		"an extra origin", "books", `SELECT max(key) || 'f' FROM books_v1.origins`, `INSERT INTO books_v1.origins SELECT tenant, $1, user_id, word FROM books_v1.origins ORDER BY key LIMIT 1`,
+		"origin", "extra",
+	},
+	{"another profile", "books", `SELECT min(position)::text FROM books_v1.profiles`, `UPDATE books_v1.profiles SET profile = 'x' WHERE position::text = $1`, "profile", "changed: profile"},
+	{"a wrong turnover", "books", someTurnover, `UPDATE books_v1.turnovers SET amount = amount + 1 WHERE ` + turnoverID + ` = $1`, "turnover", "changed: amount"},
+	{"a missing turnover", "books", someTurnover, `DELETE FROM books_v1.turnovers WHERE ` + turnoverID + ` = $1`, "turnover", "missing"},
+	{
+		"an extra turnover", "books", `SELECT replace(` + turnoverID + `, '2026', '2027') FROM books_v1.turnovers ORDER BY 1 LIMIT 1`,
+		`INSERT INTO books_v1.turnovers SELECT tenant, split_part($1, '/', 1)::date, currency, debit, credit, fee_type, amount, postings FROM books_v1.turnovers ORDER BY ` + turnoverID + ` LIMIT 1`,
+		"turnover", "extra",
+	},
 }
 
 // Each damage is found within one round, told without the values, healed, and no longer told.
@@ -271,6 +294,58 @@ func TestDamageIsFoundAndHealed(t *testing.T) { //nolint:tparallel // its damage
 	w.awaitRound(t)
 	require.Empty(t, w.drift(t))
 	w.requireReplayed(t)
+}
+
+// Control accounts are compared with the rows of another projection.
+func TestWrongControlAccountIsFound(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 69)
+	w.await(t, w.Random(t, 60))
+	w.checks = []Check{Controls(books.Queries{Pool: w.pool})}
+	w.audit(t)
+	w.awaitRound(t)
+	w.stop()
+	w.exec(t, `UPDATE books_v1.turnovers SET amount = amount + 7 WHERE ctid = (SELECT min(ctid) FROM books_v1.turnovers WHERE debit = 1100 AND currency = 'USD')`)
+	w.awaitRound(t)
+	list := w.drift(t)
+	require.Len(t, list, 2, "%+v", list) // with the turnover itself
+	places := map[compare.Place]string{list[0].Place: list[0].What, list[1].Place: list[1].What}
+	require.Contains(t, places[compare.Place{Tenant: ledgertest.Tenant, Object: "control", ID: "USD"}], "account 1100 stands at")
+	for _, d := range list {
+		if d.Object == "turnover" {
+			w.heal(t, d)
+		}
+	}
+	require.Eventually(t, func() bool { return len(w.drift(t)) == 0 }, patience, 5*time.Millisecond)
+}
+
+// An entry with another amount is a wrong turnover too; healing the entry puts both right.
+func TestHealedEntriesAddUp(t *testing.T) {
+	t.Parallel()
+	for name, damage := range map[string]string{
+		"another amount": `UPDATE books_v1.journal SET amount = amount + 1 WHERE position = $1::bigint`,
+		"another day":    `UPDATE books_v1.journal SET effective_at = effective_at - interval '40 days' WHERE position = $1::bigint`,
+		"gone":           `DELETE FROM books_v1.journal WHERE position = $1::bigint`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, 68)
+			w.await(t, w.Random(t, 60))
+			position := w.one(t, `SELECT min(position)::text FROM books_v1.journal`)
+			stream := w.one(t, `SELECT stream FROM ledger.events WHERE position = `+position)
+			w.exec(t, damage, position)
+			w.audit(t)
+			w.awaitRound(t)
+			objects := map[string]bool{}
+			for _, d := range w.drift(t) {
+				objects[d.Object] = true
+			}
+			require.Equal(t, map[string]bool{"entry": true, "turnover": true}, objects)
+			w.heal(t, Drift{Projection: "books", Place: compare.Place{Tenant: ledgertest.Tenant}, Stream: stream})
+			w.requireReplayed(t)
+			require.Eventually(t, func() bool { return len(w.drift(t)) == 0 }, patience, 5*time.Millisecond)
+		})
+	}
 }
 
 func (w *world) heal(t *testing.T, d Drift, change ...func(*Healing)) Healed {

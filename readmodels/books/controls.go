@@ -14,8 +14,14 @@ import (
 type Controls struct {
 	Books, Tables int64 // positions; the books were taken back to that of the tables, if they had come further
 	Compared      bool  // false when the tables had come further than the books
-	Differences   []string
+	Differences   []ControlDifference
 }
+
+// ControlDifference is a control account that stands elsewhere than the rows come to.
+type ControlDifference struct{ Tenant, Currency, What string }
+
+// String names tenant and currency, and says what differs.
+func (d ControlDifference) String() string { return d.Tenant + " " + d.Currency + ": " + d.What }
 
 const sqlControls = `
 SELECT tenant, currency,
@@ -49,7 +55,7 @@ func (q Queries) Controls(ctx context.Context) (Controls, error) {
 	return c, nil
 }
 
-func differences(ctx context.Context, tx pgx.Tx, position int64) ([]string, error) {
+func differences(ctx context.Context, tx pgx.Tx, position int64) ([]ControlDifference, error) {
 	wanted, err := tables.Controls(ctx, tx)
 	if err != nil {
 		return nil, err
@@ -67,17 +73,17 @@ func differences(ctx context.Context, tx pgx.Tx, position int64) ([]string, erro
 	for _, f := range found {
 		posted[key{f.Tenant, f.Currency}] = f
 	}
-	var list []string
+	var list []ControlDifference
 	add := func(k key, owed, credit string) {
 		f, ok := posted[k]
 		if !ok {
 			f.Owed, f.Credit = "0", "0"
 		}
 		if f.Owed != owed {
-			list = append(list, fmt.Sprintf("%s %s: fees owe %s, account 1100 stands at %s", k.tenant, k.currency, owed, f.Owed))
+			list = append(list, ControlDifference{k.tenant, k.currency, fmt.Sprintf("fees owe %s, account 1100 stands at %s", owed, f.Owed)})
 		}
 		if f.Credit != credit {
-			list = append(list, fmt.Sprintf("%s %s: credits are %s, account 2100 stands at %s", k.tenant, k.currency, credit, f.Credit))
+			list = append(list, ControlDifference{k.tenant, k.currency, fmt.Sprintf("credits are %s, account 2100 stands at %s", credit, f.Credit)})
 		}
 		delete(posted, k)
 	}

@@ -25,5 +25,8 @@ func TestStatementsFitTheSchema(t *testing.T) {
 		"sqlCommit": sqlCommit, "sqlAllEntries": sqlAllEntries, "sqlAllOrigins": sqlAllOrigins, "sqlAllProfiles": sqlAllProfiles,
 		"sqlAllTurnovers": sqlAllTurnovers, "sqlTenants": sqlTenants, "sqlMovements": sqlMovements, "sqlEarlyMovements": sqlEarlyMovements,
 		"sqlProfileAt": sqlProfileAt, "sqlHashAt": sqlHashAt, "sqlJournal": sqlJournal, "sqlOpenFees": sqlOpenFees, "sqlOpenCredits": sqlOpenCredits, "sqlControls": sqlControls,
+		"sqlStoredEntries": sqlStoredEntries, "sqlEntryPage": sqlEntryPage, "sqlStoredOrigins": sqlStoredOrigins, "sqlOriginPage": sqlOriginPage,
+		"sqlStoredProfiles": sqlStoredProfiles, "sqlProfilePage": sqlProfilePage, "sqlNextDay": sqlNextDay, "sqlTurnoversOfDay": sqlTurnoversOfDay,
+		"sqlEntriesOfDay": sqlEntriesOfDay, "sqlRemoveTurnovers": sqlRemoveTurnovers, "sqlInsertTurnover": sqlInsertTurnover,
 	}, "sqlCreateSchema", "sqlCreateIndexes")
 }
