@@ -76,6 +76,15 @@ func RefreshKeys(ctx context.Context, keys Keys) error {
 	return nil
 }
 
+// Forgotten returns how often keys have forgotten everything because somebody was erased: what was opened before may be gone. It is at most
+// KeyFreshness behind. Keys that remember nothing forget nothing.
+func Forgotten(ctx context.Context, keys Keys) (int64, error) {
+	if v, ok := keys.(*Vault); ok {
+		return v.fresh(ctx)
+	}
+	return 0, nil
+}
+
 // OpenVault returns a vault over pool (the app's role, to make keys; others can only read them), which stays the caller's to close.
 func OpenVault(pool *pgxpool.Pool, masterKey [32]byte) *Vault {
 	return &Vault{pool: pool, master: masterKey, keys: make(map[uuid.UUID]Key), living: make(map[Person]uuid.UUID)}

@@ -131,6 +131,19 @@ func build(list []entry) *Catalog {
 // Types returns the wire names of all events, sorted.
 func (c *Catalog) Types() []string { return slices.Clone(c.types) }
 
+// SealedKeys returns the keys of texts that are sealed in any event, sorted. Rows and answers name those texts alike, and whatever shows them
+// empties them when the person is erased.
+func (c *Catalog) SealedKeys() []string {
+	var keys []string
+	for _, e := range c.byName {
+		for _, f := range e.sealed {
+			keys = append(keys, f.name)
+		}
+	}
+	slices.Sort(keys)
+	return slices.Compact(keys)
+}
+
 // EncodeArgs is an event to be encoded.
 type EncodeArgs struct {
 	// Key is the key of the person whom the stream is about; nil is fine while there is no text to seal.

@@ -54,7 +54,9 @@ type documents struct {
 }
 
 func newDocuments(c Source) *documents {
-	return &documents{fold: newFolder(c), cache: newCache[root, *readmodels.Document]()}
+	d := &documents{fold: newFolder(c), cache: newCache[root, *readmodels.Document]()}
+	d.fold.dropMore = d.cache.Purge
+	return d
 }
 
 func (d *documents) page(ctx context.Context, recs []eventstore.Recorded) ([]indexed, error) {

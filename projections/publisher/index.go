@@ -41,7 +41,6 @@ func (s *session) pumpIndex(ctx context.Context) error {
 			after = recs[len(recs)-1].Position
 		}
 		if erasure {
-			docs.cache.Purge()
 			if err := docs.fold.forget(ctx); err != nil {
 				return halting(err, after+1, noEvent)
 			}

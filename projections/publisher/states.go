@@ -32,6 +32,9 @@ type folder struct {
 	catalog *catalog.Catalog
 	keys    eventstore.Keys
 	states  *simplelru.LRU[eventstore.StreamID, streamState]
+	// forgotten is how often the keys had forgotten everything when states was empty; dropMore drops what is made of states.
+	forgotten int64
+	dropMore  func()
 }
 
 type streamState struct {
@@ -40,7 +43,7 @@ type streamState struct {
 }
 
 func newFolder(c Source) *folder {
-	return &folder{reader: c.Reader, catalog: c.Catalog, keys: c.Keys, states: newCache[eventstore.StreamID, streamState]()}
+	return &folder{reader: c.Reader, catalog: c.Catalog, keys: c.Keys, states: newCache[eventstore.StreamID, streamState](), dropMore: func() {}}
 }
 
 // personErased is the event after which nothing may be known of what was opened before.
@@ -58,8 +61,23 @@ func untilErasure(recs []eventstore.Recorded) (part []eventstore.Recorded, erasu
 
 // forget drops what was folded from texts that may be gone, and the keys that opened them.
 func (f *folder) forget(ctx context.Context) error {
-	f.states.Purge()
+	f.drop()
 	return eventstore.RefreshKeys(ctx, f.keys)
+}
+
+func (f *folder) drop() {
+	f.states.Purge()
+	f.dropMore()
+}
+
+// keepUp drops what was folded from texts when the keys know of an erasure that the log was not read up to yet.
+func (f *folder) keepUp(ctx context.Context) error {
+	forgotten, err := eventstore.Forgotten(ctx, f.keys)
+	if err == nil && forgotten != f.forgotten {
+		f.drop()
+		f.forgotten = forgotten
+	}
+	return err
 }
 
 func newCache[K comparable, V any]() *simplelru.LRU[K, V] {
@@ -72,6 +90,9 @@ func newCache[K comparable, V any]() *simplelru.LRU[K, V] {
 
 // page folds a stretch of the log. With an error come the events before the one that can't be folded.
 func (f *folder) page(ctx context.Context, recs []eventstore.Recorded) ([]folded, error) {
+	if err := f.keepUp(ctx); err != nil {
+		return nil, halting(err, recs[0].Position, uuid.Nil)
+	}
 	states, err := f.before(ctx, recs)
 	if err != nil {
 		return nil, halting(err, recs[0].Position, uuid.Nil)
