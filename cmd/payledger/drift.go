@@ -29,6 +29,9 @@ type driftLine struct {
 	What       string `json:"what"`
 	FirstSeen  string `json:"firstSeen"`
 	LastSeen   string `json:"lastSeen"`
+
+	object   string
+	position int64
 }
 
 func (d driftLine) String() string {
@@ -41,7 +44,10 @@ func (d driftLine) cure() string {
 	if key == "" { // no stream tells of it
 		key = d.Key
 	}
-	if strings.HasPrefix(d.Key, "control/") {
+	switch {
+	case d.Projection == selfaudit.ProjectionKafka:
+		return fmt.Sprintf("payledger republish --to %s --from %d --until %d", d.object, d.position, d.position)
+	case strings.HasPrefix(d.Key, "control/"):
 		return "heal the rows or postings that are told beside it"
 	}
 	return "payledger heal " + key + " --projection " + d.Projection
@@ -57,6 +63,7 @@ func knownDrift(ctx context.Context, pool *pgxpool.Pool, limit int) ([]driftLine
 	for i, d := range known {
 		lines[i] = driftLine{
 			d.Projection, d.Tenant, d.Key(), d.Stream, d.What, d.FirstSeen.UTC().Format(time.RFC3339), d.LastSeen.UTC().Format(time.RFC3339),
+			d.Object, d.Position,
 		}
 	}
 	return lines, err

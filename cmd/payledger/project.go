@@ -167,6 +167,9 @@ func (l *ledger) runProjection(ctx context.Context, name string, waker *eventsto
 		return l.sign(ctx, waker, metrics)
 	case projectionSelfAudit:
 		checks := []selfaudit.Check{selfaudit.Controls(books.Queries{Pool: l.pool})}
+		if len(l.cfg.KafkaBrokers) > 0 {
+			checks = append(checks, selfaudit.Tail(l.messages(), kafkabus.ReadTail(kafkaConfig(l.cfg))))
+		}
 		return selfaudit.Run(ctx, selfaudit.Config{
 			Pool: l.pool, Log: l.auditLog(), Waker: waker, Models: selfaudit.Models(), Checks: checks, Logger: l.log, Metrics: selfaudit.NewMetrics(l.metrics),
 			Projections: metrics, Now: l.now, Rate: l.cfg.SelfAuditRate, GiveWay: l.cfg.GiveWay,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"sort"
 
 	"github.com/jackc/pgx/v5"
@@ -30,6 +31,8 @@ type again struct {
 	erased int64 // position of the last erasure that is accounted for
 	routes []routeEvent
 	route  int64 // the number up to which routes were read
+	// lastRoute is the number of the last route event that is rendered.
+	lastRoute int64
 }
 
 // newAgain makes ready to render what comes after a position.
@@ -38,7 +41,7 @@ func newAgain(ctx context.Context, c Source, after int64) (*again, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &again{Source: c, renderer: newRenderer(c, head.Epoch), docs: newDocuments(c)}
+	a := &again{Source: c, renderer: newRenderer(c, head.Epoch), docs: newDocuments(c), lastRoute: math.MaxInt64}
 	if a.route, err = c.routesBefore(ctx, after, head.Route); err != nil {
 		return nil, err
 	}
@@ -77,6 +80,10 @@ func (a *again) page(ctx context.Context, after, until int64) ([]rendered, error
 			r.sent = append(r.sent, a.indexMessages(&f.ev, c)...)
 		}
 		for len(a.routes) > 0 && a.routes[0].Position <= f.rec.Position {
+			if a.routes[0].Number > a.lastRoute {
+				a.routes = a.routes[1:]
+				continue
+			}
 			out, err := a.routeMessage(&a.routes[0])
 			if err != nil {
 				return nil, halting(fmt.Errorf("route event %d: %w", a.routes[0].Number, err), f.rec.Position, noEvent)

@@ -17,6 +17,8 @@ import (
 const (
 	// checkpointKey is the Kafka key of signed checkpoints in the journal: they keep their order.
 	checkpointKey = "checkpoint"
+	// schemaCheckpoint tells them from events.
+	schemaCheckpoint = "checkpoint"
 	// checkpointPoll is how often the publisher looks for new ones.
 	checkpointPoll = time.Second
 )
@@ -76,7 +78,7 @@ func (r *renderer) checkpoint(c proofs.Signed) (outgoing, error) {
 	meta[KeyMetadata] = checkpointKey
 	meta[headerID] = fmt.Sprintf("checkpoint-%d-%d/%s/%s", c.Epoch, c.Size, r.topics.journal, checkpointKey)
 	meta[headerType] = "checkpoint.signed"
-	meta[headerSchema] = "checkpoint"
+	meta[headerSchema] = schemaCheckpoint
 	meta[headerAction] = "signed"
 	meta[headerEpoch] = strconv.FormatInt(c.Epoch, 10)
 	return outgoing{kind: KindJournal, topic: r.topics.journal, lane: checkpointKey, msg: &message.Message{Metadata: meta, Payload: body}}, nil

@@ -18,6 +18,7 @@ const (
 	cursorDB    = "db" // also the journal's
 	cursorIndex = "index"
 	cursorRoute = "route"
+	cursorCount = 3
 )
 
 // Errors that halt the publisher; they are found inside a projections.HaltedError.
@@ -39,25 +40,13 @@ const sqlReadCursors = `SELECT name, position FROM ledger.cursors WHERE name IN 
 
 // loadCursors reads the cursors, and makes them at 0 while the log is empty.
 func loadCursors(ctx context.Context, tx pgx.Tx, head eventstore.Head) (cursors, error) {
-	rows, err := tx.Query(ctx, sqlReadCursors)
-	if err != nil {
-		return cursors{}, fmt.Errorf("read cursors: %w", err)
-	}
-	var c cursors
-	var name string
-	var position int64
-	places := map[string]*int64{cursorDB: &c.db, cursorIndex: &c.index, cursorRoute: &c.route}
-	tag, err := pgx.ForEachRow(rows, []any{&name, &position}, func() error {
-		*places[name] = position
-		return nil
-	})
-	found := int(tag.RowsAffected())
+	c, found, err := readCursors(ctx, tx)
 	switch {
 	case err != nil:
-		return cursors{}, fmt.Errorf("read cursors: %w", err)
+		return cursors{}, err
 	case found == 0 && head.Position == 0 && head.Route == 0:
 		return c, createCursors(ctx, tx, head.Epoch)
-	case found < len(places):
+	case found < cursorCount:
 		return cursors{}, ErrNoCursors
 	case max(c.db, c.index) > head.Position || c.route > head.Route:
 		return cursors{}, ErrCursorBeyondLog
@@ -66,6 +55,25 @@ func loadCursors(ctx context.Context, tx pgx.Tx, head eventstore.Head) (cursors,
 }
 
 const sqlCreateCursors = `INSERT INTO ledger.cursors (name, position, epoch) SELECT name, 0, $1 FROM unnest($2::text[]) AS name`
+
+// readCursors returns the cursors that there are, and how many.
+func readCursors(ctx context.Context, db querier) (c cursors, found int, err error) {
+	rows, err := db.Query(ctx, sqlReadCursors)
+	if err != nil {
+		return c, 0, fmt.Errorf("read cursors: %w", err)
+	}
+	var name string
+	var position int64
+	places := map[string]*int64{cursorDB: &c.db, cursorIndex: &c.index, cursorRoute: &c.route}
+	if _, err := pgx.ForEachRow(rows, []any{&name, &position}, func() error {
+		*places[name] = position
+		found++
+		return nil
+	}); err != nil {
+		return c, 0, fmt.Errorf("read cursors: %w", err)
+	}
+	return c, found, nil
+}
 
 func createCursors(ctx context.Context, tx pgx.Tx, epoch int64) error {
 	if _, err := tx.Exec(ctx, sqlCreateCursors, epoch, []string{cursorDB, cursorIndex, cursorRoute}); err != nil {

@@ -97,10 +97,14 @@ func List(ctx context.Context, db Querier, limit int) ([]Drift, error) {
 // A row that seems to be of another stream differs in that column, and was found so by its own stream: "extra" says less.
 const sqlNote = `
 INSERT INTO selfaudit_v1.drift AS d (projection, tenant, object, id, stream, what, position) VALUES ($1, $2, $3, $4, $5, $6, $7)
-ON CONFLICT (projection, tenant, object, id) DO UPDATE SET last_seen = now(), position = excluded.position,
+ON CONFLICT (projection, tenant, object, id) DO UPDATE SET last_seen = now(),
+    position = CASE excluded.position WHEN 0 THEN d.position ELSE excluded.position END,
     what = CASE WHEN excluded.what = 'extra' THEN d.what ELSE excluded.what END,
     stream = CASE WHEN excluded.what = 'extra' THEN d.stream ELSE excluded.stream END
 RETURNING first_seen = last_seen`
+
+// whatItWas is said of a place that is known to differ and can't be looked at now.
+const whatItWas = "extra"
 
 // note stores a difference, and says whether it is news.
 func note(ctx context.Context, tx pgx.Tx, projection string, d compare.Difference, at int64) (isNew bool, err error) {
