@@ -15,9 +15,10 @@ import (
 
 // Filters.
 const (
-	filterBy     = "by"     // id of who did it
-	filterType   = "type"   // wire name of an event
-	filterTender = "tender" // how money arrived
+	filterBy      = "by"      // id of who did it
+	filterType    = "type"    // wire name of an event
+	filterTender  = "tender"  // how money arrived
+	filterProfile = "profile" // how the books are read
 )
 
 // moneyTypes are the events that move money or change what is owed.

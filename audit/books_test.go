@@ -19,6 +19,7 @@ import (
 	"payledger/commands"
 	domain "payledger/domain/books"
 	"payledger/domain/credit"
+	"payledger/domain/evidence"
 	"payledger/domain/fee"
 	"payledger/domain/money"
 	"payledger/domain/payment"
@@ -296,6 +297,7 @@ func (l *library) tie(t require.TestingT, b audit.Bounds) {
 	moment := audit.Bounds{AsOf: b.AsOf, KnownAt: b.KnownAt}
 	aging, credits := l.report(t, "aging", moment), l.report(t, "credits", moment)
 	roll, waivers, payments, activity := l.report(t, "rollforward", b), l.report(t, "waivers", b), l.report(t, "payments", b), l.report(t, "activity", b)
+	l.tieAccounts(t, moment)
 	owed, left := l.explained(t, moment)
 	for _, cur := range []string{"USD", "JPY"} {
 		moved := func(account domain.Account) int64 { return after.of(account, cur) - before.of(account, cur) }
@@ -333,6 +335,36 @@ func (l *library) tie(t require.TestingT, b audit.Bounds) {
 			a("fee.credit_applied"), "activity of fees is 1100")
 		require.Equal(t, taken, a("payment.captured")-a("payment.voided"), "activity of payments is the cash accounts")
 		require.Equal(t, -moved(domain.PatronCredits), a("credit.granted")+a("credit.returned")-a("credit.spent")-a("credit.reversed"), "activity of credits is 2100")
+	}
+}
+
+// tieAccounts holds the trial balance that is made of the log against that of the books, in both profiles.
+func (l *library) tieAccounts(t require.TestingT, b audit.Bounds) {
+	state, err := l.books.State(context.Background(), books.Bounds{Tenant: l.tenant, AsOf: &b.AsOf, KnownAt: &b.KnownAt})
+	require.NoError(t, err)
+	for _, profile := range policy.Profiles() {
+		want, err := books.TrialBalanceOf(state, profile, money.Currency{})
+		require.NoError(t, err)
+		got := []books.Balance{}
+		params := audit.Params{Tenant: l.tenant, Kind: "accounts", Bounds: b, Filters: []evidence.Parameter{{Name: "profile", Value: string(profile)}}}
+		report, err := l.reader.Make(context.Background(), params, func(row audit.Row) error {
+			got = append(got, books.Balance{
+				Account: domain.Account(row[1].Number), FeeType: domain.FeeType(row[3].Text), Currency: row[5].Amount.Currency(),
+				Debit: row[5].Amount.Minor(), Credit: row[6].Amount.Minor(),
+			})
+			return nil
+		})
+		require.NoError(t, err)
+		for i, balance := range want.Balances { // one side each
+			debit, credit := balance.Sides()
+			want.Balances[i].Debit, want.Balances[i].Credit = debit.Minor(), credit.Minor()
+		}
+		require.ElementsMatch(t, want.Balances, got, profile)
+		for _, total := range want.Totals {
+			for _, sum := range report.Totals {
+				require.True(t, sum.Amount.Currency() != total.Currency || sum.Amount.Minor() == total.Debit && total.Debit == total.Credit, "I2")
+			}
+		}
 	}
 }
 

@@ -200,6 +200,9 @@ func (r *Report) Lines() [][2]string {
 	for _, f := range r.Filters {
 		lines = append(lines, [2]string{"filter " + f.Name, f.Value})
 	}
+	if len(r.Filters) == 0 {
+		lines = append(lines, [2]string{"filters", "none"})
+	}
 	lines = append(lines, [2]string{"rows", strconv.FormatInt(r.Rows, 10)}, [2]string{"digest", hex.EncodeToString(r.Digest[:])})
 	for _, t := range r.Totals {
 		value := t.Amount.String()

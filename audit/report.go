@@ -24,7 +24,7 @@ type Kind struct {
 
 // Kinds returns all kinds of reports.
 func Kinds() []Kind {
-	return []Kind{activity(), waivers(), payments(), aging(), rollForward(), creditsDue()}
+	return []Kind{activity(), waivers(), payments(), aging(), rollForward(), creditsDue(), accounts()}
 }
 
 // KindNames returns their names.

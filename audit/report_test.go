@@ -100,6 +100,16 @@ func TestReports(t *testing.T) {
 		{"credits", audit.Params{Kind: "credits", Bounds: audit.Bounds{AsOf: s.end(13), KnownAt: 9}}, []string{
 			surplus + " overpayment " + taken + " ageDays 10 USD granted 1.00 remaining 1.00",
 		}},
+		{"accounts, cash, on the third day", audit.Params{
+			Kind: "accounts", Filters: []evidence.Parameter{{Name: "profile", Value: "cash"}}, Bounds: audit.Bounds{AsOf: s.end(3), KnownAt: lastOfStory},
+		}, []string{
+			"cash account 1100 Owed by patrons USD debit 1.00", "cash account 1200 Cash drawer USD debit 18.00", "cash account 2100 Patron credits USD credit 1.00",
+			"cash account 2120 Money to allot USD", "cash account 2190 Uncollected fees USD credit 1.00", "cash account 4000 Revenue lost USD credit 15.00",
+			"cash account 4000 Revenue overdue USD credit 2.00",
+		}},
+		{"accounts on the first day", audit.Params{Kind: "accounts", Bounds: audit.Bounds{AsOf: s.end(1), KnownAt: 9}}, []string{
+			"accrual account 1100 Owed by patrons USD debit 23.00", "accrual account 4000 Revenue lost USD credit 20.00", "accrual account 4000 Revenue overdue USD credit 3.00",
+		}},
 		{"credits before", audit.Params{Kind: "credits", Bounds: audit.Bounds{AsOf: s.end(2), KnownAt: 9}}, nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -130,6 +140,7 @@ func TestRefusals(t *testing.T) {
 		"filter":         {audit.Params{Kind: "aging", Bounds: good, Filters: []evidence.Parameter{{Name: "by", Value: "x"}}}, audit.ErrBadFilter},
 		"type":           {audit.Params{Kind: "activity", Bounds: good, Filters: []evidence.Parameter{{Name: "type", Value: "id.claimed"}}}, audit.ErrBadFilter},
 		"tender":         {audit.Params{Kind: "payments", Bounds: good, Filters: []evidence.Parameter{{Name: "tender", Value: "shells"}}}, audit.ErrBadFilter},
+		"profile":        {audit.Params{Kind: "accounts", Bounds: good, Filters: []evidence.Parameter{{Name: "profile", Value: "gut"}}}, audit.ErrBadFilter},
 		"twice":          {audit.Params{Kind: "waivers", Bounds: good, Filters: []evidence.Parameter{{Name: "by", Value: "x"}, {Name: "by", Value: "y"}}}, audit.ErrBadFilter},
 		"from of aging":  {audit.Params{Kind: "aging", Bounds: audit.Bounds{From: s.day, AsOf: s.end(1), KnownAt: 9}}, audit.ErrBadFilter},
 		"from after end": {audit.Params{Kind: "activity", Bounds: audit.Bounds{From: s.end(2), AsOf: s.end(1), KnownAt: 9}}, audit.ErrBadFilter},

@@ -21,9 +21,9 @@ import (
 // reportFlags are what a report is made of, and where it goes.
 type reportFlags struct {
 	boundFlags
-	by, eventType, tender string
-	format, out           string
-	dryRun                bool
+	by, eventType, tender, profile string
+	format, out                    string
+	dryRun                         bool
 }
 
 func (a *app) reportCommand() *cobra.Command {
@@ -32,7 +32,8 @@ func (a *app) reportCommand() *cobra.Command {
 		Use:   "report " + strings.Join(audit.KindNames(), "|"),
 		Short: "Make a report, and store what it came to",
 		Long: "Makes a report of the log, and stores its parameters, totals and digest in the log, so that `payledger audit reproduce` can make it again.\n" +
-			"activity, waivers, payments and rollforward are about the period --from to --as-of; aging and credits about the moment --as-of.",
+			"activity, waivers, payments and rollforward are about the period --from to --as-of; aging, credits and accounts (the trial\n" +
+			"balance) about the moment --as-of.",
 		Example: "  payledger audit report aging --as-of 2026-10-31\n" +
 			"  payledger audit report activity --from 2026-10-01 --as-of 2026-10-31 --format xlsx --out october.xlsx",
 		Args: exactly(1),
@@ -49,6 +50,7 @@ func (a *app) reportCommand() *cobra.Command {
 	cmd.Flags().StringVar(&flags.by, "by", "", "only what this person did (activity, waivers)")
 	cmd.Flags().StringVar(&flags.eventType, "type", "", "only events of this type, such as fee.waived (activity)")
 	cmd.Flags().StringVar(&flags.tender, "tender", "", "only cash, pos, check or other (payments)")
+	cmd.Flags().StringVar(&flags.profile, "profile", "", "accrual or cash; default what the tenant chose by then (accounts)")
 	cmd.Flags().StringVar(&flags.format, "format", "text", "text, "+strings.Join(audit.Formats(), ", ")+"; --json means jsonl")
 	cmd.Flags().StringVar(&flags.out, "out", "", "file to write to; default standard output")
 	cmd.Flags().BoolVar(&flags.dryRun, "dry-run", false, "store nothing: the report has no id then")
@@ -58,7 +60,9 @@ func (a *app) reportCommand() *cobra.Command {
 // filters are those that were given.
 func (f reportFlags) filters() []evidence.Parameter {
 	var list []evidence.Parameter
-	for _, given := range []evidence.Parameter{{Name: "by", Value: f.by}, {Name: "tender", Value: f.tender}, {Name: "type", Value: f.eventType}} {
+	for _, given := range []evidence.Parameter{
+		{Name: "by", Value: f.by}, {Name: "profile", Value: f.profile}, {Name: "tender", Value: f.tender}, {Name: "type", Value: f.eventType},
+	} {
 		if given.Value != "" {
 			list = append(list, given)
 		}

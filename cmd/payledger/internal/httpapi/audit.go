@@ -32,8 +32,9 @@ func auditRoutes() []route {
 		from, asOf.Says("Leaves out what took effect later. Default now."), knownAt, input.ID("by").Says("Only what this person did (activity, waivers)."),
 		input.Choice("type", audit.MoneyTypes()...).Says("Only events of this type (activity)."),
 		input.Choice("tender", string(payment.TenderCash), string(payment.TenderPOS), string(payment.TenderCheck), string(payment.TenderOther)).Says("Only this one (payments)."),
+		input.Choice("profile", audit.Profiles()...).Says("Default what the tenant had chosen by then (accounts)."),
 	}
-	const kinds = "Auditor and admin. Kind is activity, waivers, payments, aging, rollforward or credits. "
+	const kinds = "Auditor and admin. Kind is activity, waivers, payments, aging, rollforward, credits or accounts, the trial balance. "
 	return []route{
 		{
 			method: http.MethodGet, path: "/audit/history/{kind}/{id}", texts: []string{"kind"}, name: "auditHistory", dataName: "history", action: actionList,
@@ -276,7 +277,7 @@ func (c *call) reportParams() (audit.Kind, audit.Params, error) {
 		return audit.Kind{}, audit.Params{}, err
 	}
 	p := audit.Params{Tenant: c.tenant, Kind: c.request.PathValue("kind"), Bounds: bounds}
-	for _, name := range []string{"by", "tender", "type"} {
+	for _, name := range []string{"by", "profile", "tender", "type"} {
 		if c.query.Has(name) {
 			p.Filters = append(p.Filters, evidence.Parameter{Name: name, Value: c.query.Long(name)})
 		}
