@@ -45,19 +45,19 @@ func TestActions(t *testing.T) {
 		want  []string
 	}{
 		{"waivers of the second day", audit.ActionQuery{Type: "waiver", Bounds: audit.Bounds{From: s.day.AddDate(0, 0, 1), AsOf: s.end(2), KnownAt: 9}}, []string{
-			"3 fee.waived USD 5.00 hardship told us at length", "9 fee.waived USD 0.25 goodwill ",
+			"3 fee.waived of " + book + " USD 5.00 hardship told us at length", "9 fee.waived of " + late + " USD 0.25 goodwill ",
 		}},
-		{"as they were known", audit.ActionQuery{Type: "waiver", Bounds: audit.Bounds{AsOf: s.end(2), KnownAt: lastOfStory}}, []string{"3 fee.waived USD 5.00 hardship told us at length"}},
-		{"of somebody", audit.ActionQuery{By: staff, Type: "write-off", Bounds: audit.Bounds{AsOf: s.end(9), KnownAt: 9}}, []string{"8 fee.written_off USD 0.50 smallBalance "}},
+		{"as they were known", audit.ActionQuery{Type: "waiver", Bounds: audit.Bounds{AsOf: s.end(2), KnownAt: lastOfStory}}, []string{"3 fee.waived of " + book + " USD 5.00 hardship told us at length"}},
+		{"of somebody", audit.ActionQuery{By: staff, Type: "write-off", Bounds: audit.Bounds{AsOf: s.end(9), KnownAt: 9}}, []string{"8 fee.written_off of " + late + " USD 0.50 smallBalance "}},
 		{"of somebody else", audit.ActionQuery{By: s.member, Bounds: audit.Bounds{AsOf: s.end(9), KnownAt: 9}}, nil},
 		{"two, behind a position", audit.ActionQuery{After: 3, Limit: 2, Bounds: audit.Bounds{AsOf: s.end(9), KnownAt: 9}}, []string{
-			"4 payment.captured USD 18.00  ", "5 fee.payment_applied USD 15.00  ",
+			"4 payment.captured of  USD 18.00  ", "5 fee.payment_applied of " + book + " USD 15.00  ",
 		}},
 	} {
 		test.query.Tenant = ledgertest.Tenant
 		var got []string
 		require.NoError(t, s.reader.Actions(t.Context(), test.query, func(e history.Entry) error {
-			got = append(got, fmt.Sprintf("%d %s %s %s %s", e.Position, e.Type, e.Amount, e.Reason, e.Note))
+			got = append(got, fmt.Sprintf("%d %s of %s %s %s %s", e.Position, e.Type, e.FeeID, e.Amount, e.Reason, e.Note))
 			return nil
 		}), test.name)
 		require.Equal(t, test.want, got, test.name)

@@ -151,7 +151,7 @@ func (t *telling) owe(ev catalog.Event, entry *history.Entry, b *Balance) error 
 		return err
 	}
 	t.fees[ev.Stream.Name] = d
-	entry.FeeID, entry.Outstanding = strings.TrimPrefix(ev.Stream.Name, fee.Stream("")), &d.owed
+	entry.Outstanding = &d.owed
 	var err error
 	b.Owed, err = b.Owed.Add(money.New(d.owed.Minor()-before.Minor(), before.Currency()))
 	return err

@@ -43,6 +43,7 @@ func (o options) steps() []step {
 	}
 	all = append(all, commitSteps()...)
 	all = append(all, catchUpSteps()...)
+	all = append(all, auditSteps()...)
 	all = append(all, httpSteps()...)
 	return append(all, o.growthSteps()...)
 }

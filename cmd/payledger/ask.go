@@ -105,28 +105,41 @@ func (a *app) stateCommand() *cobra.Command {
 			"Objects: " + strings.Join(objects, ", ") + ".",
 		Example: "  payledger audit state fee 0197… --as-of 2026-10-31\n  payledger audit state feePayment 0197… --known-at 120000",
 		Args:    exactly(2),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			id, ok := input.ParseID(args[1])
-			if !ok {
-				return usageError(errNoID)
-			}
-			p, err := a.parse(cmd, flags)
-			if err != nil {
-				return err
-			}
-			return a.withAudit(cmd.Context(), func(l *ledger) error { return a.state(cmd.Context(), l, args[0], id, flags.tenant, p) })
-		},
+		RunE:    a.askedOf(&flags, a.state),
 	}
 	flags.add(cmd, "whose row; needed only where the log has several tenants")
 	return cmd
 }
 
-func (a *app) state(ctx context.Context, l *ledger, object, id, tenant string, given parsed) error {
-	tenant, err := l.onlyTenant(ctx, tenant)
-	if err != nil {
-		return err
+// askedOf runs a question about one thing, OBJECT ID, of one tenant's log.
+func (a *app) askedOf(flags *boundFlags, ask func(ctx context.Context, l *ledger, about subject) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		id, ok := input.ParseID(args[1])
+		if !ok {
+			return usageError(errNoID)
+		}
+		p, err := a.parse(cmd, *flags)
+		if err != nil {
+			return err
+		}
+		return a.withAudit(cmd.Context(), func(l *ledger) error {
+			tenant, err := l.onlyTenant(cmd.Context(), flags.tenant)
+			if err != nil {
+				return err
+			}
+			return ask(cmd.Context(), l, subject{tenant, args[0], id, audit.Moment{AsOf: p.asOf, KnownAt: p.knownAt}})
+		})
 	}
-	s, err := l.audit().State(ctx, l, tenant, readmodels.Object(object), id, audit.Moment{AsOf: given.asOf, KnownAt: given.knownAt})
+}
+
+// subject is what a question is about.
+type subject struct {
+	tenant, object, id string
+	audit.Moment
+}
+
+func (a *app) state(ctx context.Context, l *ledger, about subject) error {
+	s, err := l.audit().State(ctx, l, about.tenant, readmodels.Object(about.object), about.id, about.Moment)
 	if err != nil {
 		return asked(err)
 	}
@@ -174,28 +187,14 @@ func (a *app) explainCommand() *cobra.Command {
 		Long:    "Says what is owed on a fee, left of a credit, or both of a member, and every event that made it so: who, when, what, why, and the balance after it.",
 		Example: "  payledger audit explain fee 0197…\n  payledger audit explain member 0197… --as-of 2026-10-31",
 		Args:    exactly(2),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			id, ok := input.ParseID(args[1])
-			if !ok {
-				return usageError(errNoID)
-			}
-			p, err := a.parse(cmd, flags)
-			if err != nil {
-				return err
-			}
-			return a.withAudit(cmd.Context(), func(l *ledger) error { return a.explain(cmd.Context(), l, args[0], id, flags.tenant, p) })
-		},
+		RunE:    a.askedOf(&flags, a.explain),
 	}
 	flags.add(cmd, "whose balance; needed only where the log has several tenants")
 	return cmd
 }
 
-func (a *app) explain(ctx context.Context, l *ledger, object, id, tenant string, given parsed) error {
-	tenant, err := l.onlyTenant(ctx, tenant)
-	if err != nil {
-		return err
-	}
-	x, err := l.audit().Explain(ctx, l, tenant, object, id, audit.Moment{AsOf: given.asOf, KnownAt: given.knownAt})
+func (a *app) explain(ctx context.Context, l *ledger, about subject) error {
+	x, err := l.audit().Explain(ctx, l, about.tenant, about.object, about.id, about.Moment)
 	if err != nil {
 		return asked(err)
 	}
@@ -204,9 +203,9 @@ func (a *app) explain(ctx context.Context, l *ledger, object, id, tenant string,
 	}
 	for _, s := range x.Steps {
 		left := s.Balance.Owed.String() + " owed"
-		if object == audit.ObjectCredit {
+		if about.object == audit.ObjectCredit {
 			left = s.Balance.Credit.String() + " left"
-		} else if object == audit.ObjectMember && !s.Balance.Credit.IsZero() {
+		} else if about.object == audit.ObjectMember && !s.Balance.Credit.IsZero() {
 			left += ", " + s.Balance.Credit.String() + " of credit"
 		}
 		if _, err := fmt.Fprintf(a.stdout, "%d  %s\n      %s\n", s.Position, s.Sentence, left); err != nil {

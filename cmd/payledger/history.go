@@ -124,10 +124,21 @@ func (a *app) printHistory(h history.History) error {
 	return err
 }
 
+// about names the fee, else the payment, that an event is of; empty for others.
+func about(e history.Entry) string {
+	switch {
+	case e.FeeID != "":
+		return "fee " + e.FeeID
+	case e.PaymentID != "":
+		return "payment " + e.PaymentID
+	}
+	return ""
+}
+
 // printEntries prints events for people.
 func (a *app) printEntries(entries []history.Entry) error {
 	table := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "POSITION\tRECORDED\tEFFECTIVE\tEVENT\tACTOR\tAMOUNT\tOWED\tREASON\tNOTE")
+	fmt.Fprintln(table, "POSITION\tRECORDED\tEFFECTIVE\tEVENT\tABOUT\tACTOR\tAMOUNT\tOWED\tREASON\tNOTE")
 	for _, e := range entries {
 		amount, owed := "", ""
 		if e.Amount != nil {
@@ -138,7 +149,7 @@ func (a *app) printEntries(entries []history.Entry) error {
 		}
 		fmt.Fprintln(table, strings.Join([]string{
 			strconv.FormatInt(e.Position, 10), e.RecordedAt.UTC().Format(time.RFC3339), e.EffectiveAt.UTC().Format(time.RFC3339),
-			e.Type, e.Actor.Kind + " " + e.Actor.ID, amount, owed, e.Reason, e.Note,
+			e.Type, about(e), e.Actor.Kind + " " + e.Actor.ID, amount, owed, e.Reason, e.Note,
 		}, "\t"))
 	}
 	if err := table.Flush(); err != nil {

@@ -18,7 +18,7 @@ import (
 	"payledger/internal/jsontext"
 )
 
-// EntryOf tells an event, but for what its fold adds: the id of the fee whose stream it is on, and what is owed after it.
+// EntryOf tells an event, but for what its fold adds: what is owed on a fee after it.
 func EntryOf(ev catalog.Event) Entry {
 	e := Entry{
 		Position: ev.Position, RecordedAt: ev.RecordedAt, EffectiveAt: ev.EffectiveAt, Type: ev.Type, Actor: ev.Meta.Actor,
@@ -26,6 +26,7 @@ func EntryOf(ev catalog.Event) Entry {
 	}
 	switch d := ev.Data.(type) {
 	case fee.Event:
+		e.FeeID = strings.TrimPrefix(ev.Stream.Name, fee.Stream(""))
 		e.ofFee(d)
 	case payment.Event:
 		e.ofPayment(d)

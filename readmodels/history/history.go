@@ -234,7 +234,6 @@ func (r Reader) tell(
 				return h, fmt.Errorf("history of %s: %w", about, err)
 			}
 			fees[ev.Stream.Name] = state
-			entry.FeeID = state.Fee.ID
 			entry.Outstanding = outstanding(state.Fee)
 		}
 		if keep(ev) && !secret[noteOf(ev)] {
