@@ -16,9 +16,9 @@ const (
 	lagEvery = 20 * time.Millisecond
 )
 
-// The lag is that of the slowest: tables, documents, or one of the publisher's three cursors.
+// The lag is that of the slowest: tables, documents, books, or one of the publisher's three cursors.
 const sqlLag = `
-SELECT greatest(h.position - (SELECT CASE count(*) WHEN 2 THEN min(position) ELSE 0 END FROM ledger.checkpoints WHERE projection IN ('tables', 'documents')),
+SELECT greatest(h.position - (SELECT CASE count(*) WHEN 3 THEN min(position) ELSE 0 END FROM ledger.checkpoints WHERE projection IN ('tables', 'documents', 'books')),
                 h.position - (SELECT min(position) FROM ledger.cursors WHERE name IN ('db', 'index')),
                 h.route - (SELECT min(position) FROM ledger.cursors WHERE name = 'route')),
        h.position, coalesce((SELECT string_agg(projection || ': ' || problem, '; ') FROM ledger.checkpoints WHERE state = 'halted'), '')
