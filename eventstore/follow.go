@@ -23,10 +23,13 @@ const (
 	// pressedWait is how long a commit has been under way before it is written when commands come faster than they are done. Else
 	// it reads what it needs and waits for the batch before it: some 2 ms.
 	pressedWait = 4 * time.Millisecond
-	// pressedCommits is how many commits of a batch make a peak: fewer wait for a far database, not for a processor.
+	// pressedCommits is how many commits that are under way in a process make a peak: fewer wait for a far database, not for a processor.
 	pressedCommits = 8
-	// pressedFor is how long one batch that had waited counts.
-	pressedFor = 100 * time.Millisecond
+	// A batch that had waited counts for pressedTimes as long, within these bounds: the slower batches come, the longer the pause
+	// between two that isn't the end of the peak.
+	pressedTimes   = 10
+	leastPressed   = 100 * time.Millisecond
+	longestPressed = time.Second
 	// giveWayStep is how often who gives way looks again.
 	giveWayStep = 10 * time.Millisecond
 )
@@ -83,7 +86,7 @@ type Waker struct {
 	mu   sync.Mutex
 	next chan struct{}
 
-	pressed atomic.Pointer[time.Time] // when a batch was last committed that had waited; nil for never
+	pressed atomic.Pointer[time.Time] // until when the last batch that had waited counts; nil for never
 }
 
 // NewWaker returns a waker for the database of pool. It wakes nobody until Run runs.
@@ -154,13 +157,14 @@ func (w *Waker) listen(ctx context.Context) error {
 }
 
 // note reads a writer's notification: a position, for how many microseconds the batch's oldest commit had been under way, and how many
-// commits there were.
+// commits were under way: most of a peak's may wait for what they read, and batches be small.
 func (w *Waker) note(payload string) {
 	var position, micros, commits int64
 	_, err := fmt.Sscan(payload, &position, &micros, &commits)
-	if err == nil && time.Duration(micros)*time.Microsecond >= pressedWait && commits >= pressedCommits {
-		now := clock()
-		w.pressed.Store(&now)
+	waited := time.Duration(micros) * time.Microsecond
+	if err == nil && waited >= pressedWait && commits >= pressedCommits {
+		until := clock().Add(min(max(pressedTimes*waited, leastPressed), longestPressed))
+		w.pressed.Store(&until)
 	}
 }
 
@@ -171,7 +175,7 @@ func (w *Waker) GiveWay(ctx context.Context, began time.Time, allowed time.Durat
 	deadline := began.Add(allowed)
 	for ctx.Err() == nil {
 		now, pressed := clock(), w.pressed.Load()
-		if !now.Before(deadline) || pressed == nil || now.Sub(*pressed) >= pressedFor {
+		if !now.Before(deadline) || pressed == nil || !now.Before(*pressed) {
 			return
 		}
 		select {

@@ -76,7 +76,7 @@ func TestWakerPollsWithoutNotifications(t *testing.T) {
 func TestGivingWay(t *testing.T) {
 	t.Parallel()
 	for payload, want := range map[string]time.Duration{
-		"7 4000 8": pressedFor,
+		"7 4000 8": leastPressed, "7 30000 8": 300 * time.Millisecond, "7 900000 8": longestPressed,
 		"7 3999 8": 0,
 		"7 4000 7": 0,
 		"7":        0, // of a writer that doesn't say

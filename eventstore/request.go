@@ -61,6 +61,8 @@ func (s *Store) Commit(ctx context.Context, c Commit) (Result, error) {
 	if c.ID == uuid.Nil || c.Decide == nil {
 		return Result{}, fmt.Errorf("%w: a commit needs an id and a decision", ErrInvalid)
 	}
+	s.underWay.Add(1)
+	defer s.underWay.Add(-1)
 	r := &request{commit: c, began: clock(), done: make(chan struct{})}
 	if err := s.prepare(ctx, r); err != nil {
 		return Result{}, fmt.Errorf("prepare commit %s: %w", c.ID, err)

@@ -148,7 +148,7 @@ SELECT u.number, u.commit_id, u.topic, u.key, u.headers::json, u.body, $7::times
 FROM unnest($1::bigint[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::bytea[]) AS u (number, commit_id, topic, key, headers, body)`
 
 // One NOTIFY for a batch; in every commit it would halve the rate. It says how far the log reaches, for how many microseconds the
-// batch's oldest commit had been under way, and how many commits there were: see Waker.
+// batch's oldest commit had been under way, and how many commits are under way in the writer's process: see Waker.
 const sqlUpdateHead = `
 WITH hit AS (
     UPDATE ledger.head SET position = $1, hash = $2, route = $3, recorded_at = $4 WHERE position = $5 AND route = $6

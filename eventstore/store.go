@@ -67,7 +67,8 @@ type Store struct {
 	loads  loads
 	// generation counts how often what the store remembers was found to be of another log, or to show what was erased.
 	generation atomic.Int64
-	known      memory // guarded by the writer's goroutine, once it runs
+	underWay   atomic.Int64 // commits whose callers wait
+	known      memory       // guarded by the writer's goroutine, once it runs
 	counts     counters
 
 	closing sync.RWMutex // guards closed and sending to queue

@@ -339,7 +339,7 @@ func (b *batch) write(ctx context.Context, reqs []*request) error {
 	}
 	b.calls = append(b.calls, call{stmt: stmtUpdateHead, failpoint: FailHead, params: [][]byte{
 		binaryInt64(b.head.Position), b.head.Hash[:], binaryInt64(b.head.Route), at, binaryInt64(b.before.Position),
-		binaryInt64(b.before.Route), binaryInt64(b.waited.Microseconds()), binaryInt64(int64(len(reqs))),
+		binaryInt64(b.before.Route), binaryInt64(b.waited.Microseconds()), binaryInt64(b.store.underWay.Load()),
 	}}, call{stmt: stmtCommit, failpoint: FailCommitSent})
 	for _, r := range reqs {
 		r.sent, r.wasSent = r.result, true
