@@ -151,6 +151,8 @@ func TestOneBuildAtATime(t *testing.T) {
 	unlock()
 }
 
+const sqlLease = `SELECT lease_until, clock_timestamp() FROM ledger.checkpoints WHERE projection = 'tables'`
+
 // TestCatchesUpAtOnce starts a projector on a long log: readers see nothing until all is there.
 func TestCatchesUpAtOnce(t *testing.T) {
 	t.Parallel()
@@ -176,7 +178,13 @@ func TestCatchesUpAtOnce(t *testing.T) {
 	require.Zero(t, stored.Sum.Rows)
 	require.Zero(t, stored.Position)
 	epoch := readCheckpoint(t, pool).Epoch
-	time.Sleep(time.Second / 2) // longer than the lease, which must be kept
+	var leased time.Time
+	require.NoError(t, pool.QueryRow(t.Context(), sqlLease).Scan(&leased, nil))
+	require.Eventually(t, func() bool { // the lease as it was has run out, and is kept
+		var until, now time.Time
+		require.NoError(t, pool.QueryRow(t.Context(), sqlLease).Scan(&until, &now))
+		return now.After(leased) && until.After(now)
+	}, patience, 10*time.Millisecond)
 	close(resume)
 	waitFor(t, pool, head)
 	require.Equal(t, epoch, readCheckpoint(t, pool).Epoch)

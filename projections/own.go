@@ -1,12 +1,14 @@
 package projections
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
+	"github.com/google/uuid"
 )
 
 // endTimeout bounds each of an owner's last statements, which it runs also when it was told to stop.
@@ -23,6 +25,17 @@ type OwnConfig struct {
 	// Drains says that work finishes what it has in hand after its context has ended: a halt that it meets then counts.
 	// Without it the halt is taken for a consequence of the end.
 	Drains bool
+}
+
+// NewOwnConfig makes the frame that owners of leases share: an owner of no name gets a random one, the logger names the projection, pauses
+// grow from 50 ms to 5 s, metrics count. The caller keeps Logger and Backoff for its work.
+func NewOwnConfig(lease LeaseConfig, logger *slog.Logger, now func() time.Time, metrics *Metrics) OwnConfig {
+	lease.Owner = cmp.Or(lease.Owner, uuid.NewString())
+	return OwnConfig{
+		Lease: lease, Logger: logger.With(slog.String("projection", lease.Projection)), Now: now,
+		Backoff: &backoff.ExponentialBackOff{InitialInterval: 50 * time.Millisecond, MaxInterval: 5 * time.Second, Multiplier: 2, RandomizationFactor: 0.5},
+		Halted:  metrics.Halted, Retried: metrics.Retried,
+	}
 }
 
 // Own calls work as the owner of a lease, again and again, until ctx ends; then it returns nil. While another owner holds the

@@ -57,9 +57,6 @@ type RunConfig struct {
 }
 
 func (c *RunConfig) setDefaults() {
-	if c.Owner == "" {
-		c.Owner = uuid.NewString()
-	}
 	if c.BatchSize == 0 {
 		c.BatchSize = DefaultBatchSize
 	}
@@ -95,28 +92,25 @@ func RunAll(ctx context.Context, configs []RunConfig) error {
 // *HaltedError when an event can't be applied. Passing troubles are repeated for ever, with growing pauses.
 func Run(ctx context.Context, cfg RunConfig) error {
 	cfg.setDefaults()
-	r := &runner{
-		RunConfig: cfg, name: cfg.Projector.Name(), handled: make(map[string]bool),
-		backoff: backoff.ExponentialBackOff{InitialInterval: 50 * time.Millisecond, MaxInterval: 5 * time.Second, Multiplier: 2, RandomizationFactor: 0.5},
-	}
-	r.Logger = r.Logger.With(slog.String("projection", r.name))
+	own := NewOwnConfig(LeaseConfig{
+		Pool: cfg.Pool, Projection: cfg.Projector.Name(), Version: cfg.Projector.Version(), Owner: cfg.Owner, TTL: cfg.LeaseTTL,
+	}, cfg.Logger, cfg.Now, cfg.Metrics)
+	cfg.Logger = own.Logger
+	r := &runner{RunConfig: cfg, name: cfg.Projector.Name(), handled: make(map[string]bool), backoff: own.Backoff}
 	for _, t := range cfg.Projector.Handles() {
 		r.handled[t] = true
 	}
 	for _, t := range cfg.Projector.Ignores() {
 		r.handled[t] = false
 	}
-	return Own(ctx, OwnConfig{
-		Lease:  LeaseConfig{Pool: r.Pool, Projection: r.name, Version: r.Projector.Version(), Owner: r.Owner, TTL: r.LeaseTTL},
-		Logger: r.Logger, Now: r.Now, Backoff: &r.backoff, Halted: r.Metrics.Halted, Retried: r.Metrics.Retried,
-	}, r.work)
+	return Own(ctx, own, r.work)
 }
 
 type runner struct {
 	RunConfig
 	name    string
 	handled map[string]bool // by event type; ignored ones are false
-	backoff backoff.ExponentialBackOff
+	backoff backoff.BackOff
 	indexed bool // the read model has all its indexes
 }
 

@@ -57,9 +57,6 @@ type Config struct {
 }
 
 func (c *Config) setDefaults() {
-	if c.Owner == "" {
-		c.Owner = uuid.NewString()
-	}
 	if c.SignEvery == 0 {
 		c.SignEvery = DefaultSignEvery
 	}
@@ -78,21 +75,17 @@ func (c *Config) setDefaults() {
 // *projections.HaltedError for a log that must not be signed.
 func Run(ctx context.Context, cfg Config) error {
 	cfg.setDefaults()
-	b := &builder{
-		Config:  cfg,
-		backoff: backoff.ExponentialBackOff{InitialInterval: 50 * time.Millisecond, MaxInterval: 5 * time.Second, Multiplier: 2, RandomizationFactor: 0.5},
-	}
 	p := proofs.Projection()
-	b.Logger = b.Logger.With(slog.String("projection", p.Name))
-	return projections.Own(ctx, projections.OwnConfig{
-		Lease:  projections.LeaseConfig{Pool: b.Pool, Projection: p.Name, Version: p.Version, Owner: b.Owner, TTL: b.LeaseTTL},
-		Logger: b.Logger, Now: b.Now, Backoff: &b.backoff, Halted: b.Metrics.Halted, Retried: b.Metrics.Retried,
-	}, b.work)
+	own := projections.NewOwnConfig(projections.LeaseConfig{
+		Pool: cfg.Pool, Projection: p.Name, Version: p.Version, Owner: cfg.Owner, TTL: cfg.LeaseTTL,
+	}, cfg.Logger, cfg.Now, cfg.Metrics)
+	cfg.Logger = own.Logger
+	return projections.Own(ctx, own, (&builder{Config: cfg, backoff: own.Backoff}).work)
 }
 
 type builder struct {
 	Config
-	backoff backoff.ExponentialBackOff
+	backoff backoff.BackOff
 	encoded []byte // of one event, used again and again
 
 	// Of one ownership:

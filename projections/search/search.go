@@ -57,9 +57,6 @@ type Config struct {
 }
 
 func (c *Config) setDefaults() {
-	if c.Owner == "" {
-		c.Owner = uuid.NewString()
-	}
 	if c.PageSize == 0 {
 		c.PageSize = DefaultPageSize
 	}
@@ -76,20 +73,16 @@ func (c *Config) setDefaults() {
 func Run(ctx context.Context, cfg Config) error {
 	cfg.setDefaults()
 	p := search.Mirror()
-	m := &mirror{
-		Config:  cfg,
-		backoff: backoff.ExponentialBackOff{InitialInterval: 50 * time.Millisecond, MaxInterval: 5 * time.Second, Multiplier: 2, RandomizationFactor: 0.5},
-	}
-	m.Logger = m.Logger.With(slog.String("projection", p.Name))
-	return projections.Own(ctx, projections.OwnConfig{
-		Lease:  projections.LeaseConfig{Pool: m.Pool, Projection: p.Name, Version: p.Version, Owner: m.Owner, TTL: m.LeaseTTL},
-		Logger: m.Logger, Now: m.Now, Backoff: &m.backoff, Halted: m.Metrics.Halted, Retried: m.Metrics.Retried,
-	}, m.work)
+	own := projections.NewOwnConfig(projections.LeaseConfig{
+		Pool: cfg.Pool, Projection: p.Name, Version: p.Version, Owner: cfg.Owner, TTL: cfg.LeaseTTL,
+	}, cfg.Logger, cfg.Now, cfg.Metrics)
+	cfg.Logger = own.Logger
+	return projections.Own(ctx, own, (&mirror{Config: cfg, backoff: own.Backoff}).work)
 }
 
 type mirror struct {
 	Config
-	backoff backoff.ExponentialBackOff
+	backoff backoff.BackOff
 }
 
 // work mirrors what there is, waits for more, and while there is none sees to it that the index still stands.

@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -58,9 +57,6 @@ type Config struct {
 }
 
 func (c *Config) setDefaults() {
-	if c.Owner == "" {
-		c.Owner = uuid.NewString()
-	}
 	if c.Rate == 0 {
 		c.Rate = DefaultRate
 	}
@@ -79,21 +75,16 @@ func (c *Config) setDefaults() {
 // *projections.HaltedError when a stream can't be folded: the log is damaged.
 func Run(ctx context.Context, cfg Config) error {
 	cfg.setDefaults()
-	a := &auditor{
-		Config:  cfg,
-		unable:  make(map[string]bool),
-		backoff: backoff.ExponentialBackOff{InitialInterval: 50 * time.Millisecond, MaxInterval: 5 * time.Second, Multiplier: 2, RandomizationFactor: 0.5},
-	}
-	a.Logger = a.Logger.With(slog.String("projection", Name))
-	return projections.Own(ctx, projections.OwnConfig{
-		Lease:  projections.LeaseConfig{Pool: a.Pool, Projection: Name, Version: Version, Owner: a.Owner, TTL: a.LeaseTTL},
-		Logger: a.Logger, Now: a.Now, Backoff: &a.backoff, Halted: a.Projections.Halted, Retried: a.Projections.Retried,
-	}, a.work)
+	own := projections.NewOwnConfig(projections.LeaseConfig{
+		Pool: cfg.Pool, Projection: Name, Version: Version, Owner: cfg.Owner, TTL: cfg.LeaseTTL,
+	}, cfg.Logger, cfg.Now, cfg.Projections)
+	cfg.Logger = own.Logger
+	return projections.Own(ctx, own, (&auditor{Config: cfg, unable: make(map[string]bool), backoff: own.Backoff}).work)
 }
 
 type auditor struct {
 	Config
-	backoff backoff.ExponentialBackOff
+	backoff backoff.BackOff
 	lease   *projections.Lease
 	at      cursor
 	looked  time.Time       // at known drift
