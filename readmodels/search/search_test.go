@@ -27,9 +27,11 @@ func TestWords(t *testing.T) {
 		"0197f2a0-00aa-7b1c-8d2e-0123456789abc":  {"0123456789abc", "0197f2a000aa7b1c8d2e"},
 		"x0197f2a0-00aa":                         {"00aa", "x0197f2a0"},
 		"Å ﬁne ²":                                {"2", "a", "fine"},
-		"naïve NAÏVE nai\u0308ve":                {"naive"},
-		"図書館 ЁЛКА":                               {"елка", "図書館"},
-		strings.Repeat("x", 70_000):              {strings.Repeat("x", search.MaxWordLength)},
+		"Łódź SØREN Đoković Ǿre ħ ŧ Ðýrfinna": {"dokovic", "dyrfinna", "h", "lodz", "ore", "soren", "t"},
+		"ÆON œuvre ǽ Þór ılık":                {"ae", "aeon", "ilik", "oeuvre", "thor"},
+		"naïve NAÏVE nai\u0308ve":             {"naive"},
+		"図書館 ЁЛКА":                            {"елка", "図書館"},
+		strings.Repeat("x", 70_000):           {strings.Repeat("x", search.MaxWordLength)},
 	} {
 		require.Equal(t, want, search.Words(text), "words of %.40q", text)
 	}

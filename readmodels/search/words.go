@@ -82,6 +82,9 @@ func cut(word string) string {
 	return word
 }
 
+// strokes spells the letters that people write without their strokes and ligatures, and that Unicode doesn't take apart: lodz for Łódź.
+var strokes = strings.NewReplacer("ł", "l", "ø", "o", "đ", "d", "ð", "d", "ħ", "h", "ŧ", "t", "ı", "i", "æ", "ae", "œ", "oe", "þ", "th")
+
 // foldText makes everything that is neither letter nor number a blank.
 func foldText(s string) string {
 	if isASCII(s) { // ids, amounts, most texts
@@ -92,7 +95,7 @@ func foldText(s string) string {
 	if err != nil {
 		folded = s // not reached with valid UTF-8, and the text itself is the best that can be had
 	}
-	return strings.Map(letterOrBlank, folded)
+	return strings.Map(letterOrBlank, strokes.Replace(folded))
 }
 
 func isASCII(s string) bool {

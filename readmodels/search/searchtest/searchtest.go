@@ -195,7 +195,7 @@ func matches(d search.Document, q search.Query) bool {
 func testText(t *testing.T, w *world) {
 	t.Helper()
 	w.put(t,
-		w.document(1, "Überfällig seit März", "lost at the beach"),
+		w.document(1, "Überfällig seit März", "lost at the beach", "Łódź, SØREN"),
 		w.document(2, "naïve CAFÉ in der Straße", "12.50 USD"),
 		w.document(3, "図書館の本", "Ελληνικά ΟΔΟΣ", "0197f2a0-00aa-7000"),
 		w.document(4, "Beachcomber's guide; lost, found & lost again"),
@@ -207,6 +207,8 @@ func testText(t *testing.T, w *world) {
 		"UBERFALLIG":             {1},
 		"u\u0308berfa\u0308llig": {1},
 		"uber":                   {1},
+		"lodz soren":             {1},
+		"łódź":                   {1},
 		"fällig":                 nil, // a prefix, not any part
 		"beach":                  {4, 1},
 		"beach lost":             {4, 1},
