@@ -80,6 +80,26 @@ func AcquireLease(ctx context.Context, cfg LeaseConfig, now func() time.Time) (*
 	return l, nil
 }
 
+const sqlTakeLease = `
+UPDATE ledger.checkpoints SET lease_owner = $3, lease_until = clock_timestamp() + $4::interval, lease_epoch = lease_epoch + 1
+WHERE projection = $1 AND version = $2
+RETURNING position, hash, lease_epoch, state = 'halted'`
+
+// TakeLease takes a lease whoever holds it: that owner moves the checkpoint no more, and stands by. ErrLeaseLost: there is no such checkpoint.
+func TakeLease(ctx context.Context, cfg LeaseConfig, now func() time.Time) (*Lease, error) {
+	l := &Lease{cfg: cfg, now: now, renewedAt: now()}
+	var hash []byte
+	err := cfg.Pool.QueryRow(ctx, sqlTakeLease, cfg.Projection, cfg.Version, cfg.Owner, cfg.TTL).Scan(&l.checkpoint.Position, &hash, &l.epoch, &l.halted)
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		return nil, ErrLeaseLost
+	case err != nil:
+		return nil, fmt.Errorf("take the lease of %s: %w", cfg.Projection, err)
+	}
+	l.checkpoint.Hash = [32]byte(hash)
+	return l, nil
+}
+
 // Checkpoint returns the last checkpoint that is known to be stored.
 func (l *Lease) Checkpoint() Checkpoint { return l.checkpoint }
 

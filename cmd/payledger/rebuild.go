@@ -18,6 +18,8 @@ import (
 	"payledger/projections"
 	"payledger/projections/bulk"
 	"payledger/projections/rebuild"
+	mirror "payledger/projections/search"
+	"payledger/readmodels/search"
 )
 
 func (a *app) rebuildCommand() *cobra.Command {
@@ -47,16 +49,17 @@ func (a *app) rebuildCommand() *cobra.Command {
 	cmd.Flags().BoolVar(&o.VerifyOnly, "verify-only", false, "build and compare only, and drop what was built")
 	cmd.Flags().BoolVar(&o.AcceptChanges, "accept-changes", false, "swap although the two differ")
 	cmd.Flags().BoolVar(&flags.rollBack, "rollback", false, "swap back to what was live before the last rebuild")
+	cmd.Flags().BoolVar(&flags.dropOld, "drop-old", false, "only drop what was live before the last rebuild")
 	cmd.Flags().StringVar(&flags.tenant, "tenant", "", "in whose log the certificate stands; needed only where the log has several tenants")
-	cmd.MarkFlagsMutuallyExclusive("no-swap", "verify-only", "rollback")
-	cmd.MarkFlagsMutuallyExclusive("accept-changes", "verify-only", "rollback")
+	cmd.MarkFlagsMutuallyExclusive("no-swap", "verify-only", "rollback", "drop-old")
+	cmd.MarkFlagsMutuallyExclusive("accept-changes", "verify-only", "rollback", "drop-old")
 	return cmd
 }
 
 // rebuildFlags are the flags of `rebuild` that rebuild.Config doesn't have.
 type rebuildFlags struct {
-	rollBack bool
-	tenant   string
+	rollBack, dropOld bool
+	tenant            string
 }
 
 // rebuildable names the projections that can be rebuilt.
@@ -65,7 +68,7 @@ func rebuildable() []string {
 	for _, p := range projections.All() {
 		names = append(names, p.Projection.Name)
 	}
-	return names
+	return append(names, search.Mirror().Name)
 }
 
 // rebuilt is the last line of a rebuild.
@@ -103,16 +106,21 @@ func (a *app) rebuild(ctx context.Context, cfg config.Config, name string, o reb
 		by.Meta.Actor.ID = "system:rebuild"
 		return keeper.Rebuilt(ctx, by, c)
 	}
-	all := projections.All()
-	o.Projection = all[slices.IndexFunc(all, func(p projections.Postgres) bool { return p.Projection.Name == name })]
 	o.Pool, o.Reader, o.Catalog, o.Keys, o.Code, o.Now, o.Failpoint = l.pool, l.reader, l.catalog, l.vault, codeVersion(), a.now, failpoint()
 	bar := a.newBar()
 	o.Progress, o.Differs = bar.show, a.printDifference
-	run := rebuild.Run
-	if flags.rollBack {
-		run = rebuild.RollBack
+	operation, err := l.rebuilding(name, o)
+	if err != nil {
+		return err
 	}
-	result, err := run(ctx, o)
+	if flags.dropOld {
+		return rebuildError(operation.dropOld(ctx))
+	}
+	run := operation.run
+	if flags.rollBack {
+		run = operation.rollBack
+	}
+	result, err := run(ctx)
 	bar.end()
 	if err != nil && !errors.Is(err, rebuild.ErrDiffers) {
 		return rebuildError(err)
@@ -123,6 +131,38 @@ func (a *app) rebuild(ctx context.Context, cfg config.Config, name string, o reb
 		RebuildID: result.RebuildID, CertifiedAt: result.CertifiedAt,
 	}
 	return errors.Join(a.printRebuilt(answer), rebuildError(err))
+}
+
+// operation is what can be done to one projection.
+type operation struct {
+	run, rollBack func(context.Context) (rebuild.Result, error)
+	dropOld       func(context.Context) error
+}
+
+// rebuilding returns how a projection is rebuilt.
+func (l *ledger) rebuilding(name string, o rebuild.Config) (operation, error) {
+	if name != search.Mirror().Name {
+		all := projections.All()
+		o.Projection = all[slices.IndexFunc(all, func(p projections.Postgres) bool { return p.Projection.Name == name })]
+		return operation{
+			run:      func(ctx context.Context) (rebuild.Result, error) { return rebuild.Run(ctx, o) },
+			rollBack: func(ctx context.Context) (rebuild.Result, error) { return rebuild.RollBack(ctx, o) },
+			dropOld:  func(ctx context.Context) error { return rebuild.DropOld(ctx, o) },
+		}, nil
+	}
+	index, err := l.searchIndex()
+	if err != nil {
+		return operation{}, err
+	}
+	if index == nil {
+		return operation{}, usageError(errors.New("ELASTICSEARCH_URL is required"))
+	}
+	c := mirror.RebuildConfig{Config: o, Live: index, New: index.New(), Old: index.Old(), Swap: index.Swap}
+	return operation{
+		run:      func(ctx context.Context) (rebuild.Result, error) { return mirror.Rebuild(ctx, c) },
+		rollBack: func(ctx context.Context) (rebuild.Result, error) { return mirror.RollBack(ctx, c) },
+		dropOld:  func(ctx context.Context) error { return mirror.DropOld(ctx, c) },
+	}, nil
 }
 
 // rebuildError gives an error of a rebuild its exit code.

@@ -13,6 +13,8 @@ import (
 	"payledger/domain/evidence"
 	"payledger/projections"
 	"payledger/projections/bulk"
+	"payledger/readmodels/checkpoints"
+	"payledger/readmodels/digest"
 )
 
 // A certificate is written down in the transaction that swaps, in the schema that stands aside from then on, and stays there until the log
@@ -24,31 +26,62 @@ const (
 	sqlDropCertificate   = `DROP TABLE IF EXISTS shadow.certificate`
 )
 
-// certificateOf is what is known of a rebuild when it swaps. Digests of two that are equal are taken later, when nothing waits for them.
-func (r *rebuild) certificateOf(at projections.Checkpoint, found verified, equal bool) (evidence.Rebuilt, error) {
+// Certificate is what is written down of a rebuild until the log has it.
+type Certificate struct{ evidence.Rebuilt }
+
+// NewCertificate says what is known of a rebuild when it swaps. Digests of two that are equal are taken later, when nothing waits for them.
+func NewCertificate(p checkpoints.Projection, code string, now time.Time, at projections.Checkpoint, sum, liveSum digest.Sum, equal bool) (Certificate, error) {
 	id, err := uuid.NewV7()
 	if err != nil {
-		return evidence.Rebuilt{}, fmt.Errorf("id of the certificate: %w", err)
+		return Certificate{}, fmt.Errorf("id of the certificate: %w", err)
 	}
-	p := r.Projection.Projection
-	return evidence.Rebuilt{
-		RebuildID: id.String(), Projection: p.Name, Version: p.Version, Position: int(at.Position), HeadHash: hex.EncodeToString(at.Hash[:]), Code: r.Code,
-		Rows: int(found.sum.Rows), Digest: found.sum.String(), LiveDigest: found.liveSum.String(), Equal: equal,
-		SwappedAt: r.Now().UTC().Truncate(time.Millisecond),
-	}, nil
+	return Certificate{evidence.Rebuilt{
+		RebuildID: id.String(), Projection: p.Name, Version: p.Version, Position: int(at.Position), HeadHash: hex.EncodeToString(at.Hash[:]), Code: code,
+		Rows: int(sum.Rows), Digest: sum.String(), LiveDigest: liveSum.String(), Equal: equal, SwappedAt: now.UTC().Truncate(time.Millisecond),
+	}}, nil
+}
+
+// ReadCertificate reads one that Text wrote.
+func ReadCertificate(text string) (c Certificate, err error) {
+	if err := json.Unmarshal([]byte(text), &c.Rebuilt); err != nil {
+		return c, fmt.Errorf("read the certificate: %w", err)
+	}
+	return c, nil
+}
+
+// Text is how it is written down.
+func (c Certificate) Text() (string, error) {
+	text, err := json.Marshal(c.Rebuilt)
+	if err != nil {
+		return "", fmt.Errorf("write the certificate: %w", err)
+	}
+	return string(text), nil
+}
+
+// Digested puts the digest of what both were in.
+func (c *Certificate) Digested(sum digest.Sum) {
+	c.Rows, c.Digest, c.LiveDigest = int(sum.Rows), sum.String(), sum.String()
+}
+
+// Result is that of a rebuild whose certificate stands at a position of the log.
+func (c Certificate) Result(at int64) Result {
+	return Result{
+		Position: int64(c.Position), Events: int64(c.Position), Digest: c.Digest, LiveDigest: c.LiveDigest, Equal: c.Equal, Swapped: true,
+		RebuildID: c.RebuildID, CertifiedAt: at,
+	}
 }
 
 // keepCertificate writes a certificate down as part of the transaction that swaps.
-func (r *rebuild) keepCertificate(ctx context.Context, tx pgx.Tx, c evidence.Rebuilt) error {
-	body, err := json.Marshal(c)
+func (r *rebuild) keepCertificate(ctx context.Context, tx pgx.Tx, c Certificate) error {
+	body, err := c.Text()
 	if err != nil {
-		return fmt.Errorf("write the certificate: %w", err)
+		return err
 	}
 	aside := bulk.InSchema(tx, "shadow.", oldOf(r.live)+".")
 	if _, err := aside.Exec(ctx, sqlCreateCertificate); err != nil {
 		return err
 	}
-	_, err = aside.Exec(ctx, sqlKeepCertificate, string(body))
+	_, err = aside.Exec(ctx, sqlKeepCertificate, body)
 	return err
 }
 
@@ -63,9 +96,9 @@ func (r *rebuild) certify(ctx context.Context) (result Result, found bool, err e
 	if err := s.inTx(ctx, func(tx pgx.Tx) error { return tx.QueryRow(ctx, sqlReadCertificate).Scan(&body) }); err != nil {
 		return Result{}, true, err
 	}
-	var c evidence.Rebuilt
-	if err := json.Unmarshal([]byte(body), &c); err != nil {
-		return Result{}, true, fmt.Errorf("read the certificate: %w", err)
+	c, err := ReadCertificate(body)
+	if err != nil {
+		return Result{}, true, err
 	}
 	if c.Equal { // what stands still now is what both were
 		if r.shapes, err = r.readShapes(ctx, aside); err != nil {
@@ -75,9 +108,9 @@ func (r *rebuild) certify(ctx context.Context) (result Result, found bool, err e
 		if err != nil {
 			return Result{}, true, err
 		}
-		c.Rows, c.Digest, c.LiveDigest = int(sum.Rows), sum.String(), sum.String()
+		c.Digested(sum)
 	}
-	at, err := r.Certify(ctx, c)
+	at, err := r.Certify(ctx, c.Rebuilt)
 	if err != nil {
 		return Result{}, true, fmt.Errorf("swapped, but not certified yet, run it again: %w", err)
 	}
@@ -86,8 +119,5 @@ func (r *rebuild) certify(ctx context.Context) (result Result, found bool, err e
 		_, err := tx.Exec(ctx, sqlDropCertificate)
 		return err
 	})
-	return Result{
-		Position: int64(c.Position), Events: int64(c.Position), Digest: c.Digest, LiveDigest: c.LiveDigest, Equal: c.Equal, Swapped: true,
-		RebuildID: c.RebuildID, CertifiedAt: at,
-	}, true, err
+	return c.Result(at), true, err
 }

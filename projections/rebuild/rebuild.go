@@ -87,7 +87,8 @@ type rebuild struct {
 	handled   map[string]bool
 }
 
-func newRebuild(cfg Config) *rebuild {
+// SetDefaults fills in what was left zero.
+func (cfg *Config) SetDefaults() {
 	if cfg.PageRows == 0 {
 		cfg.PageRows = defaultPageRows
 	}
@@ -106,6 +107,10 @@ func newRebuild(cfg Config) *rebuild {
 	if cfg.Wait == nil {
 		cfg.Wait = func(ctx context.Context) { projections.Wait(ctx, swapPause) }
 	}
+}
+
+func newRebuild(cfg Config) *rebuild {
+	cfg.SetDefaults()
 	r := &rebuild{Config: cfg, projector: cfg.Projection.New(), handled: make(map[string]bool)}
 	r.live = bulk.SchemaOf(r.projector)
 	for _, name := range r.projector.Handles() {

@@ -62,7 +62,7 @@ func (r *rebuild) meet(ctx context.Context, s *shadow, found verified, swap bool
 			if err := r.swap(ctx, tx, s, oldOf(r.live)); err != nil {
 				return err
 			}
-			certificate, err := r.certificateOf(s.at, found, same && found.differences == 0)
+			certificate, err := NewCertificate(r.Projection.Projection, r.Code, r.Now(), s.at, found.sum, found.liveSum, same && found.differences == 0)
 			if err != nil {
 				return err
 			}
@@ -163,6 +163,20 @@ func RollBack(ctx context.Context, cfg Config) (Result, error) {
 		r.Wait(ctx)
 	}
 	return Result{}, ErrBusy
+}
+
+// DropOld drops the read model that stands aside since the last rebuild.
+func DropOld(ctx context.Context, cfg Config) error {
+	r := newRebuild(cfg)
+	unlock, err := bulk.Lock(ctx, r.Pool, r.live)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if _, _, err := r.certify(ctx); err != nil {
+		return err
+	}
+	return r.drop(ctx, oldOf(r.live))
 }
 
 const sqlOld = `SELECT position, hash FROM shadow.rebuild WHERE stage = 'old'`

@@ -45,6 +45,27 @@ func TestBulkBoundsTheSizeOfARequest(t *testing.T) {
 		{[]search.Document{huge, half}, 1},
 		{[]search.Document{half, huge}, 1},
 	} {
-		require.Equal(t, c.want, bulk(c.page))
+		require.Equal(t, c.want, bulkSize(c.page))
+	}
+}
+
+func TestStatementsOfARebuildPrepare(t *testing.T) {
+	t.Parallel()
+	db := pgtest.NewFrom(t, storetest.Template())
+	pool := db.ProjectorPool(t)
+	require.NoError(t, pgx.BeginFunc(t.Context(), pool, func(tx pgx.Tx) error {
+		_, err := documents.EnsureSchema(t.Context(), tx)
+		return err
+	}))
+	_, err := pool.Exec(t.Context(), sqlCreateRebuild)
+	require.NoError(t, err)
+	for i, sql := range []string{
+		sqlReadSide, sqlBeginSide, sqlMoveSide, sqlDropSide, sqlKeepCertificate, sqlReadCertificate, sqlDropCertificate, sqlByKey, sqlCountDocuments, sqlErasedAfter,
+	} {
+		conn, err := pool.Acquire(t.Context())
+		require.NoError(t, err)
+		_, err = conn.Conn().Prepare(t.Context(), "r"+strconv.Itoa(i), sql)
+		conn.Release()
+		require.NoError(t, err, sql)
 	}
 }

@@ -160,7 +160,7 @@ func (m *mirror) catchUp(ctx context.Context, lease *projections.Lease) error {
 // external, but would do the same work again.
 func (m *mirror) send(ctx context.Context, lease *projections.Lease, page []search.Document) error {
 	for len(page) > 0 {
-		n := bulk(page)
+		n := bulkSize(page)
 		if err := lease.Renew(ctx); err != nil {
 			return err
 		}
@@ -176,8 +176,8 @@ func (m *mirror) send(ctx context.Context, lease *projections.Lease, page []sear
 	return nil
 }
 
-// bulk returns how many documents the next request takes.
-func bulk(page []search.Document) int {
+// bulkSize returns how many documents the next request takes.
+func bulkSize(page []search.Document) int {
 	size := 0
 	for i := range page {
 		if size += len(page[i].Body); size > maxBulkSize && i > 0 {

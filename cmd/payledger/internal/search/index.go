@@ -19,6 +19,11 @@ import (
 
 // alias is the name that readers and writers use. The index behind it has a name that no other ever had.
 func (x *Index) alias(object readmodels.Object) string {
+	return x.base(object) + x.side
+}
+
+// base begins the names of all indices of an object.
+func (x *Index) base(object readmodels.Object) string {
 	return fmt.Sprintf("%s_%s-v%d", x.cfg.Prefix, strings.ToLower(string(object)), search.Mirror().Version)
 }
 
@@ -67,32 +72,31 @@ func (x *Index) replace(ctx context.Context) error {
 	for _, index := range old {
 		actions = append(actions, map[string]any{"remove_index": map[string]any{"index": index}})
 	}
-	for _, alias := range x.aliases() {
+	for _, object := range readmodels.Objects() {
 		id, err := uuid.NewV7()
 		if err != nil {
 			return err
 		}
-		name := alias + "-" + id.String()
+		alias, name := x.alias(object), x.base(object)+"-"+id.String()
 		if err := x.create(ctx, name); err != nil {
 			return err
 		}
 		actions = append(actions, map[string]any{"add": map[string]any{"index": name, "alias": alias, "is_write_index": true}})
 	}
-	body, err := json.Marshal(map[string]any{"actions": actions})
-	if err != nil {
-		return err
-	}
-	indices := x.client.Indices
-	response, err := indices.UpdateAliases(bytes.NewReader(body), indices.UpdateAliases.WithContext(ctx))
-	err = receive(response, err, nil)
+	err = x.updateAliases(ctx, actions)
 	if err != nil && !errors.Is(err, search.ErrUnavailable) { // another one was quicker: see what it has made
 		return fmt.Errorf("%w: %w", search.ErrUnavailable, err)
 	}
 	return err
 }
 
-// list returns the indices behind the aliases, those that were never put behind one, and those that took an alias's name.
+// list returns the indices behind the aliases; for those in use also those that were never put behind one, that stand beside them, and that
+// took an alias's name.
 func (x *Index) list(ctx context.Context) ([]string, error) {
+	if x.side != "" {
+		behind, err := x.behind(ctx)
+		return slices.Sorted(maps.Values(behind)), err
+	}
 	var names []string
 	for _, alias := range x.aliases() {
 		names = append(names, alias, alias+"-*")

@@ -41,6 +41,7 @@ type Config struct {
 type Index struct {
 	client *elasticsearch.Client
 	cfg    Config
+	side   string // ends the aliases; empty for those in use, see New and Old
 }
 
 // New makes the client. It sends nothing: an outage shows at the first request, as search.ErrUnavailable.

@@ -36,8 +36,11 @@ const halfBits = 25
 // halves returns high and low with high<<halfBits + low = minor, and 0 <= low.
 func halves(minor int64) (high, low int64) { return minor >> halfBits, minor & (1<<halfBits - 1) }
 
+// epochBits is how many bits of an external version stand for the position.
+const epochBits = 44
+
 // externalVersion orders writes of one document over restores: a new epoch beats every position of the one before.
-func externalVersion(d *search.Document) int64 { return d.Epoch<<44 + d.Position }
+func externalVersion(d *search.Document) int64 { return d.Epoch<<epochBits + d.Position }
 
 // documentID begins with tenant and object, so that no two tenants' documents can meet.
 func documentID(d *search.Document) string {
