@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"syscall"
 	"time"
 )
 
@@ -42,7 +43,15 @@ func measureRebuild(ctx context.Context, s *suite) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, p.stop()) }()
+	defer func() {
+		if err = errors.Join(err, p.stop()); err != nil {
+			return
+		}
+		if usage, ok := p.cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
+			const kilobytes = 1024
+			s.report.add("rebuild.tables.peak", float64(usage.Maxrss)*kilobytes/1e6, megabytes, "")
+		}
+	}()
 	stage, since := "", began
 	for {
 		text, err := p.line()

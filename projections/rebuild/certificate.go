@@ -27,7 +27,11 @@ const (
 )
 
 // Certificate is what is written down of a rebuild until the log has it.
-type Certificate struct{ evidence.Rebuilt }
+type Certificate struct {
+	evidence.Rebuilt
+	// Summed says that nothing was applied since the comparison began, so that its digests are those of the swap.
+	Summed bool `json:"summed"`
+}
 
 // NewCertificate says what is known of a rebuild when it swaps. Digests of two that are equal are taken later, when nothing waits for them.
 func NewCertificate(p checkpoints.Projection, code string, now time.Time, at projections.Checkpoint, sum, liveSum digest.Sum, equal bool) (Certificate, error) {
@@ -35,7 +39,7 @@ func NewCertificate(p checkpoints.Projection, code string, now time.Time, at pro
 	if err != nil {
 		return Certificate{}, fmt.Errorf("id of the certificate: %w", err)
 	}
-	return Certificate{evidence.Rebuilt{
+	return Certificate{Rebuilt: evidence.Rebuilt{
 		RebuildID: id.String(), Projection: p.Name, Version: p.Version, Position: int(at.Position), HeadHash: hex.EncodeToString(at.Hash[:]), Code: code,
 		Rows: int(sum.Rows), Digest: sum.String(), LiveDigest: liveSum.String(), Equal: equal, SwappedAt: now.UTC().Truncate(time.Millisecond),
 	}}, nil
@@ -43,7 +47,7 @@ func NewCertificate(p checkpoints.Projection, code string, now time.Time, at pro
 
 // ReadCertificate reads one that Text wrote.
 func ReadCertificate(text string) (c Certificate, err error) {
-	if err := json.Unmarshal([]byte(text), &c.Rebuilt); err != nil {
+	if err := json.Unmarshal([]byte(text), &c); err != nil {
 		return c, fmt.Errorf("read the certificate: %w", err)
 	}
 	return c, nil
@@ -51,7 +55,7 @@ func ReadCertificate(text string) (c Certificate, err error) {
 
 // Text is how it is written down.
 func (c Certificate) Text() (string, error) {
-	text, err := json.Marshal(c.Rebuilt)
+	text, err := json.Marshal(c)
 	if err != nil {
 		return "", fmt.Errorf("write the certificate: %w", err)
 	}
@@ -100,7 +104,7 @@ func (r *rebuild) certify(ctx context.Context) (result Result, found bool, err e
 	if err != nil {
 		return Result{}, true, err
 	}
-	if c.Equal { // what stands still now is what both were
+	if c.Equal && !c.Summed { // what stands still now is what both were
 		if r.shapes, err = r.readShapes(ctx, aside); err != nil {
 			return Result{}, true, err
 		}

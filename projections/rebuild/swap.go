@@ -66,6 +66,7 @@ func (r *rebuild) meet(ctx context.Context, s *shadow, found verified, swap bool
 			if err != nil {
 				return err
 			}
+			certificate.Summed = s.at.Position == found.since
 			if err := r.keepCertificate(ctx, tx, certificate); err != nil {
 				return err
 			}

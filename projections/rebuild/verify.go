@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/jackc/pgx/v5"
 
@@ -146,28 +147,39 @@ func (r *rebuild) verify(ctx context.Context, s *shadow) (verified, error) {
 	if err := r.Pool.QueryRow(ctx, sqlCountRows, s.schema).Scan(&total); err != nil {
 		return found, err
 	}
+	ctx, cancel := context.WithCancel(ctx)
+	var fetching sync.WaitGroup
+	defer fetching.Wait()
+	defer cancel()
+	fetch := func(t table, b bounds) <-chan livePage {
+		to := make(chan livePage, 1)
+		fetching.Go(func() { to <- r.livePage(ctx, t, b) })
+		return to
+	}
 	for _, t := range r.shapes {
+		next := fetch(t, bounds{})
 		for b := (bounds{}); ; {
-			live, at, err := r.livePage(ctx, t, b)
-			if err != nil {
-				return found, err
+			live := <-next
+			if live.err != nil {
+				return found, live.err
 			}
-			if err := s.catchUp(ctx, at); err != nil {
-				return found, err
-			}
-			last := len(live) < r.PageRows
+			last := len(live.rows) < r.PageRows
 			if !last {
-				b.upTo = live[len(live)-1].key
+				b.upTo = live.rows[len(live.rows)-1].key
+				next = fetch(t, bounds{after: b.upTo}) // while the shadow's rows are read
+			}
+			if err := s.catchUp(ctx, live.at); err != nil {
+				return found, err
 			}
 			sql, args := t.sqlPage(s.schema, b, 0)
 			built, err := t.read(ctx, r.Pool, sql, args)
 			if err != nil {
 				return found, err
 			}
-			if err := r.compare(ctx, s, t, live, built, &found); err != nil {
+			if err := r.compare(ctx, s, t, live.rows, built, &found); err != nil {
 				return found, err
 			}
-			done += int64(len(live))
+			done += int64(len(live.rows))
 			r.Progress(bulk.Progress{Stage: StageVerify, Done: done, Total: max(done, total)})
 			if last {
 				break
@@ -178,21 +190,28 @@ func (r *rebuild) verify(ctx context.Context, s *shadow) (verified, error) {
 	return found, nil
 }
 
+// livePage is a range of the live read model, and the position that it is of.
+type livePage struct {
+	rows []row
+	at   int64
+	err  error
+}
+
 // livePage reads rows of the live read model and its checkpoint in one snapshot.
-func (r *rebuild) livePage(ctx context.Context, t table, b bounds) (rows []row, at int64, err error) {
+func (r *rebuild) livePage(ctx context.Context, t table, b bounds) (p livePage) {
 	options := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
-	err = pgx.BeginTxFunc(ctx, r.Pool, options, func(tx pgx.Tx) error {
+	p.err = pgx.BeginTxFunc(ctx, r.Pool, options, func(tx pgx.Tx) (err error) {
 		var live projections.Checkpoint
 		var hash []byte
 		if err := tx.QueryRow(ctx, sqlLiveCheckpoint, r.projector.Name(), r.projector.Version(), r.live).Scan(&live.Position, &hash); err != nil {
 			return err
 		}
-		at = live.Position
+		p.at = live.Position
 		sql, args := t.sqlPage(r.live, b, r.PageRows)
-		rows, err = t.read(ctx, tx, sql, args)
+		p.rows, err = t.read(ctx, tx, sql, args)
 		return err
 	})
-	return rows, at, err
+	return p
 }
 
 // compare merges rows of both sides, each in the order of its keys.

@@ -60,7 +60,7 @@ func TestStatementsOfARebuildPrepare(t *testing.T) {
 	_, err := pool.Exec(t.Context(), sqlCreateRebuild)
 	require.NoError(t, err)
 	for i, sql := range []string{
-		sqlReadSide, sqlBeginSide, sqlMoveSide, sqlDropSide, sqlKeepCertificate, sqlReadCertificate, sqlDropCertificate, sqlByKey, sqlCountDocuments, sqlErasedAfter,
+		sqlReadSide, sqlBeginSide, sqlMoveSide, sqlDropSide, sqlKeepCertificate, sqlReadCertificate, sqlDropCertificate, sqlByKey, sqlCountDocuments, sqlCountUpTo, sqlMovedOn, sqlMoved, sqlErasedAfter,
 	} {
 		conn, err := pool.Acquire(t.Context())
 		require.NoError(t, err)

@@ -142,7 +142,7 @@ func (r *rebuilder) run(ctx context.Context) (rebuild.Result, error) {
 	const attempts = 10
 	for range attempts {
 		result, err := r.attempt(ctx, next)
-		if errors.Is(err, errErased) {
+		if errors.Is(err, errErased) || errors.Is(err, projections.ErrLeaseLost) {
 			r.Wait(ctx) // until the mirror is past it
 			continue
 		}
@@ -242,7 +242,7 @@ func (r *rebuilder) attempt(ctx context.Context, next *aside) (rebuild.Result, e
 		return rebuild.Result{}, err
 	}
 	r.Failpoint("caught")
-	c := &comparison{rebuilder: r, since: next.at.Position}
+	c := &comparison{rebuilder: r, since: next.at.Position, later: make(map[documentKey]search.Document)}
 	if err := c.all(ctx); err != nil {
 		return rebuild.Result{}, err
 	}
@@ -347,7 +347,7 @@ func (r *rebuilder) meet(ctx context.Context, next *aside, c *comparison, swap b
 		if err := r.together(ctx, next, lease); err != nil {
 			return err
 		}
-		if err := c.changed(ctx, next.at.Position); err != nil {
+		if err := c.changed(ctx, lease, next.at.Position); err != nil {
 			return err
 		}
 		if c.different > 0 && !r.AcceptChanges {

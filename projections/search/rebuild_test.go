@@ -236,7 +236,9 @@ func TestRebuildsWhileAllGoesOn(t *testing.T) {
 	}
 	answered := make(chan answer, 1)
 	go func() {
-		result, err := mirror.Rebuild(context.WithoutCancel(t.Context()), w.config())
+		result, err := mirror.Rebuild(context.WithoutCancel(t.Context()), w.config(func(c *mirror.RebuildConfig) {
+			c.Differs = func(d rebuild.Difference) { t.Logf("differs: %+v", d) }
+		}))
 		answered <- answer{result, err}
 	}()
 	var a answer
@@ -320,6 +322,7 @@ func TestRebuildTellsWhatDiffers(t *testing.T) {
 		"a body in use":          {"live", "caught", func(docs map[string]search.Document, d search.Document) { d.Body = []byte(`{}`); docs[key(d)] = d }},
 		"a document in use":      {"live", "caught", func(docs map[string]search.Document, d search.Document) { delete(docs, key(d)) }},
 		"a new one is missing":   {"new", "caught", func(docs map[string]search.Document, d search.Document) { delete(docs, key(d)) }},
+		"a version too late":     {"live", "caught", func(docs map[string]search.Document, d search.Document) { d.Position += 1_000_000; docs[key(d)] = d }},
 		"missing later":          {"live", "verified", func(docs map[string]search.Document, d search.Document) { delete(docs, key(d)) }},
 		"too many in the new":    {"new", "verified", func(docs map[string]search.Document, d search.Document) { d.ID = "made-up"; docs[key(d)] = d }},
 		"changed after compared": {"new", "late", func(docs map[string]search.Document, d search.Document) { d.Body = []byte(`{}`); docs[key(d)] = d }},
