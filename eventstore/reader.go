@@ -133,7 +133,16 @@ func (r *Reader) collect(ctx context.Context, limit int, sql string, args ...any
 
 // each runs a query whose columns come in binary format and calls fn with each row's bytes, which are good until fn returns.
 func (r *Reader) each(ctx context.Context, sql string, args []any, fn func(raw [][]byte) error) error {
-	rows, err := r.pool.Query(ctx, sql, append([]any{pgx.QueryResultFormats{pgx.BinaryFormatCode}}, args...)...)
+	return eachRow(ctx, r.pool, sql, args, fn)
+}
+
+// querier is a pool or one of its connections.
+type querier interface {
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+}
+
+func eachRow(ctx context.Context, db querier, sql string, args []any, fn func(raw [][]byte) error) error {
+	rows, err := db.Query(ctx, sql, append([]any{pgx.QueryResultFormats{pgx.BinaryFormatCode}}, args...)...)
 	if err != nil {
 		return err
 	}

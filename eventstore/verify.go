@@ -84,7 +84,9 @@ type verification struct {
 	last   Recorded // the event before the next one; only hash, epoch and time are kept
 	prints fingerprints
 	runs   commitRuns
-	ends   uint64 // sum of the fingerprints of the last event of every stream
+	// versions follows the versions of each stream.
+	versions versionCheck
+	ends     uint64 // sum of the fingerprints of the last event of every stream
 }
 
 func (v *verification) run(ctx context.Context, o VerifyOptions) (*damage, error) {

@@ -250,7 +250,7 @@ func TestVersionsAreLookedUpWhenTooManyStreamsAreOpen(t *testing.T) {
 			require.LessOrEqual(t, len(c.last), 7)
 		}
 		require.NotEmpty(t, c.doubts.positions)
-		bad, err := c.resolve(t.Context(), f.reader)
+		bad, err := c.resolve(t.Context(), f.reader.pool)
 		require.NoError(t, err)
 		return bad
 	}

@@ -64,14 +64,14 @@ const sqlDoubts = `SELECT
 FROM unnest($1::text[], $2::text[], $3::bigint[]) WITH ORDINALITY AS q (tenant, stream, version, n) ORDER BY q.n`
 
 // resolve looks the doubts up. It returns the first event whose version is wrong.
-func (c *versionCheck) resolve(ctx context.Context, r *Reader) (bad *damage, err error) {
+func (c *versionCheck) resolve(ctx context.Context, db querier) (bad *damage, err error) {
 	d := c.doubts
 	c.doubts = doubts{}
 	if len(d.positions) == 0 {
 		return nil, nil
 	}
 	i := 0
-	err = r.each(ctx, sqlDoubts, []any{d.tenants, d.streams, d.versions}, func(raw [][]byte) error {
+	err = eachRow(ctx, db, sqlDoubts, []any{d.tenants, d.streams, d.versions}, func(raw [][]byte) error {
 		row := rowDecoder{raw: raw}
 		before, same := row.int64(), row.int64()
 		version, position := d.versions[i], d.positions[i]

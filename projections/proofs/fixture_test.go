@@ -111,12 +111,17 @@ func (f *fixture) run(t testing.TB, change ...func(*Config)) (stop func() error)
 // signed waits until a checkpoint of a size was signed, and returns it.
 func (f *fixture) signed(t testing.TB, size int64) proofs.Signed {
 	t.Helper()
+	return f.signedWithin(t, size, 20*time.Second)
+}
+
+func (f *fixture) signedWithin(t testing.TB, size int64, wait time.Duration) proofs.Signed {
+	t.Helper()
 	var latest proofs.Signed
 	require.Eventually(t, func() bool {
 		var err error
 		latest, err = proofs.Latest(t.Context(), f.pool)
 		return err == nil && latest.Size == size
-	}, 20*time.Second, 2*time.Millisecond, "no checkpoint of %d events", size)
+	}, wait, 2*time.Millisecond, "no checkpoint of %d events", size)
 	return latest
 }
 
