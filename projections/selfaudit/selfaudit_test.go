@@ -341,6 +341,11 @@ func TestHealedEntriesAddUp(t *testing.T) {
 				objects[d.Object] = true
 			}
 			require.Equal(t, map[string]bool{"entry": true, "turnover": true}, objects)
+			for _, d := range w.drift(t) {
+				if d.Object == "turnover" { // now the day is what the wrong entries come to
+					w.heal(t, d)
+				}
+			}
 			w.heal(t, Drift{Projection: "books", Place: compare.Place{Tenant: ledgertest.Tenant}, Stream: stream})
 			w.requireReplayed(t)
 			require.Eventually(t, func() bool { return len(w.drift(t)) == 0 }, patience, 5*time.Millisecond)
