@@ -1,15 +1,13 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
-	"runtime"
-	"syscall"
+	"strings"
 	"time"
 
 	"payledger/audit"
@@ -51,7 +49,20 @@ func exportStep(name, kind string, format audit.Format) step {
 		if err != nil {
 			return err
 		}
-		_, err = io.Copy(io.Discard, bufio.NewReader(p.out)) // until it ends
+		ended := make(chan error, 1)
+		go func() {
+			_, err := io.Copy(io.Discard, p.out)
+			ended <- err
+		}()
+		peak := int64(0)
+		for running := true; running; {
+			select {
+			case err = <-ended:
+				running = false
+			case <-time.After(peakTick):
+				peak = max(peak, residentPeak(p.cmd.Process.Pid))
+			}
+		}
 		elapsed := time.Since(began)
 		if err = errors.Join(err, p.stop()); err != nil {
 			return err
@@ -61,21 +72,28 @@ func exportStep(name, kind string, format audit.Format) step {
 			return fmt.Errorf("measure %s: %w", name, err)
 		}
 		s.report.add(name, elapsed.Seconds(), seconds, "")
-		if usage, ok := p.cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
-			s.report.add(name+".rss", peak(usage), megabytes, "")
+		if peak > 0 {
+			s.report.add(name+".rss", float64(peak)/1e6, megabytes, "")
 		}
 		s.report.add(name+".size", float64(info.Size())/1e6, megabytes, "")
 		return nil
 	}}
 }
 
-// peak is the most resident memory that a process had, in megabytes.
-func peak(usage *syscall.Rusage) float64 {
-	const kilo, mega = 1024, 1e6
-	if runtime.GOOS == "darwin" { // bytes there
-		return float64(usage.Maxrss) / mega
+// peakTick is how often the memory of a process is looked at.
+const peakTick = 50 * time.Millisecond
+
+// residentPeak returns the most resident memory that a running process has had so far, in bytes; 0 where the system doesn't tell. What
+// the system says of it once it has ended includes the process that started it.
+func residentPeak(pid int) int64 {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return 0
 	}
-	return float64(usage.Maxrss) * kilo / mega
+	_, rest, _ := strings.Cut(string(status), "VmHWM:")
+	kilobytes := int64(0)
+	_, _ = fmt.Sscan(rest, &kilobytes) // 0 without the line
+	return kilobytes * 1024
 }
 
 // measureQuestions measures what an auditor asks about one fee or person, one after the other.
