@@ -49,12 +49,14 @@ func BenchmarkTree(b *testing.B) {
 func (f *fixture) fill(b *testing.B, events int) {
 	b.Helper()
 	const each = 1000
-	data := strings.Repeat("x", 400) // about as much as data and metadata of the usual event
+	metadata := []byte(`"` + strings.Repeat("x", 400) + `"`) // about as much as data and metadata of the usual event
 	for n := 0; n < events; n += each {
 		id := eventstore.StreamID{Tenant: storetest.Tenant, Name: "fee-" + string(rune('a'+n/each%20))}
 		batch := make([]eventstore.NewEvent, 0, each)
-		for range min(each, events-n) {
-			batch = append(batch, storetest.EventWith(data))
+		for i := range min(each, events-n) {
+			event := storetest.Event(int64(n + i))
+			event.Metadata = metadata
+			batch = append(batch, event)
 		}
 		add := storetest.Commit(func(eventstore.View) (eventstore.Decision, error) {
 			return eventstore.Decision{Appends: []eventstore.Append{{Stream: id, Events: batch}}}, nil
