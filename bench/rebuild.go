@@ -48,8 +48,7 @@ func measureRebuild(ctx context.Context, s *suite) (err error) {
 			return
 		}
 		if usage, ok := p.cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
-			const kilobytes = 1024
-			s.report.add("rebuild.tables.peak", float64(usage.Maxrss)*kilobytes/1e6, megabytes, "")
+			s.report.add("rebuild.tables.peak", peak(usage), megabytes, "")
 		}
 	}()
 	stage, since := "", began

@@ -25,7 +25,6 @@ const (
 	millisecond = "ms"
 	microsecond = "us" // of processor time for one command or event
 	seconds     = "s"
-	megabytes   = "MB"
 	cores       = "cores" // processors that other programs kept busy meanwhile
 )
 
