@@ -29,6 +29,7 @@ type Sent struct {
 	Key     string
 	Headers map[string]string
 	Value   []byte
+	At      time.Time // of the message, as Kafka has it
 }
 
 // ReadTail hands over the ends of topics: of each partition what came since a time, in order, and some messages before. Topics of which not
@@ -45,7 +46,8 @@ type Compared struct {
 }
 
 // CompareTail holds the ends of our topics against the log: what was published of the last positions must stand there, and whatever stands
-// there must be what the log says, texts of erased people excepted. Of a message that stands there several times the last counts.
+// there must be what the log says, texts of erased people excepted. Of a message that stands there several times the latest counts, in
+// whichever partitions they are.
 // Places that were found to differ earlier are looked at first.
 func CompareTail(ctx context.Context, c Source, read ReadTail, known []compare.Place) (Compared, error) {
 	published, _, err := readCursors(ctx, c.Pool) // missing ones stand at 0: the publisher halts by them
@@ -90,7 +92,11 @@ func (t *tail) add(m Sent) {
 	if at == 0 || at > t.until {
 		return
 	}
-	if _, again := t.stand[id]; !again && at <= t.from {
+	before, again := t.stand[id]
+	if again && m.At.Before(before.At) {
+		return
+	}
+	if !again && at <= t.from {
 		t.older = append(t.older, id)
 	}
 	t.stand[id] = m

@@ -181,7 +181,7 @@ func readStretches(ctx context.Context, cfg Config, from, until map[partition]in
 				continue
 			}
 			m := newMessage(r)
-			each(publisher.Sent{Topic: m.Topic, Key: m.Key, Headers: m.Headers, Value: m.Value})
+			each(publisher.Sent{Topic: m.Topic, Key: m.Key, Headers: m.Headers, Value: m.Value, At: r.Timestamp})
 			if r.Offset+1 >= end {
 				delete(until, p)
 			}
