@@ -120,7 +120,7 @@ func (s *suite) measureCatchUp(ctx context.Context, projection string) (err erro
 		return err
 	}
 	defer func() { err = errors.Join(err, p.stop()) }()
-	climb, err := climbTo(ctx, s.library.events, watched)
+	climb, err := climbTo(ctx, s.library.events, patience, watched)
 	if err != nil {
 		return err
 	}
@@ -141,10 +141,10 @@ type climb struct {
 
 func (c climb) perSecond() float64 { return float64(c.to) / c.elapsed.Seconds() }
 
-// climbTo watches a position until it reaches its goal, from when it is first seen not to be negative: what a process needs to
+// climbTo watches a position until it reaches its goal within a time, from when it is first seen not to be negative: what a process needs to
 // start doesn't count.
-func climbTo(ctx context.Context, goal int64, watched func() (int64, error)) (climb, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, patience, errBehind)
+func climbTo(ctx context.Context, goal int64, within time.Duration, watched func() (int64, error)) (climb, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, within, errBehind)
 	defer cancel()
 	var began time.Time
 	for {

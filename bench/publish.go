@@ -32,7 +32,7 @@ func measurePublishing(ctx context.Context, s *suite) (err error) {
 			err = errors.Join(err, p.stop())
 		}
 	}()
-	if _, err := climbTo(ctx, 1, func() (int64, error) { return s.library.published(ctx) }); err != nil {
+	if _, err := climbTo(ctx, 1, patience, func() (int64, error) { return s.library.published(ctx) }); err != nil {
 		return err
 	}
 	before, err := countMessages(ctx, st.kafka, st.topics)
@@ -83,7 +83,7 @@ func (s *suite) build(ctx context.Context, projection string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, p.stop()) }()
-	_, err = climbTo(ctx, s.library.events, func() (int64, error) { return s.library.checkpoint(ctx, projection) })
+	_, err = climbTo(ctx, s.library.events, patience, func() (int64, error) { return s.library.checkpoint(ctx, projection) })
 	return err
 }
 

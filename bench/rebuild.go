@@ -35,7 +35,7 @@ func measureRebuild(ctx context.Context, s *suite) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, live.stop()) }()
-	if _, err := climbTo(ctx, s.library.events, func() (int64, error) { return s.library.checkpoint(ctx, projection) }); err != nil {
+	if _, err := climbTo(ctx, s.library.events, patience, func() (int64, error) { return s.library.checkpoint(ctx, projection) }); err != nil {
 		return err
 	}
 	began := time.Now()
