@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"syscall"
 	"time"
 )
 
@@ -43,21 +42,14 @@ func measureRebuild(ctx context.Context, s *suite) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if err = errors.Join(err, p.stop()); err != nil {
-			return
-		}
-		if usage, ok := p.cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
-			// In kilobytes. A child is never said to have had less than the process that started it: some 100 MB.
-			s.report.add("rebuild.tables.peak", float64(usage.Maxrss)*1024/1e6, megabytes, "")
-		}
-	}()
-	stage, since := "", began
+	defer func() { err = errors.Join(err, p.stop()) }()
+	stage, since, peak := "", began, int64(0)
 	for {
 		text, err := p.line()
 		if err != nil {
 			return err
 		}
+		peak = max(peak, residentPeak(p.cmd.Process.Pid))
 		var line rebuildLine
 		if err := json.Unmarshal(text, &line); err != nil {
 			return fmt.Errorf("rebuild said %q: %w", text, err)
@@ -73,6 +65,9 @@ func measureRebuild(ctx context.Context, s *suite) (err error) {
 		}
 		if !line.Equal || !line.Swapped {
 			return fmt.Errorf("%w: %s", errRebuild, text)
+		}
+		if peak > 0 {
+			s.report.add("rebuild.tables.peak", float64(peak)/1e6, megabytes, "")
 		}
 		s.report.add("rebuild.tables", float64(line.Events)/time.Since(began).Seconds(), perSecond, "scan.decode")
 		return nil

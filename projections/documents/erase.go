@@ -6,7 +6,6 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"payledger/domain/payment"
-	"payledger/domain/person"
 	"payledger/eventstore"
 	"payledger/eventstore/catalog"
 	"payledger/readmodels"
@@ -17,22 +16,10 @@ import (
 // Apply applies the events in order, and at an erasure empties what stands of the person's texts: documents of before, which it also
 // forgets.
 func (p *Projector) Apply(ctx context.Context, tx pgx.Tx, events []catalog.Event) error {
-	from := 0
-	for i := range events {
-		erased, ok := events[i].Data.(person.Erased)
-		if !ok {
-			continue
-		}
-		if err := p.apply(ctx, tx, events[from:i]); err != nil {
-			return err
-		}
-		if err := erase(ctx, tx, events[i].Stream.Tenant, erased.UserID); err != nil {
-			return err
-		}
+	return persons.SplitAtErasures(events, func(part []catalog.Event) error { return p.apply(ctx, tx, part) }, func(tenant, userID string) error {
 		p.Reset()
-		from = i + 1
-	}
-	return p.apply(ctx, tx, events[from:])
+		return erase(ctx, tx, tenant, userID)
+	})
 }
 
 // erase writes a person's documents without texts. They keep their positions, as what they are folded from: the mirror finds them by the

@@ -5,27 +5,15 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"payledger/domain/person"
 	"payledger/eventstore/catalog"
+	"payledger/readmodels/persons"
 	"payledger/readmodels/tables"
 )
 
 // Apply applies the events in order, and at an erasure empties what stands of the person's texts: rows of before, which it also forgets.
 func (p *Projector) Apply(ctx context.Context, tx pgx.Tx, events []catalog.Event) error {
-	from := 0
-	for i := range events {
-		erased, ok := events[i].Data.(person.Erased)
-		if !ok {
-			continue
-		}
-		if err := p.apply(ctx, tx, events[from:i]); err != nil {
-			return err
-		}
-		if err := tables.Erase(ctx, tx, events[i].Stream.Tenant, erased.UserID); err != nil {
-			return err
-		}
+	return persons.SplitAtErasures(events, func(part []catalog.Event) error { return p.apply(ctx, tx, part) }, func(tenant, userID string) error {
 		p.Reset()
-		from = i + 1
-	}
-	return p.apply(ctx, tx, events[from:])
+		return tables.Erase(ctx, tx, tenant, userID)
+	})
 }
