@@ -132,7 +132,7 @@ func (q Queries) List(ctx context.Context, object readmodels.Object, f Filter) (
 	if !f.CountExact && page.Total > MaxTotal {
 		page.Total, page.AtLeast = MaxTotal, true
 	}
-	if limit, _ := f.window(); int64(len(page.Rows)) == limit {
+	if limit, _ := f.window(); len(page.Rows) == limit {
 		after := cursor{Sort: f.Sort.String(), CreatedAt: at.UTC(), ID: page.Rows[limit-1].Key()}
 		if value != nil {
 			after.Value = *value
