@@ -84,6 +84,12 @@ func TestPercentile(t *testing.T) {
 	require.Equal(t, time.Duration(10), percentile(taken, 1))
 }
 
+func TestTurnsAddUp(t *testing.T) {
+	t.Parallel()
+	got := sample{calls: 2, elapsed: 1, taken: []time.Duration{3, 5}}.and(sample{calls: 1, elapsed: 2, taken: []time.Duration{4}})
+	require.Equal(t, sample{calls: 3, elapsed: 3, taken: []time.Duration{3, 4, 5}}, got)
+}
+
 func TestClientReadsAnswers(t *testing.T) {
 	t.Parallel()
 	ours, theirs := net.Pipe()

@@ -84,7 +84,7 @@ func readStat(pid int) ([]string, bool) {
 	return fields, len(fields) >= statFields
 }
 
-// machineTime returns the processor time that all processes of the machine have used.
+// machineTime returns the processor time that all processes of the machine have used, and what its host gave to other machines.
 func machineTime() (time.Duration, bool) {
 	text, err := os.ReadFile("/proc/stat")
 	if err != nil {
@@ -108,5 +108,6 @@ func machineTime() (time.Duration, bool) {
 	return time.Duration(ticks) * tick, true
 }
 
-// busyFields says which of the times in /proc/stat are work: user, nice, system, not idle and iowait, irq, softirq.
-var busyFields = [...]bool{true, true, true, false, false, true, true}
+// busyFields says which of the times in /proc/stat we can't use: user, nice, system, not idle and iowait, irq, softirq, and steal, which is
+// what the host of a virtual machine gave to others.
+var busyFields = [...]bool{true, true, true, false, false, true, true, true}

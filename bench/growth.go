@@ -6,33 +6,39 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 )
 
-// growthSteps measure lists, searches and commands on libraries of growing size, each a database of its own, filled through the
-// log and the projectors. What a user waits for should not grow with the library.
-func (o options) growthSteps() []step {
-	var all []step
+// growthStep measures lists, searches and commands on libraries of growing size, each a database of its own, filled through the log and the
+// projectors: what a user waits for should not grow with the library. All are made first and then asked in turns, since a machine's
+// speed changes from minute to minute.
+func (o options) growthStep() step {
+	names := []string{}
 	for _, size := range o.sizes {
-		g := growth{size: size, base: o.sizes[0]}
-		names := []string{}
-		for _, r := range readings() {
-			names = append(names, g.name(r.name)+".p50", g.name(r.name)+".p99")
-		}
-		for _, kind := range []string{assess, pay} {
-			names = append(names, g.name(kind), g.name(kind)+".p50", g.name(kind)+".p99")
-		}
-		all = append(all, step{names: names, run: g.measure})
+		names = append(names, growthNames(size)...)
 	}
-	return all
+	return step{names: names, run: measureGrowth}
+}
+
+// growthNames returns the names of all figures of a size.
+func growthNames(size int) []string {
+	g, names := growth{size: size}, []string{}
+	for _, r := range readings() {
+		names = append(names, g.name(r.name)+".p50", g.name(r.name)+".p99")
+	}
+	for _, kind := range []string{assess, pay} {
+		names = append(names, g.name(kind), g.name(kind)+".p50", g.name(kind)+".p99")
+	}
+	return names
 }
 
 // growth is the measurement of one size.
 type growth struct {
-	size, base int
-	stack      *stack
+	size  int
+	stack *stack
 }
 
 // name is how a figure is called; the size stands last but for the percentile.
@@ -41,53 +47,135 @@ func (g *growth) name(what string) string { return fmt.Sprintf("growth.%s.%d", w
 // add reports a figure, with its ratio to that of the smallest size.
 func (g *growth) add(what, part string, value float64, unit string) {
 	base := ""
-	if g.size != g.base {
-		base = fmt.Sprintf("growth.%s.%d%s", what, g.base, part)
+	if smallest := g.stack.suite.sizes[0]; g.size != smallest {
+		base = fmt.Sprintf("growth.%s.%d%s", what, smallest, part)
 	}
 	g.stack.suite.report.add(g.name(what)+part, value, unit, base)
 }
 
-func (g growth) measure(ctx context.Context, s *suite) (err error) {
-	l, err := s.newLibrary(ctx, fmt.Sprintf("growth_%d", g.size), (g.size+feesOfMember-1)/feesOfMember)
-	if err != nil {
-		return err
-	}
-	g.stack = &stack{suite: s, library: l}
+func measureGrowth(ctx context.Context, s *suite) (err error) {
+	var all []*growth
 	defer func() {
-		err = errors.Join(err, g.stack.close())
-		l.close()
-		if err == nil {
-			err = s.postgres.drop(ctx, l.database)
+		for _, g := range all {
+			err = errors.Join(err, g.close(ctx))
 		}
 	}()
-	if err := errors.Join(g.stack.build(ctx), g.stack.configure(ctx)); err != nil {
-		return err
-	}
-	if g.stack.projector, err = g.stack.role(ctx, "project", "project", "tables", "documents"); err != nil {
-		return err
-	}
-	if err := l.build(ctx); err != nil {
-		return err
-	}
-	if err := g.stack.serve(ctx); err != nil {
-		return err
-	}
-	for _, r := range readings() {
-		if !s.only.MatchString(g.name(r.name)+".p50") && !s.only.MatchString(g.name(r.name)+".p99") {
+	for _, size := range s.sizes {
+		if !slices.ContainsFunc(growthNames(size), s.only.MatchString) {
 			continue
 		}
-		if err := g.read(ctx, r); err != nil {
+		g := &growth{size: size, stack: &stack{suite: s}}
+		all = append(all, g)
+		if err := g.open(ctx); err != nil {
+			return err
+		}
+	}
+	for _, r := range readings() {
+		if err := inTurns(ctx, all, r.name, func(g *growth) (*asked, error) { return g.reading(ctx, r) }); err != nil {
 			return err
 		}
 	}
 	for _, kind := range []string{assess, pay} {
-		if s.only.MatchString(g.name(kind)) {
-			if err := g.command(ctx, kind); err != nil {
+		if err := inTurns(ctx, all, kind, func(g *growth) (*asked, error) { return g.commands(kind), nil }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// open makes the library and waits until its roles are ready.
+func (g *growth) open(ctx context.Context) error {
+	st, err := g.stack, error(nil)
+	if st.library, err = st.suite.newLibrary(ctx, fmt.Sprintf("growth_%d", g.size), (g.size+feesOfMember-1)/feesOfMember); err != nil {
+		return err
+	}
+	if err := errors.Join(st.build(ctx), st.configure(ctx)); err != nil {
+		return err
+	}
+	if st.projector, err = st.role(ctx, "project", "project", "tables", "documents"); err != nil {
+		return err
+	}
+	if err := st.library.build(ctx); err != nil {
+		return err
+	}
+	return st.serve(ctx)
+}
+
+func (g *growth) close(ctx context.Context) error {
+	err := g.stack.close()
+	if g.stack.library == nil {
+		return err
+	}
+	g.stack.library.close()
+	return errors.Join(err, g.stack.suite.postgres.drop(ctx, g.stack.library.database))
+}
+
+// asked is one thing asked of one library.
+type asked struct {
+	growth *growth
+	load   load // of each turn
+	warmUp load
+	call   func(ctx context.Context, client int, n int64) error
+	close  func()
+	got    sample
+}
+
+// turns is how often each library is asked for each thing.
+const turns = 5
+
+// inTurns asks one library after the other for the same thing, again and again, and reports what each took.
+func inTurns(ctx context.Context, all []*growth, what string, prepare func(*growth) (*asked, error)) error {
+	var each []*asked
+	defer func() {
+		for _, a := range each {
+			a.close()
+		}
+	}()
+	for _, g := range all {
+		if only := g.stack.suite.only; !only.MatchString(g.name(what)+".p50") && !only.MatchString(g.name(what)+".p99") {
+			continue
+		}
+		a, err := prepare(g)
+		if err != nil {
+			return err
+		}
+		a.growth = g
+		each = append(each, a)
+		if err := a.turn(ctx, a.warmUp); err != nil {
+			return err
+		}
+		a.got = sample{} // the first calls don't count
+	}
+	for range turns {
+		for _, a := range each {
+			if err := a.turn(ctx, a.load); err != nil {
 				return err
 			}
 		}
 	}
+	for _, a := range each {
+		if a.load.clients > 1 {
+			a.growth.add(what, "", a.got.perSecond(), perSecond)
+		}
+		a.growth.add(what, ".p50", a.got.percentile(0.5), millisecond)
+		a.growth.add(what, ".p99", a.got.percentile(0.99), millisecond)
+	}
 	return nil
+}
+
+// turn asks once more, and waits until the library's projectors have done what it caused: the next one is measured without them.
+func (a *asked) turn(ctx context.Context, l load) error {
+	got, err := l.run(ctx, a.call)
+	if err != nil {
+		return err
+	}
+	a.got = a.got.and(got)
+	library := a.growth.stack.library
+	_, head, err := library.lag(ctx)
+	if err != nil {
+		return err
+	}
+	return library.projected(ctx, head)
 }
 
 // buildStep is how many events the projectors get one more patience for: what is built at once shows its checkpoint at the end only.
@@ -95,14 +183,7 @@ const buildStep = 300_000
 
 // build waits until the read models are built and Postgres knows them.
 func (l *library) build(ctx context.Context) error {
-	if _, err := climbTo(ctx, l.events, patience*time.Duration(1+l.events/buildStep), func() (int64, error) {
-		tables, err := l.checkpoint(ctx, "tables")
-		if err != nil {
-			return 0, err
-		}
-		documents, err := l.checkpoint(ctx, "documents")
-		return min(tables, documents), err
-	}); err != nil {
+	if err := l.projected(ctx, l.events); err != nil {
 		return err
 	}
 	for _, sql := range []string{"VACUUM ANALYZE", "CHECKPOINT"} {
@@ -111,6 +192,19 @@ func (l *library) build(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// projected waits until tables and documents have come to a position.
+func (l *library) projected(ctx context.Context, position int64) error {
+	_, err := climbTo(ctx, position, patience*time.Duration(1+position/buildStep), func() (int64, error) {
+		tables, err := l.checkpoint(ctx, "tables")
+		if err != nil {
+			return 0, err
+		}
+		documents, err := l.checkpoint(ctx, "documents")
+		return min(tables, documents), err
+	})
+	return err
 }
 
 // reading is a question of a user.
@@ -157,38 +251,31 @@ const askingMembers = 20
 // readingTime is the part of the time of a rate that each reading gets.
 const readingTime = 5
 
-// read measures one question after the other, asked by one client.
-func (g *growth) read(ctx context.Context, r reading) error {
+// reading prepares one question after the other, asked by one client.
+func (g *growth) reading(ctx context.Context, r reading) (*asked, error) {
 	clients, err := g.clients(ctx, r.member)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	after := ""
-	ask := func(_ context.Context, _ int, n int64) error {
-		client := clients[n%int64(len(clients))]
-		answer, err := client.get(r.path(g.stack.library, n, after))
-		if err != nil {
-			return err
-		}
-		after = cursorOf(answer)
-		return nil
-	}
-	defer func() {
-		for _, c := range clients {
-			c.close()
-		}
-	}()
-	duration := g.stack.suite.duration / readingTime
-	if _, err := (load{clients: 1, duration: duration, limit: 2 * askingMembers}).run(ctx, ask); err != nil { // the first calls don't count
-		return err
-	}
-	got, err := load{clients: 1, duration: duration}.run(ctx, ask)
-	if err != nil {
-		return err
-	}
-	g.add(r.name, ".p50", got.percentile(0.5), millisecond)
-	g.add(r.name, ".p99", got.percentile(0.99), millisecond)
-	return nil
+	after, n := "", int64(0)
+	duration := g.stack.suite.duration / readingTime / turns
+	return &asked{
+		load:   load{clients: 1, duration: duration},
+		warmUp: load{clients: 1, duration: duration, limit: 2 * askingMembers},
+		call: func(context.Context, int, int64) error {
+			answer, err := clients[n%int64(len(clients))].get(r.path(g.stack.library, n, after))
+			if err != nil {
+				return err
+			}
+			after, n = cursorOf(answer), n+1
+			return nil
+		},
+		close: func() {
+			for _, c := range clients {
+				c.close()
+			}
+		},
+	}, nil
 }
 
 // clients returns one of staff, or some of members of all ages.
@@ -226,21 +313,19 @@ func cursorOf(answer []byte) string {
 // commandClients send commands at the same time.
 const commandClients = 16
 
-// command measures commands, with tables and documents beside.
-func (g *growth) command(ctx context.Context, kind string) error {
+// commands prepares commands, with tables and documents beside. All libraries get as many payments as the smallest has open fees for.
+func (g *growth) commands(kind string) *asked {
 	callers := g.stack.callers(kind, commandClients)
-	defer callers.close()
-	if _, err := (load{clients: commandClients, duration: g.stack.suite.warmUp(), limit: 10 * commandClients}).run(ctx, callers.call); err != nil {
-		return err
+	a := &asked{
+		load:   load{clients: commandClients, duration: g.stack.suite.duration / turns},
+		warmUp: load{clients: commandClients, duration: g.stack.suite.warmUp(), limit: 4 * commandClients},
+		call:   callers.call, close: callers.close,
 	}
-	got, err := load{clients: commandClients, duration: g.stack.suite.duration}.run(ctx, callers.call)
-	if err != nil {
-		return err
+	if kind == pay {
+		smallest := int64(g.stack.suite.sizes[0]) / feesOfMember * openFees
+		a.load.limit = (smallest - a.warmUp.limit) / turns
 	}
-	g.add(kind, "", got.perSecond(), perSecond)
-	g.add(kind, ".p50", got.percentile(0.5), millisecond)
-	g.add(kind, ".p99", got.percentile(0.99), millisecond)
-	return nil
+	return a
 }
 
 // drop removes a database that nobody uses any more.

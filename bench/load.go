@@ -28,6 +28,13 @@ type sample struct {
 	taken   []time.Duration // of each call, sorted
 }
 
+// and returns what two loads came to, one after the other.
+func (s sample) and(other sample) sample {
+	taken := slices.Concat(s.taken, other.taken)
+	slices.Sort(taken)
+	return sample{calls: s.calls + other.calls, elapsed: s.elapsed + other.elapsed, taken: taken}
+}
+
 // perSecond is the rate of the calls.
 func (s sample) perSecond() float64 { return float64(s.calls) / s.elapsed.Seconds() }
 

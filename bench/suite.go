@@ -45,7 +45,7 @@ func (o options) steps() []step {
 	all = append(all, catchUpSteps()...)
 	all = append(all, auditSteps()...)
 	all = append(all, httpSteps()...)
-	return append(all, o.growthSteps()...)
+	return append(all, o.growthStep())
 }
 
 // settleTime is the pause before each step, in which the servers finish what the step before left to do.
