@@ -85,7 +85,8 @@ func measureGrowth(ctx context.Context, s *suite) (err error) {
 
 // open makes the library and waits until its roles are ready.
 func (g *growth) open(ctx context.Context) error {
-	st, err := g.stack, error(nil)
+	var err error
+	st := g.stack
 	if st.library, err = st.suite.newLibrary(ctx, fmt.Sprintf("growth_%d", g.size), (g.size+feesOfMember-1)/feesOfMember); err != nil {
 		return err
 	}
