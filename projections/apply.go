@@ -39,12 +39,14 @@ func (r *runner) applyEvents(ctx context.Context, lease *Lease, events []catalog
 	err := r.transact(ctx, lease, events, end)
 	if err == nil {
 		r.backoff.Reset()
+		r.grow()
 		r.Metrics.Applied(r.name, end.Position, len(events))
 		return nil
 	}
 	r.Projector.Reset()
 	switch {
 	case Transient(err), errors.Is(err, ErrLeaseLost):
+		r.shrink()
 		return err
 	case len(events) == 0:
 		return r.halted(err, end.Position, uuid.Nil)

@@ -63,8 +63,9 @@ func (p *pipeline) read(ctx context.Context, after int64) {
 		}
 		began, more := p.r.Now(), full
 		grown := p.r.Waker.Next()
-		events, err := p.r.Reader.ReadAll(ctx, after, p.r.BatchSize)
-		full = len(events) == p.r.BatchSize
+		most := int(p.r.batch.Load())
+		events, err := p.r.Reader.ReadAll(ctx, after, most)
+		full = len(events) == most
 		if err == nil && full && began.Sub(headRead) >= headEvery {
 			headRead = began
 			err = p.readHead(ctx)

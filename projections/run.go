@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -22,6 +23,7 @@ import (
 // Defaults of RunConfig.
 const (
 	DefaultBatchSize = 4096
+	leastBatchSize   = 64
 	DefaultInterval  = 10 * time.Millisecond
 	DefaultLeaseTTL  = 3 * time.Second
 	DefaultDecoders  = 2
@@ -41,7 +43,7 @@ type RunConfig struct {
 	Now       func() time.Time
 
 	Owner     string        // who holds the lease, shown to operators; default a random id
-	BatchSize int           // most events of one transaction
+	BatchSize int           // most events of one transaction; fewer after one that got lost, which may have taken too long
 	Interval  time.Duration // least time between two batches that aren't full: bounds the commits a second
 	LeaseTTL  time.Duration // how long a killed owner keeps its standby waiting
 	Decoders  int           // goroutines that decode a batch
@@ -103,6 +105,7 @@ func Run(ctx context.Context, cfg RunConfig) error {
 	for _, t := range cfg.Projector.Ignores() {
 		r.handled[t] = false
 	}
+	r.batch.Store(int64(cfg.BatchSize))
 	return Own(ctx, own, r.work)
 }
 
@@ -111,8 +114,17 @@ type runner struct {
 	name    string
 	handled map[string]bool // by event type; ignored ones are false
 	backoff backoff.BackOff
-	indexed bool // the read model has all its indexes
+	indexed bool         // the read model has all its indexes
+	batch   atomic.Int64 // most events of the next transaction: BatchSize, or less
 }
+
+// shrink halves the batches to come: the last one got lost, and would again if it was too much for the machine as it is now.
+func (r *runner) shrink() {
+	r.batch.Store(max(r.batch.Load()/2, int64(min(leastBatchSize, r.BatchSize))))
+}
+
+// grow doubles the batches to come, up to what they may be.
+func (r *runner) grow() { r.batch.Store(min(2*r.batch.Load(), int64(r.BatchSize))) }
 
 // work prepares the read model and then applies what the pipeline brings.
 func (r *runner) work(ctx context.Context, lease *Lease) error {

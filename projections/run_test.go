@@ -3,6 +3,7 @@ package projections_test
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -352,6 +353,39 @@ func TestLostConnectionsAreNoReasonToHalt(t *testing.T) {
 	requireReplayed(t, l, head)
 	require.Equal(t, "running", readCheckpoint(t, super).State)
 	require.Positive(t, testutil.ToFloat64(counter(t, r.registry)))
+}
+
+// slow is a projection that loses its connection whenever it takes more events at a time than the machine can do before its lease ends.
+type slow struct {
+	projections.Projector
+	most    int
+	taken   []int // sizes of the batches that it could do
+	tooMany int
+}
+
+func (s *slow) Apply(ctx context.Context, tx pgx.Tx, events []catalog.Event) error {
+	if len(events) > s.most {
+		s.tooMany++
+		_, err := tx.Exec(ctx, "SELECT pg_terminate_backend(pg_backend_pid())")
+		return err
+	}
+	s.taken = append(s.taken, len(events))
+	return s.Projector.Apply(ctx, tx, events)
+}
+
+// Without smaller batches it would do the same one for ever.
+func TestBatchesThatGotLostAreMadeSmaller(t *testing.T) {
+	t.Parallel()
+	l := ledgertest.Open(t, 6)
+	head := l.Random(t, 300)
+	p := &slow{Projector: tablesprojection.New(), most: 100}
+	r := start(t, l, func(c *projections.RunConfig) { c.Projector, c.BatchSize = p, 250 })
+	waitFor(t, l.DB.AppPool(t), head)
+	requireReplayed(t, l, head)
+	r.stop()
+	require.NoError(t, r.wait(t))
+	require.GreaterOrEqual(t, p.tooMany, 2, "250 and 125")
+	require.Greater(t, slices.Max(p.taken), 50)
 }
 
 // counter finds the number of retries.
