@@ -56,6 +56,8 @@ type Query struct {
 	PageRowCount int
 	// Cursor is Next of the page before, and then PageNumber counts for nothing.
 	Cursor string
+	// CountExact asks for a total beyond MaxTotal.
+	CountExact bool
 }
 
 // Filter asks for one value of a field. Which fields an object has is in FieldsOf.
@@ -67,7 +69,7 @@ type Filter struct {
 // Result is one page in the order of the query's Sort.
 type Result struct {
 	Documents []json.RawMessage // byte for byte as they stand in index events
-	Total     int64             // of all pages, exact up to MaxTotal
+	Total     int64             // of all pages, exact up to MaxTotal and for Query.CountExact
 	AtLeast   bool              // there are more than Total
 	// Checkpoint is the position up to which documents could be found.
 	Checkpoint int64

@@ -56,9 +56,16 @@ WITH served AS (
 
 const sqlPage = `
 )
-SELECT served.checkpoint, total.n, page.{column}, page.id, page.body
+SELECT served.checkpoint, {total}, page.{column}, page.id, page.body
 FROM served CROSS JOIN total LEFT JOIN page ON true
 ORDER BY page.{column} {direction}, page.id {direction}`
+
+// What a total is: counted as far as needed, or all of it.
+const (
+	sqlCounted       = `total.n`
+	sqlBrowseCounted = `(SELECT count(*) FROM documents_v2.documents` + sqlWhere + ` AND $5 = '')`
+	sqlSearchCounted = `(SELECT count(*) FROM documents_v2.documents` + sqlFound + `)`
+)
 
 // sqlBrowse is the statement of a query without words and filters: whatever comes next in the order is found. $5 is empty; what is known
 // to be a long list, at checkpoints $13 to $14, isn't counted.
@@ -116,15 +123,19 @@ func statementOf(q search.Query, p search.Plan, memory *totals.Memory) statement
 		return append(args, after, afterID, p.Limit, p.Offset, countTo, served.Name, served.Version)
 	}
 	if len(p.Words)+len(p.Terms) > 0 {
-		return statement{sql: inOrder(sqlSearch, q.Sort), args: rest(search.MaxTotal + 1)}
+		return statement{sql: complete(sqlSearch, q, sqlSearchCounted), args: rest(search.MaxTotal + 1)}
 	}
 	list := totals.Key("documents", args)
 	long := memory.Span(list)
-	return statement{sql: inOrder(sqlBrowse, q.Sort), args: append(rest(totals.CountTo), long.First, long.Last), list: list}
+	return statement{sql: complete(sqlBrowse, q, sqlBrowseCounted), args: append(rest(totals.CountTo), long.First, long.Last), list: list}
 }
 
-// inOrder completes a statement for an order.
-func inOrder(sql string, s search.Sort) string {
+// complete completes a statement for the order and the total of a query.
+func complete(sql string, q search.Query, counted string) string {
+	s, total := q.Sort, sqlCounted
+	if q.CountExact {
+		total = counted
+	}
 	column, of := "created_at", "timestamptz"
 	switch s.Key {
 	case search.ByCreatedAt:
@@ -137,7 +148,7 @@ func inOrder(sql string, s search.Sort) string {
 	if s.Ascending {
 		direction, beyond = "ASC", ">"
 	}
-	return strings.NewReplacer("{column}", column, "{type}", of, "{direction}", direction, "{beyond}", beyond, "{long}", strconv.Itoa(search.MaxTotal+1)).Replace(sql)
+	return strings.NewReplacer("{column}", column, "{type}", of, "{direction}", direction, "{beyond}", beyond, "{total}", total, "{long}", strconv.Itoa(search.MaxTotal+1)).Replace(sql)
 }
 
 // arguments returns those of sqlWhere, and the words.
@@ -220,10 +231,10 @@ func (s *Searcher) page(ctx context.Context, db querier, q search.Query, plan se
 	}); err != nil {
 		return search.Result{}, err
 	}
-	if st.list != "" {
+	if st.list != "" && !q.CountExact {
 		s.totals.Note(st.list, result.Checkpoint, result.Total)
 	}
-	if result.Total > search.MaxTotal {
+	if result.Total > search.MaxTotal && !q.CountExact {
 		result.Total, result.AtLeast = search.MaxTotal, true
 	}
 	result.Next = q.Next(plan, len(result.Documents), last)

@@ -156,8 +156,13 @@ func TestStatementsPrepare(t *testing.T) {
 	defer conn.Release()
 	all := []string{sqlFacets}
 	for _, key := range []search.SortKey{search.ByCreatedAt, search.ByUpdatedAt, search.ByAmount} {
-		for _, sql := range []string{sqlBrowse, sqlSearch} {
-			all = append(all, inOrder(sql, search.Sort{Key: key}), inOrder(sql, search.Sort{Key: key, Ascending: true}))
+		for sql, counted := range map[string]string{sqlBrowse: sqlBrowseCounted, sqlSearch: sqlSearchCounted} {
+			for _, exact := range []bool{false, true} {
+				q := search.Query{Sort: search.Sort{Key: key}, CountExact: exact}
+				all = append(all, complete(sql, q, counted))
+				q.Sort.Ascending = true
+				all = append(all, complete(sql, q, counted))
+			}
 		}
 	}
 	for i, sql := range all {

@@ -132,6 +132,11 @@ func testTotals(t *testing.T, w *world) {
 		require.EqualValues(t, search.MaxTotal, res.Total)
 		require.True(t, res.AtLeast)
 		require.Equal(t, string(w.document(search.MaxTotal).Body), string(res.Documents[0]))
+		q.CountExact = true
+		res = w.ask(t, q)
+		require.EqualValues(t, search.MaxTotal+1, res.Total, "asked to count: %+v", q)
+		require.False(t, res.AtLeast)
+		require.Len(t, res.Documents, 2)
 	}
 	// The last page that has a number, and by cursor what comes behind it.
 	res = w.ask(t, search.Query{Text: "many", PageNumber: 20, PageRowCount: 500})

@@ -73,8 +73,7 @@ func listFields(sorts ...string) []input.Field {
 		words = append(words, field, "-"+field)
 	}
 	return append(pageFields(),
-		input.Choice("sort", words...).Says("A field; with - before it descending. Equal values go by createdAt, then id. Default -createdAt."+minorUnits(sorts)),
-		input.Choice("count", "exact").Says("Count beyond 10000."))
+		input.Choice("sort", words...).Says("A field; with - before it descending. Equal values go by createdAt, then id. Default -createdAt."+minorUnits(sorts)))
 }
 
 // minorUnits says how amounts are sorted, where they are.
@@ -95,6 +94,7 @@ func pageFields() []input.Field {
 		input.Word("cursor").Says("Goes on after the page that gave it, with the same sort. Pages by cursor begin with pageNumber 0. " +
 			"Whatever changes meanwhile, a row that is there all the time is seen exactly once, unless its place in the order changes: " +
 			"by createdAt and what doesn't change after create none does; by status, amount or updatedAt a row that moves may be seen twice or not at all."),
+		input.Choice("count", "exact").Says("Count beyond 10000."),
 	}
 }
 

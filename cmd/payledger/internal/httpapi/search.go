@@ -62,7 +62,7 @@ func searchDocuments(c *call) (*answer, error) {
 	p := c.page()
 	q := search.Query{
 		Tenant: c.tenant, Object: object, Owner: c.owner(), Text: f.text("q"), Facets: c.query.Bool("facets"),
-		PageNumber: p.number, PageRowCount: p.rowCount, Cursor: c.query.Long("cursor"),
+		PageNumber: p.number, PageRowCount: p.rowCount, Cursor: c.query.Long("cursor"), CountExact: c.query.Has("count"),
 	}
 	for _, field := range c.route.query {
 		switch isFilter := slices.Contains(fields.Filters, field.Name); {

@@ -113,7 +113,8 @@ func TestTwoMirrorsShareOneLease(t *testing.T) {
 	writers := make(map[string]int)
 	start := func(name string) *running {
 		return f.startMirror(t, func(c *mirror.Config) {
-			c.Owner, c.Index = name, counted{f.index, func() { mu.Lock(); defer mu.Unlock(); writers[name]++ }}
+			c.Owner, c.LeaseTTL = name, patience // a slow machine is no reason to take the lease away
+			c.Index = counted{f.index, func() { mu.Lock(); defer mu.Unlock(); writers[name]++ }}
 		})
 	}
 	first := start("first")

@@ -76,7 +76,7 @@ func (x *Index) ask(ctx context.Context, q search.Query, plan search.Plan) (*ans
 		"query":            map[string]any{"bool": map[string]any{"filter": conditions(q, plan)}},
 		"sort":             order(q.Sort),
 		"size":             plan.Limit,
-		"track_total_hits": search.MaxTotal,
+		"track_total_hits": tracked(q),
 		"_source":          []string{"id", "body"},
 	}
 	if plan.After != nil {
@@ -97,6 +97,14 @@ func (x *Index) ask(ctx context.Context, q search.Query, plan search.Plan) (*ans
 	response, err := ask(ask.WithContext(ctx), ask.WithIndex(x.alias(q.Object)), ask.WithBody(bytes.NewReader(body)),
 		ask.WithAllowPartialSearchResults(false))
 	return found, receive(response, err, found)
+}
+
+// tracked says how far hits are counted: all of them, or up to a number.
+func tracked(q search.Query) any {
+	if q.CountExact {
+		return true
+	}
+	return search.MaxTotal
 }
 
 func order(s search.Sort) []any {
