@@ -1,12 +1,17 @@
 package audit
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
+	"time"
+
+	"github.com/google/uuid"
 
 	"payledger/domain/credit"
 	"payledger/domain/fee"
+	"payledger/domain/money"
 	"payledger/domain/payment"
 	"payledger/eventstore"
 	"payledger/eventstore/catalog"
@@ -34,10 +39,11 @@ func moneyTypes() []string {
 // MoneyTypes are the wire names that the filter type of the report activity knows.
 func MoneyTypes() []string { return moneyTypes() }
 
-// activity is every event that moved money or changed what is owed, in order of position.
+// activity is every event that moved money or changed what is owed, in order of position. What a fee or payment began with stands beside each.
 func activity() Kind {
 	return Kind{
-		Name: "activity", Title: "Financial transactions", Period: true, Filters: []string{filterBy, filterType}, form: 1, fold: foldActivity,
+		Name: "activity", Title: "Financial transactions", Period: true, Filters: []string{filterBy, filterType}, form: 2, fold: foldActivity,
+		earlier: map[int]int{1: 17},
 		Columns: []Column{
 			{"position", Number},
 			{"effectiveAt", Instant},
@@ -56,6 +62,12 @@ func activity() Kind {
 			{"actorId", Text},
 			{"actorRoles", Text},
 			{"eventId", Text},
+			{"paidBy", Text}, // tender of the payment that the event is about
+			{"loanId", Text},
+			{"billed", Money}, // what the fee was assessed at, when and by whom
+			{"billedAt", Instant},
+			{"billedBy", Text},
+			{"note", Note},
 		},
 	}
 }
@@ -70,18 +82,28 @@ func foldActivity(ctx context.Context, r Reader, p Params, t *table) error {
 		types = []string{only}
 	}
 	by := p.filter(filterBy)
-	sealed := Reader{Log: r.Log, Catalog: r.Catalog, Keys: SealedKeys{}}
 	want := func(eventType string) bool { return slices.Contains(types, eventType) }
-	return sealed.eachPage(ctx, p.Tenant, 0, p.KnownAt, want, func(events []catalog.Event) error {
-		events = slices.DeleteFunc(events, func(ev catalog.Event) bool {
-			return !p.within(ev.EffectiveAt) || by != "" && ev.Meta.Actor.ID != by
-		})
-		begun, err := sealed.beginnings(ctx, events)
+	return r.eachRecorded(ctx, p.Tenant, 0, p.KnownAt, want, func(recorded []eventstore.Recorded) error {
+		var acts []act
+		for i := range recorded {
+			if !p.within(recorded[i].EffectiveAt.UTC()) {
+				continue
+			}
+			keys := noting{Keys: r.Keys}
+			ev, err := r.Catalog.Decode(ctx, &keys, &recorded[i])
+			if err != nil {
+				return err
+			}
+			if by == "" || ev.Meta.Actor.ID == by {
+				acts = append(acts, act{Event: ev, Entry: history.EntryOf(ev), noted: keys.noted, shown: keys.shown})
+			}
+		}
+		begun, err := r.beginnings(ctx, acts)
 		if err != nil {
 			return err
 		}
-		for _, ev := range events {
-			if err := activityRow(t, ev, begun[ev.Stream]); err != nil {
+		for _, a := range acts {
+			if err := activityRow(t, a, begun); err != nil {
 				return err
 			}
 		}
@@ -89,12 +111,37 @@ func foldActivity(ctx context.Context, r Reader, p Params, t *table) error {
 	})
 }
 
-func activityRow(t *table, ev catalog.Event, first any) error {
-	e := history.EntryOf(ev)
-	memberID, feeReason := "", ""
-	switch d := first.(type) {
+// act is an event that moved money, and whether it has a note, and one that can be read.
+type act struct {
+	catalog.Event
+	history.Entry
+
+	noted, shown bool
+}
+
+// noting are keys that remember whether they were asked for one, and had it.
+type noting struct {
+	eventstore.Keys
+
+	noted, shown bool
+}
+
+// Key implements eventstore.Keys.
+func (n *noting) Key(ctx context.Context, id uuid.UUID) (eventstore.Key, error) {
+	key, err := n.Keys.Key(ctx, id)
+	n.noted, n.shown = true, err == nil
+	return key, err
+}
+
+func activityRow(t *table, a act, begun map[eventstore.StreamID]catalog.Event) error {
+	e, meta := a.Entry, a.Meta
+	first := begun[a.Stream]
+	memberID, feeReason, paidBy := "", "", tenderOf(begun[paymentStream(a.Stream.Tenant, a.PaymentID)].Data)
+	billed, billedAt, billedBy, loanID := money.Amount{}, time.Time{}, "", ""
+	switch d := first.Data.(type) {
 	case fee.Assessed:
-		memberID, feeReason, e.FeeID = d.UserID, d.Reason, d.FeeID
+		memberID, feeReason, e.FeeID, loanID = d.UserID, d.Reason, d.FeeID, d.LoanID
+		billed, billedAt, billedBy = d.Amount, first.EffectiveAt, first.Meta.Actor.ID
 	case payment.Started:
 		memberID = d.UserID
 	case payment.Captured:
@@ -102,10 +149,12 @@ func activityRow(t *table, ev catalog.Event, first any) error {
 	case credit.Granted:
 		memberID = d.UserID
 	}
+	t.noted(a.noted, a.shown)
 	err := t.row(
 		number(e.Position), instant(e.EffectiveAt), instant(e.RecordedAt), text(e.Type), text(memberID), text(e.FeeID), text(feeReason),
-		text(e.PaymentID), text(e.Amount.Currency().Code()), amount(*e.Amount), text(e.Reason), text(e.Tender), text(ev.Meta.Channel),
+		text(e.PaymentID), text(e.Amount.Currency().Code()), amount(*e.Amount), text(e.Reason), text(e.Tender), text(meta.Channel),
 		text(e.Actor.Kind), text(e.Actor.ID), text(strings.Join(e.Actor.Roles, " ")), text(e.EventID.String()),
+		text(paidBy), text(loanID), amount(billed), instant(billedAt), text(billedBy), text(e.Note),
 	)
 	if err != nil {
 		return err
@@ -113,16 +162,38 @@ func activityRow(t *table, ev catalog.Event, first any) error {
 	return t.total(e.Type, 1, *e.Amount)
 }
 
-// beginnings returns what the first events of the events' streams say.
-func (r Reader) beginnings(ctx context.Context, events []catalog.Event) (map[eventstore.StreamID]any, error) {
-	said := make(map[eventstore.StreamID]any)
-	var ids []eventstore.StreamID
-	for _, ev := range events {
-		if _, known := said[ev.Stream]; !known {
-			said[ev.Stream] = nil
-			ids = append(ids, ev.Stream)
+func paymentStream(tenant, id string) eventstore.StreamID {
+	return eventstore.StreamID{Tenant: tenant, Name: payment.Stream(id)}
+}
+
+// tenderOf is how money came, by the first event of a payment.
+func tenderOf(first any) string {
+	switch d := first.(type) {
+	case payment.Started:
+		return string(d.Tender)
+	case payment.Captured:
+		return string(d.Tender)
+	}
+	return ""
+}
+
+// beginnings returns the first events of the streams that events are on, and of the payments that they are about, without texts.
+func (r Reader) beginnings(ctx context.Context, acts []act) (map[eventstore.StreamID]catalog.Event, error) {
+	ids := make([]eventstore.StreamID, 0, 2*len(acts))
+	for _, a := range acts {
+		ids = append(ids, a.Stream)
+		if a.PaymentID != "" {
+			ids = append(ids, paymentStream(a.Stream.Tenant, a.PaymentID))
 		}
 	}
+	return r.firsts(ctx, ids)
+}
+
+// firsts returns the first event of each stream that there is, without texts.
+func (r Reader) firsts(ctx context.Context, ids []eventstore.StreamID) (map[eventstore.StreamID]catalog.Event, error) {
+	said := make(map[eventstore.StreamID]catalog.Event)
+	slices.SortFunc(ids, func(a, b eventstore.StreamID) int { return cmp.Compare(a.Name, b.Name) })
+	ids = slices.Compact(ids)
 	if len(ids) == 0 {
 		return said, nil
 	}
@@ -131,11 +202,11 @@ func (r Reader) beginnings(ctx context.Context, events []catalog.Event) (map[eve
 		return nil, err
 	}
 	for i := range recorded {
-		ev, err := r.Catalog.Decode(ctx, r.Keys, &recorded[i])
+		ev, err := r.Catalog.Decode(ctx, SealedKeys{}, &recorded[i])
 		if err != nil {
 			return nil, err
 		}
-		said[ev.Stream] = ev.Data
+		said[ev.Stream] = ev
 	}
 	return said, nil
 }

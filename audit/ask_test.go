@@ -157,19 +157,21 @@ func TestExplain(t *testing.T) {
 	}
 	require.Equal(t, []string{
 		"charged USD 3.00, reason: overdue: 3.00, 0.00",
+		"took USD 18.00 as payment " + taken + ", tender: cash: 3.00, 0.00",
 		"settled USD 2.00 by payment " + taken + ": 1.00, 0.00",
 		"wrote off USD 0.50, reason: smallBalance: 0.50, 0.00",
 		"waived USD 0.25, reason: goodwill: 0.25, 0.00",
 		"fee " + late + ": USD 0.25 is owed, known at position 9.",
 	}, explain("fee", late, audit.Moment{}))
 	require.Equal(t, []string{
+		"took USD 18.00 as payment " + taken + ", tender: cash: 0.00, 0.00",
 		"granted credit " + surplus + " of USD 1.00 (overpayment) by payment " + taken + ": 0.00, 1.00",
 		"credit " + surplus + ": USD 1.00 of credit is left, known at position 9.",
 	}, explain("credit", surplus, audit.Moment{}))
 	end := s.end(3)
 	all := explain("member", s.member, audit.Moment{AsOf: &end})
 	require.Equal(t, "member "+s.member+" as of 2026-03-03T23:00:00Z: USD 0.75 is owed, USD 1.00 of credit is left, known at position 9.", all[len(all)-1])
-	require.Len(t, all, 8)
+	require.Len(t, all, 9)
 	for _, test := range []struct {
 		object, id string
 		want       error
@@ -177,6 +179,30 @@ func TestExplain(t *testing.T) {
 		_, err := s.reader.Explain(t.Context(), s, ledgertest.Tenant, test.object, test.id, audit.Moment{})
 		require.ErrorIs(t, err, test.want)
 	}
+}
+
+// Why money went back, only the payment says: it is told with the fees, credits and members that it is about.
+func TestExplainTellsWhyMoneyWentBack(t *testing.T) {
+	t.Parallel()
+	s := tell(t)
+	s.on(6)
+	s.Queue(t, payment.Stream(taken), s.member, payment.Voided{Amount: ledgertest.USD(t, 1800), Reason: "bouncedCheck", Outcome: payment.OutcomeCanceled, Note: "the bank called"})
+	s.Change(t, late, fee.UnapplyPayment{AllocationID: "a2", Amount: ledgertest.USD(t, 200), Cause: fee.UnapplyVoid, At: s.Now()})
+	s.Queue(t, credit.Stream(s.member), s.member, credit.Reversed{CreditID: surplus, Amount: ledgertest.USD(t, 100), Cause: credit.CauseVoid})
+	s.Flush(t)
+	for object, id := range map[string]string{"fee": late, "credit": surplus, "member": s.member} {
+		x, err := s.reader.Explain(t.Context(), s, ledgertest.Tenant, object, id, audit.Moment{})
+		require.NoError(t, err)
+		var said []string
+		for _, step := range x.Steps {
+			said = append(said, step.Sentence)
+		}
+		require.Contains(t, strings.Join(said, "\n"), "voided payment "+taken+" of USD 18.00, reason: bouncedCheck, note: the bank called", object)
+	}
+	x, err := s.reader.Explain(t.Context(), s, ledgertest.Tenant, "fee", late, audit.Moment{})
+	require.NoError(t, err)
+	require.Equal(t, int64(225), x.Balances[0].Owed.Minor())
+	require.Nil(t, x.Steps[1].Outstanding, "of a payment")
 }
 
 // Every event of a random history finds its words, and a member's balance is what the fees and credits come to.

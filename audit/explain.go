@@ -12,6 +12,7 @@ import (
 	"payledger/domain/credit"
 	"payledger/domain/fee"
 	"payledger/domain/money"
+	"payledger/domain/payment"
 	"payledger/eventstore/catalog"
 	"payledger/internal/jsontext"
 	"payledger/readmodels"
@@ -59,12 +60,14 @@ func (r Reader) Explain(ctx context.Context, streams Streams, tenant, object, id
 	}
 	var events []catalog.Event
 	if len(names) > 0 {
-		if events, err = r.History().Read(ctx, tenant, x.KnownAt, names...); err != nil {
+		if events, err = r.withPayments(ctx, tenant, x.KnownAt, names, func(ev catalog.Event) bool {
+			return object != ObjectCredit || creditOf(ev) == id
+		}); err != nil {
 			return x, fmt.Errorf("explain %s %s: %w", object, id, err)
 		}
 	}
 	t := telling{
-		x: &x, fees: make(map[string]debt), lots: lots{byID: make(map[string]*lot)}, balances: make(map[money.Currency]Balance),
+		x: &x, fees: make(map[string]debt), gross: make(map[string]money.Amount), lots: lots{byID: make(map[string]*lot)}, balances: make(map[money.Currency]Balance),
 	}
 	for _, ev := range events {
 		if m.AsOf != nil && ev.EffectiveAt.After(*m.AsOf) {
@@ -81,7 +84,29 @@ func (r Reader) Explain(ctx context.Context, streams Streams, tenant, object, id
 	return x, nil
 }
 
-// streamsOf names the streams that an explanation is made of.
+// withPayments returns the events of streams, and with them those of the payments that the events are about which count: only a payment
+// says why it was voided or moved.
+func (r Reader) withPayments(
+	ctx context.Context, tenant string, upTo int64, names []string, counts func(catalog.Event) bool,
+) ([]catalog.Event, error) {
+	events, err := r.History().Read(ctx, tenant, upTo, names...)
+	if err != nil {
+		return nil, err
+	}
+	all := slices.Clone(names)
+	for _, ev := range events {
+		if id := history.EntryOf(ev).PaymentID; id != "" && counts(ev) {
+			all = append(all, payment.Stream(id))
+		}
+	}
+	if len(all) == len(names) {
+		return events, nil
+	}
+	slices.Sort(all)
+	return r.History().Read(ctx, tenant, upTo, slices.Compact(all)...)
+}
+
+// streamsOf names the streams that an explanation is made of, beside its payments.
 func (r Reader) streamsOf(ctx context.Context, streams Streams, tenant, object, id string) ([]string, error) {
 	switch object {
 	case ObjectFee:
@@ -108,14 +133,16 @@ func (r Reader) streamsOf(ctx context.Context, streams Streams, tenant, object, 
 // telling sums up the events of an explanation.
 type telling struct {
 	x        *Explanation
-	fees     map[string]debt // by stream
+	fees     map[string]debt         // by stream
+	gross    map[string]money.Amount // by stream
 	lots     lots
 	balances map[money.Currency]Balance
 }
 
 // step tells an event that moves money on a fee or a credit.
 func (t *telling) step(ev catalog.Event) error {
-	if !slices.Contains(moneyTypes(), ev.Type) || t.x.Object == ObjectCredit && creditOf(ev) != t.x.ID {
+	_, ofPayment := ev.Data.(payment.Event)
+	if !slices.Contains(moneyTypes(), ev.Type) || t.x.Object == ObjectCredit && !ofPayment && creditOf(ev) != t.x.ID {
 		return nil
 	}
 	entry := history.EntryOf(ev)
@@ -125,11 +152,13 @@ func (t *telling) step(ev catalog.Event) error {
 		b = Balance{Owed: money.Zero(cur), Credit: money.Zero(cur)}
 	}
 	var err error
-	if id := creditOf(ev); id != "" {
+	switch id := creditOf(ev); {
+	case ofPayment: // it moves the balance by the events of fees and credits beside it
+	case id != "":
 		before := t.lots.left(id)
 		t.lots.apply(ev)
 		b.Credit, err = b.Credit.Add(money.New(t.lots.left(id)-before, cur))
-	} else {
+	default:
 		err = t.owe(ev, &entry, &b)
 	}
 	if err != nil {
@@ -151,10 +180,29 @@ func (t *telling) owe(ev catalog.Event, entry *history.Entry, b *Balance) error 
 		return err
 	}
 	t.fees[ev.Stream.Name] = d
-	entry.Outstanding = &d.owed
-	var err error
+	gross, err := t.charge(ev, b.Owed.Currency())
+	if err != nil {
+		return err
+	}
+	entry.Gross, entry.Outstanding = &gross, &d.owed
 	b.Owed, err = b.Owed.Add(money.New(d.owed.Minor()-before.Minor(), before.Currency()))
 	return err
+}
+
+// charge returns what a fee is charged at after an event.
+func (t *telling) charge(ev catalog.Event, cur money.Currency) (gross money.Amount, err error) {
+	gross, known := t.gross[ev.Stream.Name]
+	if !known {
+		gross = money.Zero(cur)
+	}
+	switch name, a := movement(ev, nil); name {
+	case "assessed", "adjusted":
+		gross, err = gross.Add(a)
+	case "cancelled":
+		gross, err = gross.Sub(a)
+	}
+	t.gross[ev.Stream.Name] = gross
+	return gross, err
 }
 
 // conclude says the balance in words.

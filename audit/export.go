@@ -109,14 +109,18 @@ func (e *csvFile) Row(row Row) error {
 	e.record = e.record[:0]
 	for i, c := range e.columns {
 		switch v := row[i]; c.Kind {
-		case Text:
+		case Text, Note:
 			e.record = append(e.record, harmless(v.Text))
 		case Instant:
 			e.record = append(e.record, isoText(v.At))
 		case Number:
 			e.record = append(e.record, strconv.FormatInt(v.Number, 10))
 		case Money:
-			e.record = append(e.record, v.Amount.Decimal(), strconv.FormatInt(v.Amount.Minor(), 10))
+			if v.None() {
+				e.record = append(e.record, "", "")
+			} else {
+				e.record = append(e.record, v.Amount.Decimal(), strconv.FormatInt(v.Amount.Minor(), 10))
+			}
 		}
 	}
 	return e.to.Write(e.record)
@@ -169,6 +173,8 @@ func (r *Report) AppendJSON(dst []byte) []byte {
 	dst = strconv.AppendInt(append(dst, `},"form":`...), int64(r.Form), 10)
 	dst = strconv.AppendInt(append(dst, `,"rows":`...), r.Rows, 10)
 	dst = jsontext.AppendString(append(dst, `,"digest":`...), hex.EncodeToString(r.Digest[:]))
+	dst = strconv.AppendInt(append(dst, `,"notes":`...), r.Notes, 10)
+	dst = strconv.AppendInt(append(dst, `,"shown":`...), r.Shown, 10)
 	dst = append(dst, `,"totals":[`...)
 	for i, total := range r.Totals {
 		if i > 0 {
@@ -204,6 +210,9 @@ func (r *Report) Lines() [][2]string {
 		lines = append(lines, [2]string{"filters", "none"})
 	}
 	lines = append(lines, [2]string{"rows", strconv.FormatInt(r.Rows, 10)}, [2]string{"digest", hex.EncodeToString(r.Digest[:])})
+	if r.Notes > 0 {
+		lines = append(lines, [2]string{"notes", fmt.Sprintf("%d, of which %d can be read", r.Notes, r.Shown)})
+	}
 	for _, t := range r.Totals {
 		value := t.Amount.String()
 		if t.Count != 0 {

@@ -43,7 +43,7 @@ func (k Keeper) Report(ctx context.Context, by Asked, r Report) (string, int64, 
 	}
 	position, err := k.append(ctx, by, evidence.ReportStream(id.String()), evidence.ReportMade{
 		ReportID: id.String(), Kind: r.Kind, Form: r.Form, From: r.From, AsOf: r.AsOf, KnownAt: int(r.KnownAt), HeadHash: hex.EncodeToString(r.HeadHash[:]),
-		Filters: filters, Rows: int(r.Rows), Digest: hex.EncodeToString(r.Digest[:]), Totals: r.Totals,
+		Filters: filters, Rows: int(r.Rows), Digest: hex.EncodeToString(r.Digest[:]), Notes: int(r.Notes), Shown: int(r.Shown), Totals: r.Totals,
 	})
 	if err != nil {
 		return "", 0, fmt.Errorf("store a report: %w", err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -29,7 +30,7 @@ var ErrNotFound = history.ErrNotFound
 type Reader struct {
 	Log     *eventstore.Reader
 	Catalog *catalog.Catalog
-	// Keys opens texts about people, which no report has.
+	// Keys opens texts about people: SealedKeys for none.
 	Keys eventstore.Keys
 }
 
@@ -90,6 +91,22 @@ const (
 func (r Reader) eachPage(
 	ctx context.Context, tenant string, after, upTo int64, want func(eventType string) bool, page func([]catalog.Event) error,
 ) error {
+	return r.eachRecorded(ctx, tenant, after, upTo, want, func(recorded []eventstore.Recorded) error {
+		events := make([]catalog.Event, len(recorded))
+		for i := range recorded {
+			var err error
+			if events[i], err = r.Catalog.Decode(ctx, r.Keys, &recorded[i]); err != nil {
+				return err
+			}
+		}
+		return page(events)
+	})
+}
+
+// eachRecorded is eachPage of events that aren't decoded.
+func (r Reader) eachRecorded(
+	ctx context.Context, tenant string, after, upTo int64, want func(eventType string) bool, page func([]eventstore.Recorded) error,
+) error {
 	for after < upTo {
 		recorded, err := r.Log.ReadAll(ctx, after, int(min(pageEvents, upTo-after)))
 		if err != nil {
@@ -99,18 +116,8 @@ func (r Reader) eachPage(
 			return fmt.Errorf("the log ends at %d, not at %d: %w", after, upTo, eventstore.ErrGap)
 		}
 		after = recorded[len(recorded)-1].Position
-		var events []catalog.Event
-		for i := range recorded {
-			if recorded[i].Stream.Tenant != tenant || !want(recorded[i].Type) {
-				continue
-			}
-			ev, err := r.Catalog.Decode(ctx, r.Keys, &recorded[i])
-			if err != nil {
-				return err
-			}
-			events = append(events, ev)
-		}
-		if err := page(events); err != nil {
+		wanted := slices.DeleteFunc(recorded, func(rec eventstore.Recorded) bool { return rec.Stream.Tenant != tenant || !want(rec.Type) })
+		if err := page(wanted); err != nil {
 			return err
 		}
 	}
@@ -120,6 +127,18 @@ func (r Reader) eachPage(
 // eachStream hands over the events of each stream of a tenant whose name begins with prefix, in order of name, up to a position.
 // Texts about people stay sealed.
 func (r Reader) eachStream(ctx context.Context, tenant, prefix string, upTo int64, stream func([]catalog.Event) error) error {
+	return r.eachStreams(ctx, tenant, prefix, upTo, func(page [][]catalog.Event) error {
+		for _, events := range page {
+			if err := stream(events); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// eachStreams is eachStream by pages of streams.
+func (r Reader) eachStreams(ctx context.Context, tenant, prefix string, upTo int64, page func([][]catalog.Event) error) error {
 	for after := ""; ; {
 		ids, err := r.Log.Streams(ctx, tenant, prefix, after, pageStreams)
 		if err != nil || len(ids) == 0 {
@@ -138,13 +157,14 @@ func (r Reader) eachStream(ctx context.Context, tenant, prefix string, upTo int6
 			}
 			events[ev.Stream.Name] = append(events[ev.Stream.Name], ev)
 		}
+		var begun [][]catalog.Event
 		for _, id := range ids {
-			if len(events[id.Name]) == 0 { // it began later
-				continue
+			if len(events[id.Name]) > 0 { // else it began later
+				begun = append(begun, events[id.Name])
 			}
-			if err := stream(events[id.Name]); err != nil {
-				return err
-			}
+		}
+		if err := page(begun); err != nil {
+			return err
 		}
 	}
 }

@@ -19,12 +19,14 @@ type Kind struct {
 	Columns []Column
 
 	form int // changes with columns and rules: reports of another form can't be compared
-	fold func(context.Context, Reader, Params, *table) error
+	// earlier has forms whose rows were the first so many columns of today's: they can still be made.
+	earlier map[int]int
+	fold    func(context.Context, Reader, Params, *table) error
 }
 
 // Kinds returns all kinds of reports.
 func Kinds() []Kind {
-	return []Kind{activity(), waivers(), payments(), aging(), rollForward(), creditsDue(), accounts()}
+	return []Kind{activity(), staff(), waivers(), payments(), aging(), rollForward(), creditsDue(), accounts()}
 }
 
 // KindNames returns their names.
@@ -71,7 +73,9 @@ type Report struct {
 	Form     int
 	HeadHash [32]byte // of the chain at KnownAt
 	Rows     int64
-	Digest   [32]byte // SHA-256 of the rows as JSON Lines
+	Digest   [32]byte // SHA-256 of the rows as JSON Lines, without their notes
+	Notes    int64    // rows with a note about a person
+	Shown    int64    // of them those whose note could be read
 	Totals   []evidence.Total
 }
 
@@ -82,10 +86,15 @@ func (r Reader) Make(ctx context.Context, p Params, each func(Row) error) (Repor
 	if err != nil {
 		return Report{}, err
 	}
+	return r.make(ctx, kind, p, each)
+}
+
+func (r Reader) make(ctx context.Context, kind Kind, p Params, each func(Row) error) (Report, error) {
 	if err := kind.check(p); err != nil {
 		return Report{}, err
 	}
 	report := Report{Params: p, Form: kind.form}
+	var err error
 	if _, report.HeadHash, err = r.Known(ctx, &p.KnownAt); err != nil {
 		return Report{}, fmt.Errorf("report %s: %w", p.Kind, err)
 	}
@@ -94,7 +103,21 @@ func (r Reader) Make(ctx context.Context, p Params, each func(Row) error) (Repor
 		return Report{}, fmt.Errorf("report %s: %w", p.Kind, err)
 	}
 	report.Rows, report.Digest, report.Totals = t.rows, [32]byte(t.digest.Sum(nil)), t.sums()
+	report.Notes, report.Shown = t.notes, t.shown
 	return report, nil
+}
+
+// as returns the kind as an earlier form had it. Errors: ErrOtherForm.
+func (k Kind) as(form int) (Kind, error) {
+	if form == k.form {
+		return k, nil
+	}
+	width, known := k.earlier[form]
+	if !known {
+		return k, fmt.Errorf("%w: form %d of %s, this program has %d", ErrOtherForm, form, k.Name, k.form)
+	}
+	k.form, k.Columns = form, k.Columns[:width]
+	return k, nil
 }
 
 // check refuses params that the kind doesn't take.

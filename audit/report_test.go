@@ -33,7 +33,7 @@ func (s *story) made(t *testing.T, p audit.Params) ([]string, audit.Report) {
 				cells = append(cells, c.Name+" "+v.Amount.Decimal())
 			case c.Kind == audit.Number && v.Number != 0:
 				cells = append(cells, c.Name+" "+strconv.FormatInt(v.Number, 10))
-			case c.Kind == audit.Text && v.Text != "" && c.Name != "eventId" && c.Name != "memberId":
+			case (c.Kind == audit.Text || c.Kind == audit.Note) && v.Text != "" && c.Name != "eventId" && c.Name != "memberId":
 				cells = append(cells, v.Text)
 			}
 		}
@@ -55,12 +55,12 @@ func TestReports(t *testing.T) {
 		want   []string
 	}{
 		{"activity of the second day", audit.Params{Kind: "activity", Bounds: audit.Bounds{From: s.day.AddDate(0, 0, 1), AsOf: s.end(2), KnownAt: 9}}, []string{
-			"position 3 fee.waived " + book + " lost USD amount 5.00 hardship api staff " + staff + " staff",
-			"position 9 fee.waived " + late + " overdue USD amount 0.25 goodwill api staff " + staff + " staff",
+			"position 3 fee.waived " + book + " lost USD amount 5.00 hardship api staff " + staff + " staff billed 20.00 " + staff + " told us at length",
+			"position 9 fee.waived " + late + " overdue USD amount 0.25 goodwill api staff " + staff + " staff billed 3.00 " + staff,
 		}},
 		{"activity of one type", audit.Params{
 			Kind: "activity", Filters: []evidence.Parameter{{Name: "type", Value: "payment.captured"}}, Bounds: audit.Bounds{AsOf: s.end(9), KnownAt: 9},
-		}, []string{"position 4 payment.captured " + taken + " USD amount 18.00 cash api staff " + staff + " staff"}},
+		}, []string{"position 4 payment.captured " + taken + " USD amount 18.00 cash api staff " + staff + " staff cash"}},
 		{"activity of nobody", audit.Params{
 			Kind: "activity", Filters: []evidence.Parameter{{Name: "by", Value: book}}, Bounds: audit.Bounds{AsOf: s.end(9), KnownAt: 9},
 		}, nil},
@@ -94,11 +94,22 @@ func TestReports(t *testing.T) {
 		{"roll-forward of the third to the fifth day as it was known then", audit.Params{
 			Kind: "rollforward", Bounds: audit.Bounds{From: s.day.AddDate(0, 0, 2), AsOf: s.end(5), KnownAt: lastOfStory},
 		}, []string{"USD opening 18.00 paid 17.00 closing 1.00"}},
+		{"who did what", audit.Params{Kind: "staff", Bounds: audit.Bounds{AsOf: s.end(9), KnownAt: 9}}, []string{
+			"staff " + staff + " credit.granted USD count 1 amount 1.00 mean 1.00 largest 1.00",
+			"staff " + staff + " fee.assessed USD count 2 amount 23.00 mean 11.50 largest 20.00",
+			"staff " + staff + " fee.waived USD count 2 amount 5.25 mean 2.63 largest 5.00",
+			"staff " + staff + " fee.written_off USD count 1 amount 0.50 mean 0.50 largest 0.50",
+			"staff " + staff + " payment.captured USD count 1 amount 18.00 mean 18.00 largest 18.00",
+		}},
+		{"who waived on the second day", audit.Params{
+			Kind: "staff", Filters: []evidence.Parameter{{Name: "type", Value: "fee.waived"}, {Name: "by", Value: staff}},
+			Bounds: audit.Bounds{From: s.day.AddDate(0, 0, 1), AsOf: s.end(2), KnownAt: lastOfStory},
+		}, []string{"staff " + staff + " fee.waived USD count 1 amount 5.00 mean 5.00 largest 5.00"}},
 		{"roll-forward of all", audit.Params{Kind: "rollforward", Bounds: audit.Bounds{AsOf: s.end(9), KnownAt: 9}}, []string{
 			"USD assessed 23.00 waived 5.25 writtenOff 0.50 paid 17.00 closing 0.25",
 		}},
 		{"credits", audit.Params{Kind: "credits", Bounds: audit.Bounds{AsOf: s.end(13), KnownAt: 9}}, []string{
-			surplus + " overpayment " + taken + " ageDays 10 USD granted 1.00 remaining 1.00",
+			surplus + " overpayment " + taken + " ageDays 10 USD granted 1.00 remaining 1.00 cash",
 		}},
 		{"accounts, cash, on the third day", audit.Params{
 			Kind: "accounts", Filters: []evidence.Parameter{{Name: "profile", Value: "cash"}}, Bounds: audit.Bounds{AsOf: s.end(3), KnownAt: lastOfStory},
@@ -217,24 +228,6 @@ func TestReportsAgreeWithTheDeciders(t *testing.T) {
 	}
 }
 
-// The digest is that of the rows as JSON Lines, so that anybody can compute it from the file.
-func TestDigest(t *testing.T) {
-	t.Parallel()
-	s := tell(t)
-	kind, err := audit.KindOf("activity")
-	require.NoError(t, err)
-	var file bytes.Buffer
-	out, err := audit.NewExporter(audit.JSONLines, kind, &file)
-	require.NoError(t, err)
-	report, err := s.reader.Make(t.Context(), audit.Params{Tenant: ledgertest.Tenant, Kind: "activity", Bounds: audit.Bounds{AsOf: s.end(9), KnownAt: 9}}, out.Row)
-	require.NoError(t, err)
-	require.NoError(t, out.Close(report))
-	lines := bytes.SplitAfter(file.Bytes(), []byte("\n"))
-	require.Len(t, lines, 11) // nine rows, the report, nothing
-	require.Equal(t, sha256.Sum256(bytes.Join(lines[:9], nil)), report.Digest)
-	require.JSONEq(t, `{"report":`+string(report.AppendJSON(nil))+`}`, string(lines[9]))
-}
-
 // A log that is longer than the pages it is read by, of events and of streams, is read whole and nothing of it twice.
 func TestPages(t *testing.T) {
 	t.Parallel()
@@ -312,8 +305,26 @@ func TestCreditOfLessThanNothing(t *testing.T) {
 	spend(7, "x2")
 	last := s.Flush(t)
 	rows, report := s.made(t, audit.Params{Kind: "credits", Bounds: audit.Bounds{AsOf: s.end(7), KnownAt: last}})
-	require.Equal(t, []string{surplus + " overpayment " + taken + " ageDays 4 USD granted 1.00 remaining -1.00"}, rows)
+	require.Equal(t, []string{surplus + " overpayment " + taken + " ageDays 4 USD granted 1.00 remaining -1.00 cash"}, rows)
 	require.Equal(t, int64(-100), report.Totals[0].Amount.Minor())
 	rows, _ = s.made(t, audit.Params{Kind: "credits", Bounds: audit.Bounds{AsOf: s.end(9), KnownAt: last}})
 	require.Empty(t, rows)
+}
+
+// The digest of a report without notes is that of the rows as JSON Lines, so that anybody can compute it from the file.
+func TestDigest(t *testing.T) {
+	t.Parallel()
+	s := tell(t)
+	kind, err := audit.KindOf("waivers")
+	require.NoError(t, err)
+	var file bytes.Buffer
+	out, err := audit.NewExporter(audit.JSONLines, kind, &file)
+	require.NoError(t, err)
+	report, err := s.reader.Make(t.Context(), audit.Params{Tenant: ledgertest.Tenant, Kind: kind.Name, Bounds: audit.Bounds{AsOf: s.end(9), KnownAt: 9}}, out.Row)
+	require.NoError(t, err)
+	require.NoError(t, out.Close(report))
+	lines := bytes.SplitAfter(file.Bytes(), []byte("\n"))
+	require.Len(t, lines, 5) // three rows, the report, nothing
+	require.Equal(t, sha256.Sum256(bytes.Join(lines[:3], nil)), report.Digest)
+	require.JSONEq(t, `{"report":`+string(report.AppendJSON(nil))+`}`, string(lines[3]))
 }

@@ -42,7 +42,7 @@ func (r Reader) Report(ctx context.Context, tenant, id string) (Stored, error) {
 	}
 	stored := Stored{
 		Report: Report{
-			ID: made.ReportID, Form: made.Form, Rows: int64(made.Rows), Totals: made.Totals,
+			ID: made.ReportID, Form: made.Form, Rows: int64(made.Rows), Notes: int64(made.Notes), Shown: int64(made.Shown), Totals: made.Totals,
 			Params: Params{
 				Tenant: tenant, Kind: made.Kind, Filters: made.Filters,
 				Bounds: Bounds{From: made.From, AsOf: made.AsOf, KnownAt: int64(made.KnownAt)},
@@ -74,6 +74,9 @@ type Reproduction struct {
 	Again  Report // of the same params
 	// Identical tells whether rows, totals and the hash of the chain are the same. If not, the log or the rules were changed.
 	Identical bool
+	// Gone is how many notes the report showed that can't be read any more: their people are erased, or, if Sealed, these keys open nothing.
+	Gone   int64
+	Sealed bool
 	// Today is the report with what is known now. The same as Again if nothing was learnt since.
 	Today Report
 	// Learnt are the money events that were recorded since and had taken effect as of the report: at most MaxLearnt of Count.
@@ -95,16 +98,18 @@ func (r Reader) Reproduce(ctx context.Context, tenant, id string) (Reproduction,
 	if err != nil {
 		return Reproduction{}, err
 	}
-	if kind.form != stored.Form {
-		return Reproduction{}, fmt.Errorf("%w: form %d of %s, this program has %d", ErrOtherForm, stored.Form, stored.Kind, kind.form)
+	if kind, err = kind.as(stored.Form); err != nil {
+		return Reproduction{}, err
 	}
 	res := Reproduction{Stored: stored, Learnt: []history.Entry{}}
 	drop := func(Row) error { return nil }
-	if res.Again, err = r.Make(ctx, stored.Params, drop); err != nil {
+	if res.Again, err = r.make(ctx, kind, stored.Params, drop); err != nil {
 		return Reproduction{}, err
 	}
 	res.Identical = res.Again.Digest == stored.Digest && res.Again.Rows == stored.Rows && res.Again.HeadHash == stored.HeadHash &&
-		slices.Equal(res.Again.Totals, stored.Totals)
+		res.Again.Notes == stored.Notes && slices.Equal(res.Again.Totals, stored.Totals)
+	res.Gone = max(stored.Shown-res.Again.Shown, 0)
+	_, res.Sealed = r.Keys.(SealedKeys)
 	head, _, err := r.Known(ctx, nil)
 	if err != nil {
 		return Reproduction{}, fmt.Errorf("reproduce report %s: %w", id, err)
@@ -117,7 +122,7 @@ func (r Reader) Reproduce(ctx context.Context, tenant, id string) (Reproduction,
 	if res.Count > 0 {
 		today := stored.Params
 		today.KnownAt = head
-		res.Today, err = r.Make(ctx, today, drop)
+		res.Today, err = r.make(ctx, kind, today, drop)
 	}
 	return res, err
 }
@@ -141,9 +146,24 @@ func (r Reader) learn(ctx context.Context, res *Reproduction) error {
 	})
 }
 
+// Answer says in words whether the report is what it was.
+func (res *Reproduction) Answer() string {
+	switch {
+	case !res.Identical:
+		return "NOT IDENTICAL"
+	case res.Gone > 0 && res.Sealed:
+		return "identical except sealed text"
+	case res.Gone > 0:
+		return "identical except erased text"
+	}
+	return "identical"
+}
+
 // AppendJSON appends the reproduction as one JSON object.
 func (res *Reproduction) AppendJSON(dst []byte) []byte {
 	dst = strconv.AppendBool(append(dst, `{"identical":`...), res.Identical)
+	dst = jsontext.AppendString(append(dst, `,"answer":`...), res.Answer())
+	dst = strconv.AppendInt(append(dst, `,"textsGone":`...), res.Gone, 10)
 	dst = res.Stored.AppendJSON(append(dst, `,"report":`...))
 	dst = jsontext.AppendTime(append(dst, `,"madeAt":`...), res.Stored.MadeAt)
 	dst = res.Again.AppendJSON(append(dst, `,"again":`...))

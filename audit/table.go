@@ -23,6 +23,9 @@ const (
 	Number
 	// Money columns stand for two in files: whole minor units and the decimal amount. The row's currency has a column of its own.
 	Money
+	// Note is a text about a person, opened for who makes the report. It is the last column, and no part of the digest: so an erasure, which
+	// takes the text away, leaves the digest as it was, and the digest in the log confirms no guess of a text.
+	Note
 )
 
 // Column is a column of a report.
@@ -56,19 +59,29 @@ func (r Row) AppendJSON(dst []byte, columns []Column) []byte {
 		}
 		dst = jsontext.AppendString(append(dst, lead), c.Name)
 		switch v := r[i]; c.Kind {
-		case Text:
+		case Text, Note:
 			dst = jsontext.AppendStringOrNull(append(dst, ':'), v.Text)
 		case Instant:
 			dst = appendInstant(append(dst, ':'), v.At)
 		case Number:
 			dst = strconv.AppendInt(append(dst, ':'), v.Number, 10)
 		case Money:
-			dst = append(append(dst, ':'), v.Amount.Number()...)
-			dst = jsontext.AppendString(append(dst, ','), c.Name+"Minor")
-			dst = strconv.AppendInt(append(dst, ':'), v.Amount.Minor(), 10)
+			dst = v.appendMoney(append(dst, ':'), c.Name)
 		}
 	}
 	return append(dst, '}')
+}
+
+// None reports whether an amount is absent, which is not the same as zero.
+func (v Value) None() bool { return v.Amount.Currency() == money.Currency{} }
+
+// appendMoney appends the value of an amount's key, and the key and value of its minor units.
+func (v Value) appendMoney(dst []byte, name string) []byte {
+	if v.None() {
+		return append(jsontext.AppendString(append(dst, "null,"...), name+"Minor"), ":null"...)
+	}
+	dst = jsontext.AppendString(append(append(dst, v.Amount.Number()...), ','), name+"Minor")
+	return strconv.AppendInt(append(dst, ':'), v.Amount.Minor(), 10)
 }
 
 func appendInstant(dst []byte, at time.Time) []byte {
@@ -81,26 +94,41 @@ func appendInstant(dst []byte, at time.Time) []byte {
 // table takes the rows and totals of a report while it is made.
 type table struct {
 	columns []Column
+	plain   []Column // the columns without notes
 	each    func(Row) error
 	rows    int64
 	digest  hash.Hash
 	line    []byte
 	totals  map[totalKey]*evidence.Total
+	// notes counts the rows that have one, and shown those of them whose note could be read.
+	notes, shown int64
 }
 
 type totalKey struct{ name, currency string }
 
 func newTable(columns []Column, each func(Row) error) *table {
-	return &table{columns: columns, each: each, digest: sha256.New(), totals: make(map[totalKey]*evidence.Total)}
+	plain := slices.DeleteFunc(slices.Clone(columns), func(c Column) bool { return c.Kind == Note })
+	return &table{columns: columns, plain: plain, each: each, digest: sha256.New(), totals: make(map[totalKey]*evidence.Total)}
 }
 
-// row hands a row on. Its line in the digest is that of the JSON Lines form.
+// row hands a row on: of an earlier form of the report, as many cells as that had. Its line in the digest is that of the JSON Lines form,
+// without the note.
 func (t *table) row(cells ...Value) error {
-	row := Row(cells)
-	t.line = append(row.AppendJSON(t.line[:0], t.columns), '\n')
+	row := Row(cells[:len(t.columns)])
+	t.line = append(row.AppendJSON(t.line[:0], t.plain), '\n')
 	t.digest.Write(t.line)
 	t.rows++
 	return t.each(row)
+}
+
+// noted counts a row's note, if it has one and the report has a column for it, and whether it could be read.
+func (t *table) noted(has, shown bool) {
+	if has && len(t.plain) < len(t.columns) {
+		t.notes++
+		if shown {
+			t.shown++
+		}
+	}
 }
 
 // total adds to a sum of the report.

@@ -64,7 +64,12 @@ func deed(ev catalog.Event, e history.Entry) string {
 		return "gave " + sum + " back to credit " + d.CreditID
 	case credit.Reversed:
 		return "took credit " + d.CreditID + " of " + sum + " back"
-	case payment.Event: // payments move money by the events of fees and credits
+	case payment.Captured:
+		return "took " + sum + " as payment " + d.PaymentID + ", tender: " + string(d.Tender)
+	case payment.Voided:
+		return "voided payment " + e.PaymentID + " of " + sum
+	case payment.Reallocated:
+		return "moved " + sum + " of payment " + e.PaymentID
 	}
 	return ev.Type + " " + sum
 }

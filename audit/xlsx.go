@@ -94,15 +94,20 @@ func (e *xlsx) Row(row Row) error {
 	e.begin()
 	for i, c := range e.columns {
 		switch v := row[i]; c.Kind {
-		case Text:
+		case Text, Note:
 			e.text(v.Text)
 		case Instant:
 			e.text(isoText(v.At))
 		case Number:
 			e.number(strconv.FormatInt(v.Number, 10))
 		case Money:
-			e.number(v.Amount.Decimal())
-			e.number(strconv.FormatInt(v.Amount.Minor(), 10))
+			if v.None() {
+				e.text("")
+				e.text("")
+			} else {
+				e.number(v.Amount.Decimal())
+				e.number(strconv.FormatInt(v.Amount.Minor(), 10))
+			}
 		}
 	}
 	_, err := e.sheet.WriteString(`</row>`)

@@ -208,7 +208,7 @@ func (a *app) explain(ctx context.Context, l *ledger, about subject) error {
 		} else if about.object == audit.ObjectMember && !s.Balance.Credit.IsZero() {
 			left += ", " + s.Balance.Credit.String() + " of credit"
 		}
-		if _, err := fmt.Fprintf(a.stdout, "%d  %s\n      %s\n", s.Position, s.Sentence, left); err != nil {
+		if _, err := fmt.Fprintf(a.stdout, "%d  %s\n      %s\n", s.Position, visible(s.Sentence), left); err != nil {
 			return fmt.Errorf("print: %w", err)
 		}
 	}

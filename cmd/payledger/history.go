@@ -8,6 +8,7 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/spf13/cobra"
@@ -149,7 +150,7 @@ func (a *app) printEntries(entries []history.Entry) error {
 		}
 		fmt.Fprintln(table, strings.Join([]string{
 			strconv.FormatInt(e.Position, 10), e.RecordedAt.UTC().Format(time.RFC3339), e.EffectiveAt.UTC().Format(time.RFC3339),
-			e.Type, about(e), e.Actor.Kind + " " + e.Actor.ID, amount, owed, e.Reason, e.Note,
+			e.Type, about(e), visible(e.Actor.Kind + " " + e.Actor.ID), amount, owed, visible(e.Reason), visible(e.Note),
 		}, "\t"))
 	}
 	if err := table.Flush(); err != nil {
@@ -157,3 +158,19 @@ func (a *app) printEntries(entries []history.Entry) error {
 	}
 	return nil
 }
+
+// visible makes what people have written one line that a terminal only shows: a line end could feign a further line of ours, and a control
+// character could move the cursor or turn the order of letters around.
+func visible(s string) string {
+	var b strings.Builder
+	for _, r := range s {
+		if hidden(r) {
+			b.WriteString(strings.Trim(strconv.QuoteRuneToASCII(r), "'"))
+		} else {
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
+}
+
+func hidden(r rune) bool { return !unicode.IsGraphic(r) }

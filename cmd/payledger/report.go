@@ -32,7 +32,7 @@ func (a *app) reportCommand() *cobra.Command {
 		Use:   "report " + strings.Join(audit.KindNames(), "|"),
 		Short: "Make a report, and store what it came to",
 		Long: "Makes a report of the log, and stores its parameters, totals and digest in the log, so that `payledger audit reproduce` can make it again.\n" +
-			"activity, waivers, payments and rollforward are about the period --from to --as-of; aging, credits and accounts (the trial\n" +
+			"activity, staff, waivers, payments and rollforward are about the period --from to --as-of; aging, credits and accounts (the trial\n" +
 			"balance) about the moment --as-of.",
 		Example: "  payledger audit report aging --as-of 2026-10-31\n" +
 			"  payledger audit report activity --from 2026-10-01 --as-of 2026-10-31 --format xlsx --out october.xlsx",
@@ -47,8 +47,8 @@ func (a *app) reportCommand() *cobra.Command {
 	}
 	flags.add(cmd, "whose report; needed only where the log has several tenants")
 	flags.addFrom(cmd)
-	cmd.Flags().StringVar(&flags.by, "by", "", "only what this person did (activity, waivers)")
-	cmd.Flags().StringVar(&flags.eventType, "type", "", "only events of this type, such as fee.waived (activity)")
+	cmd.Flags().StringVar(&flags.by, "by", "", "only what this person did (activity, staff, waivers)")
+	cmd.Flags().StringVar(&flags.eventType, "type", "", "only events of this type, such as fee.waived (activity, staff)")
 	cmd.Flags().StringVar(&flags.tender, "tender", "", "only cash, pos, check or other (payments)")
 	cmd.Flags().StringVar(&flags.profile, "profile", "", "accrual or cash; default what the tenant chose by then (accounts)")
 	cmd.Flags().StringVar(&flags.format, "format", "text", "text, "+strings.Join(audit.Formats(), ", ")+"; --json means jsonl")
@@ -193,14 +193,16 @@ func (t *textTable) Row(row audit.Row) error {
 	cells := make([]string, len(row))
 	for i, c := range t.columns {
 		switch v := row[i]; c.Kind {
-		case audit.Text:
-			cells[i] = v.Text
+		case audit.Text, audit.Note:
+			cells[i] = visible(v.Text)
 		case audit.Instant:
 			cells[i] = v.At.UTC().Format(time.RFC3339)
 		case audit.Number:
 			cells[i] = strconv.FormatInt(v.Number, 10)
 		case audit.Money:
-			cells[i] = v.Amount.Decimal()
+			if !v.None() {
+				cells[i] = v.Amount.Decimal()
+			}
 		}
 	}
 	fmt.Fprintln(t.table, strings.Join(cells, "\t"))
@@ -225,7 +227,7 @@ func (t *textTable) Close(report audit.Report) error {
 func printLines(to io.Writer, lines [][2]string) error {
 	table := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
 	for _, line := range lines {
-		fmt.Fprintf(table, "%s\t%s\n", line[0], line[1])
+		fmt.Fprintf(table, "%s\t%s\n", line[0], visible(line[1]))
 	}
 	return table.Flush()
 }

@@ -18,6 +18,7 @@ func (a *app) reproduceCommand() *cobra.Command {
 		Use:   "reproduce REPORT_ID",
 		Short: "Make a stored report again, and say what was learnt since",
 		Long: "Makes a stored report again by what was known then, and says whether it is identical: rows, totals, and the hash of the log at its position.\n" +
+			"Notes about people aren't stored with a report: it is identical except erased text where it showed some that can't be read any more.\n" +
 			"Then it lists what was recorded since and counts as of the report's date, and what the totals are by what is known today.\n" +
 			"Exit code 5 means that it is not identical: the log isn't what it was.",
 		Example: "  payledger audit reproduce 0197…",
@@ -71,10 +72,13 @@ func (a *app) printReproduction(res *audit.Reproduction) error {
 	if a.json {
 		return a.printJSON(json.RawMessage(res.AppendJSON(nil)))
 	}
-	if res.Identical {
-		fmt.Fprintln(a.stdout, "identical")
-	} else {
-		fmt.Fprintln(a.stdout, "NOT IDENTICAL: made again it is")
+	switch {
+	case res.Gone > 0 && res.Identical:
+		fmt.Fprintf(a.stdout, "%s: %d of %d notes that it showed can't be read any more\n", res.Answer(), res.Gone, res.Stored.Shown)
+	case res.Identical:
+		fmt.Fprintln(a.stdout, res.Answer())
+	default:
+		fmt.Fprintf(a.stdout, "%s: made again it is\n", res.Answer())
 		if err := printLines(a.stdout, res.Again.Lines()); err != nil {
 			return err
 		}

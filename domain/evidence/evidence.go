@@ -36,7 +36,9 @@ type ReportMade struct {
 	HeadHash string      `json:"headHash"`
 	Filters  []Parameter `json:"filters"`
 	Rows     int         `json:"rows"`
-	Digest   string      `json:"digest"` // hex SHA-256 of the rows as JSON Lines
+	Digest   string      `json:"digest"` // hex SHA-256 of the rows as JSON Lines, without their notes
+	Notes    int         `json:"notes"`  // rows with a note about a person
+	Shown    int         `json:"shown"`  // of them those that could be read then
 	Totals   []Total     `json:"totals"`
 }
 

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"payledger/domain/credit"
+	"payledger/domain/evidence"
 	"payledger/domain/fee"
 	"payledger/domain/money"
 	"payledger/domain/payment"
@@ -56,5 +57,27 @@ type grantedV1 struct {
 func liftGranted(old grantedV1) credit.Granted {
 	return credit.Granted{
 		CreditID: old.CreditID, UserID: old.UserID, Amount: old.Amount, Source: old.Source, PaymentID: old.PaymentID, GrantedAt: old.GrantedAt,
+	}
+}
+
+// reportMadeV1 is report.made before a report showed notes.
+type reportMadeV1 struct {
+	ReportID string               `json:"reportId"`
+	Kind     string               `json:"kind"`
+	Form     int                  `json:"form"`
+	From     time.Time            `json:"from"`
+	AsOf     time.Time            `json:"asOf"`
+	KnownAt  int                  `json:"knownAt"`
+	HeadHash string               `json:"headHash"`
+	Filters  []evidence.Parameter `json:"filters"`
+	Rows     int                  `json:"rows"`
+	Digest   string               `json:"digest"`
+	Totals   []evidence.Total     `json:"totals"`
+}
+
+func liftReportMade(old reportMadeV1) evidence.ReportMade {
+	return evidence.ReportMade{
+		ReportID: old.ReportID, Kind: old.Kind, Form: old.Form, From: old.From, AsOf: old.AsOf, KnownAt: old.KnownAt, HeadHash: old.HeadHash,
+		Filters: old.Filters, Rows: old.Rows, Digest: old.Digest, Totals: old.Totals,
 	}
 }

@@ -91,7 +91,7 @@ func samples() map[string]any {
 		},
 		"report.made": evidence.ReportMade{
 			ReportID: sampleOther, Kind: "aging", Form: 1, From: testTime, AsOf: testTime, KnownAt: 1200, HeadHash: strings.Repeat("0f", 32),
-			Filters: []evidence.Parameter{{Name: "by", Value: sampleUser}}, Rows: 3, Digest: strings.Repeat("a0", 32),
+			Filters: []evidence.Parameter{{Name: "by", Value: sampleUser}}, Rows: 3, Digest: strings.Repeat("a0", 32), Notes: 2, Shown: 1,
 			Totals: []evidence.Total{{Name: "total", Count: 2, Amount: usd(1250)}},
 		},
 		"audit.read": evidence.Read{
@@ -122,6 +122,11 @@ func oldSamples() map[string]any {
 		},
 		"credit.granted.v1": credit.Granted{
 			CreditID: sampleCredit, UserID: sampleUser, Amount: usd(500), Source: credit.SourceOverpayment, PaymentID: samplePayment, GrantedAt: testTime,
+		},
+		"report.made.v1": evidence.ReportMade{
+			ReportID: sampleOther, Kind: "aging", Form: 1, From: testTime, AsOf: testTime, KnownAt: 1200, HeadHash: strings.Repeat("0f", 32),
+			Filters: []evidence.Parameter{{Name: "by", Value: sampleUser}}, Rows: 3, Digest: strings.Repeat("a0", 32),
+			Totals: []evidence.Total{{Name: "total", Count: 2, Amount: usd(1250)}},
 		},
 	}
 }

@@ -22,7 +22,7 @@ import (
 func EntryOf(ev catalog.Event) Entry {
 	e := Entry{
 		Position: ev.Position, RecordedAt: ev.RecordedAt, EffectiveAt: ev.EffectiveAt, Type: ev.Type, Actor: ev.Meta.Actor,
-		EventID: ev.ID, RequestID: ev.Meta.RequestID, PaymentID: paymentOf(ev),
+		EventID: ev.ID, RequestID: ev.Meta.RequestID, Channel: ev.Meta.Channel, PaymentID: paymentOf(ev),
 	}
 	switch d := ev.Data.(type) {
 	case fee.Event:
@@ -140,6 +140,7 @@ func (e *Entry) AppendJSON(dst []byte) []byte {
 	dst = appendText(dst, "type", e.Type)
 	dst = appendActor(append(dst, `,"actor":`...), e.Actor)
 	dst = appendAmount(append(dst, `,"amount":`...), e.Amount)
+	dst = appendAmount(append(dst, `,"gross":`...), e.Gross)
 	dst = appendAmount(append(dst, `,"outstanding":`...), e.Outstanding)
 	currency := ""
 	if e.Amount != nil {
@@ -155,6 +156,7 @@ func (e *Entry) AppendJSON(dst []byte) []byte {
 	dst = appendText(dst, "paymentId", e.PaymentID)
 	dst = appendText(dst, "eventId", e.EventID.String())
 	dst = appendText(dst, "requestId", e.RequestID)
+	dst = appendText(dst, "channel", e.Channel)
 	return append(dst, '}')
 }
 

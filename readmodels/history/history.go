@@ -57,15 +57,16 @@ type Entry struct {
 	Actor       catalog.Actor
 	// Amount is what the event moved: assessed, adjusted (less than zero for a decrease), waived, cancelled, reserved, paid.
 	Amount *money.Amount
-	// Outstanding is what is owed on the fee after the event; events of fees only.
-	Outstanding *money.Amount
-	Reason      string // or the cause of a cancellation
-	Note        string // empty also when the person was erased
-	Tender      string
-	FeeID       string
-	PaymentID   string
-	EventID     uuid.UUID
-	RequestID   string
+	// Gross is what the fee is charged at after the event, and Outstanding what of it is owed; events of fees only.
+	Gross, Outstanding *money.Amount
+	Channel            string // by which the command came, such as api or job
+	Reason             string // or the cause of a cancellation
+	Note               string // empty also when the person was erased
+	Tender             string
+	FeeID              string
+	PaymentID          string
+	EventID            uuid.UUID
+	RequestID          string
 }
 
 // Fee returns the history of a fee: its own events and those of its payments. Errors: ErrNotFound.
@@ -234,7 +235,7 @@ func (r Reader) tell(
 				return h, fmt.Errorf("history of %s: %w", about, err)
 			}
 			fees[ev.Stream.Name] = state
-			entry.Outstanding = outstanding(state.Fee)
+			entry.Gross, entry.Outstanding = charged(state.Fee)
 		}
 		if keep(ev) && !secret[noteOf(ev)] {
 			h.Entries = append(h.Entries, entry)
@@ -264,11 +265,11 @@ func (r Reader) Read(ctx context.Context, tenant string, upTo int64, streams ...
 	return events, nil
 }
 
-// outstanding is what is owed. Nothing is on a cancelled fee, even where a bound left out reductions that its cancellation took back.
-func outstanding(row *readmodels.Fee) *money.Amount {
-	owed := row.Outstanding()
+// charged is the gross, and what of it is owed. Nothing is on a cancelled fee, even where a bound left out reductions that its cancellation took back.
+func charged(row *readmodels.Fee) (gross, owed *money.Amount) {
 	if row.Cancelled {
-		owed = money.Zero(row.Amount.Currency())
+		none := money.Zero(row.Amount.Currency())
+		return &none, &none
 	}
-	return &owed
+	return new(row.Amount), new(row.Outstanding())
 }

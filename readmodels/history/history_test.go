@@ -245,8 +245,8 @@ func TestJSON(t *testing.T) {
 	require.NoError(t, err)
 	e := h.Entries[1]
 	require.Equal(t, `{"position":3,"recordedAt":"`+e.RecordedAt.UTC().Format("2006-01-02T15:04:05.000Z")+`","effectiveAt":"2026-03-02T09:00:00.000Z",`+
-		`"type":"fee.waived","actor":{"kind":"staff","id":"`+b.Users[0]+`","roles":["staff"]},"amount":5,"outstanding":15,"currency":"USD",`+
-		`"reason":"goodwill","note":"waived first","tender":null,"feeId":"`+b.fee+`","paymentId":null,"eventId":"`+e.EventID.String()+`","requestId":null}`,
+		`"type":"fee.waived","actor":{"kind":"staff","id":"`+b.Users[0]+`","roles":["staff"]},"amount":5,"gross":20,"outstanding":15,"currency":"USD",`+
+		`"reason":"goodwill","note":"waived first","tender":null,"feeId":"`+b.fee+`","paymentId":null,"eventId":"`+e.EventID.String()+`","requestId":null,"channel":"api"}`,
 		string(e.AppendJSON(nil)))
 	for i := range h.Entries {
 		require.True(t, json.Valid(h.Entries[i].AppendJSON(nil)))

@@ -34,7 +34,7 @@ func auditRoutes() []route {
 		input.Choice("tender", string(payment.TenderCash), string(payment.TenderPOS), string(payment.TenderCheck), string(payment.TenderOther)).Says("Only this one (payments)."),
 		input.Choice("profile", audit.Profiles()...).Says("Default what the tenant had chosen by then (accounts)."),
 	}
-	const kinds = "Auditor and admin. Kind is activity, waivers, payments, aging, rollforward, credits or accounts, the trial balance. "
+	const kinds = "Auditor and admin. Kind is activity, staff, waivers, payments, aging, rollforward, credits or accounts, the trial balance. "
 	return []route{
 		{
 			method: http.MethodGet, path: "/audit/history/{kind}/{id}", texts: []string{"kind"}, name: "auditHistory", dataName: "history", action: actionList,

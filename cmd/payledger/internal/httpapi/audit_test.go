@@ -163,11 +163,11 @@ func TestReportIsReproduced(t *testing.T) {
 	require.Equal(t, "1", string(again.raw("reproduction", "again", "rows")))
 }
 
-// The three files hold the same rows, and the digest is that of the JSON Lines.
+// The three files hold the same rows, and the digest is that of the JSON Lines without their notes.
 func TestReportFiles(t *testing.T) {
 	t.Parallel()
 	w := setup(t)
-	w.do("POST", "/fees", w.staff(), newFee(`"reason":"=cmd|' /C calc'!A0"`)).wants(201)
+	w.do("POST", "/fees", w.staff(), newFee(`"reason":"=cmd|' /C calc'!A0","note":"+1, as she told us"`)).wants(201)
 	bounds := fmt.Sprintf("?knownAt=%d&asOf=%s", w.head(), time.Now().UTC().Add(time.Minute).Format(time.RFC3339))
 	lines := w.do("GET", "/audit/files/activity"+bounds+"&format=jsonl", w.auditor(), "").wants(200)
 	require.Equal(t, "application/jsonl", lines.header.Get("Content-Type"))
@@ -183,7 +183,9 @@ func TestReportFiles(t *testing.T) {
 	}
 	require.NoError(t, json.Unmarshal(rows[1], &last))
 	require.Equal(t, lines.header.Get("Report-Id"), last.Report.ID)
-	sum := sha256.Sum256(rows[0])
+	plain, note, _ := bytes.Cut(rows[0], []byte(`,"note":`))
+	require.Equal(t, "\"+1, as she told us\"}\n", string(note))
+	sum := sha256.Sum256(append(plain, "}\n"...))
 	require.Equal(t, hex.EncodeToString(sum[:]), last.Report.Digest)
 	stored := w.do("GET", "/audit/reproduce/"+last.Report.ID, w.auditor(), "").wants(200)
 	require.Equal(t, last.Report.Digest, stored.str("reproduction", "report", "digest"))
@@ -194,6 +196,7 @@ func TestReportFiles(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, records, 2)
 	require.Contains(t, records[1], `'=cmd|' /C calc'!A0`)
+	require.Equal(t, "'+1, as she told us", records[1][len(records[1])-1])
 	book := w.do("GET", "/audit/files/activity"+bounds+"&format=xlsx", w.auditor(), "").wants(200)
 	require.True(t, bytes.HasPrefix(book.body, []byte("PK")))
 	w.do("GET", "/audit/files/activity?format=pdf", w.auditor(), "").refused(400, "BadRequest", "errMsg_formatisNotAValidEnum")
