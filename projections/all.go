@@ -44,7 +44,7 @@ func All() []Postgres {
 		{
 			tables.Projection(), func() Projector { return tablesprojection.New() },
 			tables.Digest,
-			bulk.Model{Fold: func(bulk.Share) bulk.Fold { return tables.NewBulk() }},
+			bulk.Model{Fold: func(bulk.Share) bulk.Fold { return tables.NewBulk() }, StreamSize: 750, Brief: 1},
 			tables.Shapes,
 			func() Replay { return new(tables.Replay) },
 		},
@@ -54,6 +54,8 @@ func All() []Postgres {
 			bulk.Model{
 				Fold: func(s bulk.Share) bulk.Fold { return documents.NewBulk(s.Holds) },
 				Key:  func(eventstore.StreamID) string { return "" },
+
+				StreamSize: 3000,
 			},
 			documents.Shapes,
 			func() Replay { return new(documents.Replay) },

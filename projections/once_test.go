@@ -84,7 +84,7 @@ func TestBuildsAtOnce(t *testing.T) {
 				ctx, stop := context.WithCancel(t.Context())
 				defer stop()
 				cfg := bulkConfig(t, l, p, pool)
-				cfg.MaxStreams = 40
+				cfg.MaxStreams = 15
 				cfg.Failpoint = func(point string) {
 					n, _ := passed.LoadOrStore(point, new(atomic.Int64))
 					if times := n.(*atomic.Int64).Add(1); times&(times-1) == 0 { // the first, second, fourth …

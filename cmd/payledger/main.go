@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+
+	"payledger/projections/bulk"
 )
 
 func main() { os.Exit(run(os.Args[1:], os.Environ(), os.Stdout, os.Stderr)) }
@@ -22,12 +24,21 @@ func run(args, environ []string, stdout, stderr *os.File) int {
 }
 
 // gcPercent is how much the heap may grow, in percent, before garbage is collected, unless GOGC says otherwise. With Go's 100 the
-// collector takes a sixth of a projector's processor time; the heaps of all roles are small.
-const gcPercent = 300
+// collector takes a sixth of a projector's processor time; the heaps of all roles are small. One that builds a large read model holds up to
+// bulk.MaxMemory: towards memoryLimit bytes, unless GOMEMLIMIT says otherwise, the collector lets it grow less and less.
+const (
+	gcPercent   = 300
+	memoryLimit = bulk.MaxMemory * 3 / 2
+)
 
 func tuneCollector(environ []string) {
-	isSet := slices.ContainsFunc(environ, func(line string) bool { return strings.HasPrefix(line, "GOGC=") })
-	if !isSet {
+	isSet := func(name string) bool {
+		return slices.ContainsFunc(environ, func(line string) bool { return strings.HasPrefix(line, name+"=") })
+	}
+	if !isSet("GOGC") {
 		debug.SetGCPercent(gcPercent)
+	}
+	if !isSet("GOMEMLIMIT") {
+		debug.SetMemoryLimit(memoryLimit)
 	}
 }

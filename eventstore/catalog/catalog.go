@@ -206,6 +206,18 @@ func (c *Catalog) Plain(data any) (name string, payload []byte, err error) {
 // Decode reads an event of the log and opens its sealed texts; those of an erased person are empty. Its errors are
 // ErrUnknownType, ErrMalformed, and those of keys and sealed texts.
 func (c *Catalog) Decode(ctx context.Context, keys eventstore.Keys, rec *eventstore.Recorded) (Event, error) {
+	ev, err := c.decodeData(ctx, keys, rec)
+	if err == nil {
+		ev.Meta, err = c.decodeMeta(rec)
+	}
+	if err != nil {
+		return Event{}, err
+	}
+	return ev, nil
+}
+
+// decodeData reads all of an event but its metadata.
+func (c *Catalog) decodeData(ctx context.Context, keys eventstore.Keys, rec *eventstore.Recorded) (Event, error) {
 	e, ok := c.byName[wireName{rec.Type, rec.Schema}]
 	if !ok {
 		return Event{}, fmt.Errorf("decode event %s: %w: %s v%d", rec.ID, ErrUnknownType, rec.Type, rec.Schema)
@@ -215,24 +227,29 @@ func (c *Catalog) Decode(ctx context.Context, keys eventstore.Keys, rec *eventst
 		Type: rec.Type, Schema: rec.Schema, EffectiveAt: rec.EffectiveAt.UTC(), RecordedAt: rec.RecordedAt.UTC(),
 	}
 	if e.hot != nil {
-		ev.Data, ok = readHot(e.hot, rec.Data)
-	}
-	if e.hot == nil || !ok {
-		var err error
-		open := func(v reflect.Value) error {
-			return e.open(ctx, v, keys, eventstore.Binding{Stream: rec.Stream, EventID: rec.ID})
-		}
-		if ev.Data, err = e.decode(rec.Data, open); err != nil {
-			return Event{}, fmt.Errorf("decode event %s, %s v%d: %w", rec.ID, rec.Type, rec.Schema, err)
-		}
-		ev.Data = c.lift(e, ev.Data)
-	}
-	if ev.Meta, ok = readMeta(rec.Metadata); !ok {
-		if err := read(c.meta, rec.Metadata, reflect.ValueOf(&ev.Meta).Elem()); err != nil {
-			return Event{}, fmt.Errorf("decode metadata of event %s: %w", rec.ID, err)
+		if ev.Data, ok = readHot(e.hot, rec.Data); ok {
+			return ev, nil
 		}
 	}
+	open := func(v reflect.Value) error {
+		return e.open(ctx, v, keys, eventstore.Binding{Stream: rec.Stream, EventID: rec.ID})
+	}
+	data, err := e.decode(rec.Data, open)
+	if err != nil {
+		return Event{}, fmt.Errorf("decode event %s, %s v%d: %w", rec.ID, rec.Type, rec.Schema, err)
+	}
+	ev.Data = c.lift(e, data)
 	return ev, nil
+}
+
+func (c *Catalog) decodeMeta(rec *eventstore.Recorded) (Meta, error) {
+	m, ok := readMeta(rec.Metadata)
+	if !ok {
+		if err := read(c.meta, rec.Metadata, reflect.ValueOf(&m).Elem()); err != nil {
+			return Meta{}, fmt.Errorf("decode metadata of event %s: %w", rec.ID, err)
+		}
+	}
+	return m, nil
 }
 
 // lift takes a value up to the newest version, step by step.

@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"strings"
 	"time"
 
 	"payledger/domain/fee"
@@ -38,19 +39,32 @@ func (s *scanner) take(token string) {
 func (s *scanner) word(lead string) string {
 	s.take(lead)
 	s.take(`"`)
-	for i := range len(s.rest) {
-		switch c := s.rest[i]; {
-		case c == '"':
-			text := s.rest[:i]
-			s.rest = s.rest[i+1:]
-			return text
-		case c == '\\' || c < ' ' || c >= 0x80:
-			s.cold = true
-			return ""
+	end := strings.IndexByte(s.rest, '"')
+	if end < 0 || !plain(s.rest[:end]) {
+		s.cold = true
+		return ""
+	}
+	text := s.rest[:end]
+	s.rest = s.rest[end+1:]
+	return text
+}
+
+// plain reports whether a text is of printable ASCII without backslashes, eight bytes at a time.
+func plain(text string) bool {
+	const ones, highs = 0x0101010101010101, 0x8080808080808080
+	var odd uint64
+	for ; len(text) >= 8; text = text[8:] {
+		w := uint64(text[0]) | uint64(text[1])<<8 | uint64(text[2])<<16 | uint64(text[3])<<24 |
+			uint64(text[4])<<32 | uint64(text[5])<<40 | uint64(text[6])<<48 | uint64(text[7])<<56
+		slash := w ^ ones*'\\'
+		odd |= w | (w-ones*' ')&^w | (slash-ones)&^slash // high bits: not ASCII, below a space, a backslash
+	}
+	for i := range len(text) {
+		if c := text[i]; c == '\\' || c < ' ' || c >= 0x80 {
+			return false
 		}
 	}
-	s.cold = true
-	return ""
+	return odd&highs == 0
 }
 
 // noText takes a key and the empty text after it: any other is sealed.
@@ -178,10 +192,15 @@ func readMeta(data []byte) (Meta, bool) {
 	s := scanner{rest: string(data), size: len(data)}
 	m := Meta{Actor: Actor{Kind: s.word(`{"actor":{"kind":`), ID: s.word(`,"id":`)}}
 	m.Actor.Roles = list(&s, `,"roles":`, func() string { return s.word("") })
+	s.metaRest(&m)
+	return m, !s.cold && s.rest == ""
+}
+
+// metaRest takes what follows the actor.
+func (s *scanner) metaRest(m *Meta) {
 	s.take("}")
 	m.At = s.instant(`,"at":`)
 	m.RequestID, m.TraceParent, m.Channel = s.word(`,"requestId":`), s.word(`,"traceparent":`), s.word(`,"channel":`)
 	m.Cause, m.AnswerHash = s.word(`,"cause":`), s.word(`,"answerHash":`)
 	s.take("}")
-	return m, !s.cold && s.rest == ""
 }

@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -9,6 +10,7 @@ import (
 
 	"payledger/domain/fee"
 	"payledger/domain/payment"
+	"payledger/eventstore"
 )
 
 // mutants are a payload with one byte changed, taken away, or put in, and whole values replaced.
@@ -89,4 +91,48 @@ func TestHotReadersLeaveSealedTextsAlone(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, value, got.Data)
 	}
+}
+
+// TestFoldsSeeTheSame compares what a Decoder reads, of damaged metadata too, with what the catalog reads: all but what folds don't look at.
+func TestFoldsSeeTheSame(t *testing.T) {
+	t.Parallel()
+	c := New()
+	actors := []Actor{{Kind: "staff", ID: "one", Roles: []string{"staff"}}, {Kind: "member", ID: "two", Roles: []string{}}, {Kind: "staff", ID: `a "},\"at":`, Roles: []string{"é", "x"}}}
+	var list []*eventstore.Recorded
+	for name, value := range samples() {
+		rec := encode(t, value)
+		list = append(list, rec)
+		if name == "fee.annotated" {
+			for _, actor := range actors {
+				encoded, err := c.Encode(EncodeArgs{Stream: rec.Stream, ID: rec.ID, Key: &testKey, Data: value, Meta: Meta{Actor: actor, At: testTime, RequestID: "r"}, EffectiveAt: testTime})
+				require.NoError(t, err)
+				list = append(list, &eventstore.Recorded{NewEvent: encoded, Stream: rec.Stream})
+				for _, text := range mutants(encoded.Metadata) {
+					mutant := encoded
+					mutant.Metadata = []byte(text)
+					list = append(list, &eventstore.Recorded{NewEvent: mutant, Stream: rec.Stream})
+				}
+			}
+		}
+	}
+	d, readable := c.Decoder(), 0
+	for range 2 { // the second time with all actors known
+		for _, rec := range list {
+			metadata := slices.Clone(rec.Metadata)
+			used := *rec
+			used.Metadata = slices.Clone(rec.Metadata)
+			want, wantErr := c.Decode(t.Context(), testKeys, rec)
+			got, err := d.Decode(t.Context(), testKeys, &used)
+			clear(used.Metadata) // its memory is used again
+			if wantErr != nil {
+				require.Error(t, err, "%s", metadata)
+				continue
+			}
+			readable++
+			require.NoError(t, err, "%s", metadata)
+			want.Meta = Meta{Actor: want.Meta.Actor, At: want.Meta.At}
+			require.Equal(t, want, got, "%s", metadata)
+		}
+	}
+	require.Greater(t, readable, 200)
 }

@@ -40,8 +40,8 @@ type Projector interface {
 
 // Fold folds a share of the log in memory. It belongs to one goroutine.
 type Fold interface {
-	// Apply folds the next event of the share. Its errors mean: this event can't be applied.
-	Apply(ev catalog.Event) error
+	// Apply folds the next event of the share. With last no later event of its stream comes. Its errors mean: this event can't be applied.
+	Apply(ev catalog.Event, last bool) error
 	// Next returns a function that writes rows which no later event changes, and forgets them; nil while there are few. With end, after
 	// the last event, it returns all that are left step by step, and nil when there is no more. What it returns after which
 	// events is the same in every run: what is written is recorded by its number.
@@ -52,6 +52,10 @@ type Fold interface {
 type Model struct {
 	// Fold returns the fold of a share: of the rows whose keys are in it, for a Model with Key; of the events that it is given, otherwise.
 	Fold func(Share) Fold
+	// StreamSize is about how many bytes a Fold holds of a stream.
+	StreamSize int64
+	// Brief is how many events a stream has at most that the Fold doesn't hold: 1 for one that lets go of streams at their last event.
+	Brief int64
 	// Key returns the text by which the events of a stream are shared out; empty: each share gets them. Nil: by the stream itself.
 	Key func(stream eventstore.StreamID) string
 }
@@ -72,7 +76,7 @@ type Config struct {
 	UpToHash [32]byte
 
 	Workers    int   // goroutines that read and decode, that fold, and that make indexes; default DefaultWorkers
-	MaxStreams int64 // streams that are folded at the same time, about 1 kB each; default DefaultMaxStreams
+	MaxStreams int64 // streams that are held in memory at the same time; default what MaxMemory has room for
 	// Progress is called from one goroutine at a time.
 	Progress func(Progress)
 	// Failpoint is called in tests at "prepared", "copied" (before a part is committed), "part" (after), "replayed", "index" (one is made), "built".
@@ -81,8 +85,10 @@ type Config struct {
 
 // Defaults of Config.
 const (
-	DefaultWorkers    = 2
-	DefaultMaxStreams = 2_000_000
+	DefaultWorkers = 2
+	// MaxMemory is how many bytes the streams take that are held at the same time. The pages that are read and the rows that are copied
+	// come on top, and what the collector hasn't freed yet.
+	MaxMemory = 1 << 30
 )
 
 // Progress says how far a stage has come: events of replay, indexes of index.
@@ -109,6 +115,7 @@ func SchemaOf(p Projector) string { return fmt.Sprintf("%s_v%d", p.Name(), p.Ver
 type builder struct {
 	Config
 	live, schema string
+	ends         eventstore.Ends // of the log that is folded
 	handled      map[string]bool // by event type; ignored ones are false
 	progress     sync.Mutex
 }
@@ -162,7 +169,7 @@ func newBuilder(cfg Config) *builder {
 		cfg.Workers = DefaultWorkers
 	}
 	if cfg.MaxStreams == 0 {
-		cfg.MaxStreams = DefaultMaxStreams
+		cfg.MaxStreams = MaxMemory / max(1, cfg.Model.StreamSize)
 	}
 	if cfg.Progress == nil {
 		cfg.Progress = func(Progress) {}

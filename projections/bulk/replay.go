@@ -31,6 +31,9 @@ func (b *builder) replay(ctx context.Context, st *state) error {
 	if err != nil {
 		return err
 	}
+	if b.ends, err = b.readEnds(ctx); err != nil {
+		return err
+	}
 	for share, r := range recorded {
 		if r.done {
 			continue
@@ -53,6 +56,11 @@ func (b *builder) readShares(ctx context.Context) (recorded []part, err error) {
 		return err
 	})
 	return recorded, err
+}
+
+func (b *builder) readEnds(ctx context.Context) (ends eventstore.Ends, err error) {
+	err = b.inTx(ctx, func(tx pgx.Tx) error { return tx.QueryRow(ctx, sqlReadEnds).Scan((*[]byte)(&ends)) })
+	return ends, err
 }
 
 // pass folds one share in one go through the log.
@@ -88,6 +96,8 @@ func (p *pass) run(ctx context.Context) error {
 
 // read reads, decodes and shares out one page after the other.
 func (p *pass) read(ctx context.Context, tokens chan<- struct{}, pages chan<- page) error {
+	var memory eventstore.Page
+	decode := p.Catalog.Decoder()
 	for {
 		if err := send(ctx, tokens, struct{}{}); err != nil {
 			return err
@@ -98,13 +108,10 @@ func (p *pass) read(ctx context.Context, tokens chan<- struct{}, pages chan<- pa
 			return nil
 		}
 		limit := min(pageSize, p.upTo-after)
-		recorded, err := p.Reader.ReadAll(ctx, after, int(limit))
-		if err != nil {
+		if err := p.Reader.ReadPage(ctx, &memory, after, after+limit); err != nil {
 			return err
 		}
-		if int64(len(recorded)) < limit {
-			return fmt.Errorf("the log ends at %d, not at %d: %w", after+int64(len(recorded)), p.upTo, eventstore.ErrGap)
-		}
+		recorded := memory.Events
 		pg := page{number: number, read: limit, events: make([]catalog.Event, 0, limit)}
 		for i := range recorded {
 			wanted, err := p.wants(&recorded[i])
@@ -112,7 +119,7 @@ func (p *pass) read(ctx context.Context, tokens chan<- struct{}, pages chan<- pa
 				return err
 			}
 			if wanted {
-				ev, err := p.Catalog.Decode(ctx, p.Keys, &recorded[i])
+				ev, err := decode.Decode(ctx, p.Keys, &recorded[i])
 				if err != nil {
 					return err
 				}
@@ -159,7 +166,7 @@ func (p *pass) fold(ctx context.Context, tokens <-chan struct{}, pages <-chan pa
 		delete(waiting, next)
 		<-tokens
 		for i := range pg.events {
-			if err := applyEvent(f, pg.events[i]); err != nil {
+			if err := applyEvent(f, pg.events[i], p.ends.Last(pg.events[i].Position)); err != nil {
 				return err
 			}
 		}
@@ -177,13 +184,13 @@ func (p *pass) fold(ctx context.Context, tokens <-chan struct{}, pages <-chan pa
 }
 
 // applyEvent names the event that can't be applied.
-func applyEvent(f Fold, ev catalog.Event) (err error) {
+func applyEvent(f Fold, ev catalog.Event, last bool) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			err = fmt.Errorf("event %s at %d: panic: %v", ev.ID, ev.Position, v)
 		}
 	}()
-	return f.Apply(ev)
+	return f.Apply(ev, last)
 }
 
 func handOver(ctx context.Context, f Fold, end bool, parts chan<- write) error {

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"payledger/eventstore"
 )
 
 // unlockTimeout bounds the last statement of a build.
@@ -44,6 +46,9 @@ CREATE TABLE shadow.rebuild_shares (
     parts integer NOT NULL DEFAULT 0, -- that are copied
     done  boolean NOT NULL DEFAULT false
 );
+CREATE TABLE shadow.rebuild_ends (
+    ends bytea NOT NULL -- where streams end, see eventstore.Ends
+);
 CREATE TABLE shadow.rebuild_indexes (
     name       text PRIMARY KEY,
     tablename  text NOT NULL,
@@ -62,7 +67,11 @@ CREATE TABLE shadow.rebuild_indexes (
 	sqlPart      = `UPDATE shadow.rebuild_shares SET parts = $2 WHERE share = $1 AND parts = $2 - 1 AND NOT done`
 	sqlShareDone = `UPDATE shadow.rebuild_shares SET done = true WHERE share = $1 AND parts = $2`
 
-	sqlCountStreams = `SELECT count(*) FROM ledger.streams`
+	sqlPutEnds  = `INSERT INTO shadow.rebuild_ends (ends) VALUES ($1)`
+	sqlReadEnds = `SELECT ends FROM shadow.rebuild_ends`
+
+	// Streams of more than so many events.
+	sqlCountStreams = `SELECT count(*) FROM ledger.streams WHERE version > $1`
 )
 
 // The timeouts free what a process that hangs has locked. A crash of the server takes the last commits together with what they recorded.
@@ -134,6 +143,12 @@ func (b *builder) begin(ctx context.Context) (state, error) {
 	case b.UpTo > 0:
 		st.position, st.hash = b.UpTo, b.UpToHash
 	}
+	ends := eventstore.Ends{}
+	if b.Model.Fold != nil {
+		if ends, err = b.Reader.Ends(ctx, st.position); err != nil {
+			return state{}, err
+		}
+	}
 	err = b.inTx(ctx, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, "DROP SCHEMA IF EXISTS "+pgx.Identifier{b.schema}.Sanitize()+" CASCADE"); err != nil {
 			return err
@@ -146,7 +161,7 @@ func (b *builder) begin(ctx context.Context) (state, error) {
 			return err
 		}
 		var streams int64
-		if err := tx.QueryRow(ctx, sqlCountStreams).Scan(&streams); err != nil {
+		if err := tx.QueryRow(ctx, sqlCountStreams, b.Model.Brief).Scan(&streams); err != nil {
 			return err
 		}
 		if b.Model.Fold != nil {
@@ -160,6 +175,9 @@ func (b *builder) begin(ctx context.Context) (state, error) {
 			return err
 		}
 		if _, err := tx.Exec(ctx, sqlBegin, st.code, st.position, st.hash[:], st.shares); err != nil {
+			return err
+		}
+		if _, err := tx.Exec(ctx, sqlPutEnds, []byte(ends)); err != nil {
 			return err
 		}
 		_, err := tx.Exec(ctx, sqlShares, st.shares)
@@ -183,7 +201,7 @@ func Take(ctx context.Context, tx pgx.Tx, p Projector) error {
 	built := pgx.Identifier{Beside(live)}.Sanitize()
 	for _, sql := range []string{
 		"DROP SCHEMA IF EXISTS " + pgx.Identifier{live}.Sanitize() + " CASCADE",
-		"DROP TABLE " + built + ".rebuild, " + built + ".rebuild_shares, " + built + ".rebuild_indexes",
+		"DROP TABLE " + built + ".rebuild, " + built + ".rebuild_shares, " + built + ".rebuild_ends, " + built + ".rebuild_indexes",
 		"ALTER SCHEMA " + built + " RENAME TO " + pgx.Identifier{live}.Sanitize(),
 	} {
 		if _, err := tx.Exec(ctx, sql); err != nil {

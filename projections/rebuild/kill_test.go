@@ -38,7 +38,7 @@ func TestChild(t *testing.T) {
 	require.NoError(t, err)
 	defer pool.Close()
 	cfg := rebuild.Config{
-		Pool: pool, Reader: eventstore.NewReader(pool), Catalog: catalog.New(), Keys: eventstore.OpenVault(pool, [32]byte{1}), Code: "this", Now: time.Now, MaxStreams: 100, PageRows: 50, BatchEvents: 100,
+		Pool: pool, Reader: eventstore.NewReader(pool), Catalog: catalog.New(), Keys: eventstore.OpenVault(pool, [32]byte{1}), Code: "this", Now: time.Now, MaxStreams: 20, PageRows: 50, BatchEvents: 100,
 	}
 	store, err := eventstore.Open(t.Context(), eventstore.Config{
 		URL: os.Getenv(childAppURL), Folder: noState{}, Keys: cfg.Keys, Logger: slog.New(slog.DiscardHandler), MaxConns: 1,

@@ -91,7 +91,7 @@ func (w *world) reaches(t *testing.T, position int64) {
 
 func (w *world) config(change ...func(*rebuild.Config)) rebuild.Config {
 	cfg := rebuild.Config{
-		Pool: w.pool, Reader: w.Reader, Catalog: w.Catalog, Keys: w.Keys, Projection: w.p, Code: "this", Now: time.Now, MaxStreams: 100, PageRows: 50, BatchEvents: 100,
+		Pool: w.pool, Reader: w.Reader, Catalog: w.Catalog, Keys: w.Keys, Projection: w.p, Code: "this", Now: time.Now, MaxStreams: 20, PageRows: 50, BatchEvents: 100,
 		Certify: certifier(w.Store, w.Catalog),
 		Wait:    func(ctx context.Context) { projections.Wait(ctx, time.Millisecond) },
 	}

@@ -116,7 +116,7 @@ func (r *rebuild) swap(ctx context.Context, tx pgx.Tx, s *shadow, aside string) 
 		"ALTER SCHEMA " + live + " RENAME TO " + between,
 		"ALTER SCHEMA " + was + " RENAME TO " + live,
 		"ALTER SCHEMA " + between + " RENAME TO " + pgx.Identifier{aside}.Sanitize(),
-		"DROP TABLE IF EXISTS " + live + ".rebuild_shares, " + live + ".rebuild_indexes",
+		"DROP TABLE IF EXISTS " + live + ".rebuild_shares, " + live + ".rebuild_ends, " + live + ".rebuild_indexes",
 	} {
 		if _, err := tx.Exec(ctx, sql); err != nil {
 			return fmt.Errorf("swap: %w", err)

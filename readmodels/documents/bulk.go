@@ -6,6 +6,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"payledger/eventstore"
 	"payledger/eventstore/catalog"
 	"payledger/readmodels"
 	"payledger/readmodels/digest"
@@ -17,24 +18,31 @@ const bulkDocuments = 4096
 // Bulk folds the whole log in memory, as Replay does, into the documents that it holds. It belongs to one goroutine.
 type Bulk struct {
 	replay   Replay
-	versions map[string]int64 // of streams, by tenant and name
+	versions map[eventstore.StreamID]int64
 	next     int
 }
 
 // NewBulk returns a Bulk at the beginning of the log. A document belongs to several streams, so each Bulk is given all events and keeps the
-// documents of which holds says so, by tenant and key. The states of the streams it keeps all.
+// documents of which holds says so, by tenant and key, and the states of all streams that have begun and not ended.
 func NewBulk(holds func(tenant, key string) bool) *Bulk {
-	return &Bulk{replay: Replay{holds: holds}, versions: make(map[string]int64)}
+	return &Bulk{replay: Replay{holds: holds}, versions: make(map[eventstore.StreamID]int64)}
 }
 
-// Apply folds the next event. Its errors are those of readmodels.Fold.
-func (b *Bulk) Apply(ev catalog.Event) error {
-	name := ev.Stream.String()
-	if before := b.versions[name]; ev.Version != before+1 {
+// Apply folds the next event; with last it is the last of its stream, but not of its documents. Its errors are those of readmodels.Fold.
+func (b *Bulk) Apply(ev catalog.Event, last bool) error {
+	if before := b.versions[ev.Stream]; ev.Version != before+1 {
 		return fmt.Errorf("%w: version %d of %s after version %d", readmodels.ErrUnexpectedEvent, ev.Version, ev.Stream, before)
 	}
-	b.versions[name] = ev.Version
-	return b.replay.Apply(ev)
+	if err := b.replay.Apply(ev); err != nil {
+		return err
+	}
+	if last {
+		delete(b.versions, ev.Stream)
+		delete(b.replay.states, ev.Stream)
+	} else {
+		b.versions[ev.Stream] = ev.Version
+	}
+	return nil
 }
 
 // Next returns nil until the end, as any event may change any document; then functions that insert all documents step by step, in the order in

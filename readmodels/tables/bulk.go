@@ -3,43 +3,55 @@ package tables
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 
 	"payledger/eventstore"
 	"payledger/eventstore/catalog"
+	"payledger/internal/pgcopy"
 	"payledger/readmodels"
 )
 
-// bulkRows is how many rows Bulk hands over at a time: few enough for short transactions.
-const bulkRows = 20_000
+const (
+	// bulkRows is how many rows Bulk hands over at a time: few enough for short transactions.
+	bulkRows = 20_000
+)
 
-// Bulk folds whole streams in memory, by the folds of the projection, and keeps only what they come to: rows for empty tables. Rows that
-// nothing changes any more are handed over on the way. It belongs to one goroutine.
+// Bulk folds whole streams in memory, by the folds of the projection, and keeps only what they come to: rows for empty tables. A stream is let
+// go at its last event, so what is held are the streams that have begun and not ended. It belongs to one goroutine.
 type Bulk struct {
 	streams map[eventstore.StreamID]*stream
-	order   []*stream // as they began
-	next    int       // in order: the first that wasn't handed over
-	rows    Rows
-	count   int // of rows
+	order   []*stream // as they began; those that were let go leave room in the end
+	gone    int       // of order
+	rows    copies
 }
 
 // stream is what a stream came to so far.
 type stream struct {
-	state   any
+	state   any // nil once it is let go
 	version int64
 }
 
-// NewBulk returns a Bulk at the beginning of the log.
-func NewBulk() *Bulk { return &Bulk{streams: make(map[eventstore.StreamID]*stream)} }
+// copies are rows in the form in which they are copied.
+type copies struct {
+	only                                                                                     []string // tables; none: all
+	count                                                                                    int
+	fees, feePayments, feeEvents, gatewayPayments, paymentCustomers, paymentMethods, credits pgcopy.Rows
+}
 
-// Apply folds the next event of any stream whose earlier events it was given. Its errors are those of readmodels.Fold.
-func (b *Bulk) Apply(ev catalog.Event) error {
-	s, ok := b.streams[ev.Stream]
-	if !ok {
-		s = new(stream)
-		b.streams[ev.Stream] = s
-		b.order = append(b.order, s)
+// NewBulk returns a Bulk at the beginning of the log, for all tables or for some by their names without the schema.
+func NewBulk(only ...string) *Bulk {
+	return &Bulk{streams: make(map[eventstore.StreamID]*stream), rows: copies{only: only}}
+}
+
+// Apply folds the next event of any stream whose earlier events it was given; with last it is the stream's last. Its errors are those of
+// readmodels.Fold.
+func (b *Bulk) Apply(ev catalog.Event, last bool) error {
+	var s stream
+	known := b.streams[ev.Stream]
+	if known != nil {
+		s = *known
 	}
 	if ev.Version != s.version+1 {
 		return fmt.Errorf("%w: version %d of %s after version %d", readmodels.ErrUnexpectedEvent, ev.Version, ev.Stream, s.version)
@@ -48,63 +60,117 @@ func (b *Bulk) Apply(ev catalog.Event) error {
 	if err != nil {
 		return err
 	}
-	s.state, s.version = next, ev.Version
 	for _, c := range changes {
 		if row, ok := c.New.(*readmodels.FeeEvent); ok && row.EventType != readmodels.EventNote { // notes stay in the state
-			b.rows.FeeEvents.New = append(b.rows.FeeEvents.New, row)
-			b.count++
+			put(&b.rows, feeEvents, &b.rows.feeEvents, row)
+		}
+	}
+	switch {
+	case !last && known != nil:
+		known.state, known.version = next, ev.Version
+	case !last:
+		s = stream{next, ev.Version}
+		b.streams[ev.Stream], b.order = &s, append(b.order, &s)
+	default:
+		b.rows.take(next)
+		if known != nil {
+			known.state = nil
+			delete(b.streams, ev.Stream)
+			b.letGo()
 		}
 	}
 	return nil
+}
+
+// letGo counts a stream that is gone, and closes the gaps when they are many.
+func (b *Bulk) letGo() {
+	if b.gone++; b.gone > len(b.order)/2 {
+		b.order, b.gone = slices.DeleteFunc(b.order, func(s *stream) bool { return s.state == nil }), 0
+	}
 }
 
 // Next returns a function that writes rows which no later event changes, and forgets them; nil while there are few. With end, after the
 // last event, it returns all rows step by step, and nil when it has no more. What it returns after which events is the same in every
 // run. The function copies into tables that have none of the rows.
 func (b *Bulk) Next(end bool) func(context.Context, pgx.Tx) error {
-	for end && b.count < bulkRows && b.next < len(b.order) {
-		b.take(b.order[b.next].state)
-		b.order[b.next] = nil
-		b.next++
-	}
-	if b.count == 0 || b.count < bulkRows && !end {
-		return nil
-	}
 	if end {
 		b.streams = nil
 	}
+	for end && b.rows.count < bulkRows && len(b.order) > 0 {
+		b.rows.take(b.order[0].state)
+		b.order[0] = nil
+		b.order = b.order[1:]
+	}
+	if b.rows.count == 0 || b.rows.count < bulkRows && !end {
+		return nil
+	}
 	rows := b.rows
-	b.rows, b.count = Rows{}, 0
-	return func(ctx context.Context, tx pgx.Tx) error { return Write(ctx, tx, rows) }
+	b.rows = rows.next()
+	return rows.write
+}
+
+// next returns room for as many rows again.
+func (c *copies) next() copies {
+	return copies{
+		only: c.only, fees: c.fees.Next(), feePayments: c.feePayments.Next(), feeEvents: c.feeEvents.Next(), gatewayPayments: c.gatewayPayments.Next(),
+		paymentCustomers: c.paymentCustomers.Next(), paymentMethods: c.paymentMethods.Next(), credits: c.credits.Next(),
+	}
+}
+
+// put adds a row of a table.
+func put[R any](c *copies, t table[R], to *pgcopy.Rows, row R) {
+	if len(c.only) > 0 && !slices.Contains(c.only, t.name) {
+		return
+	}
+	t.copied(to, row)
+	c.count++
 }
 
 // take adds the rows that a stream has come to.
-func (b *Bulk) take(state any) {
-	r := &b.rows
+func (c *copies) take(state any) {
 	switch s := state.(type) {
 	case *readmodels.FeeState:
-		r.Fees.New = append(r.Fees.New, s.Fee)
-		r.FeeEvents.New = append(r.FeeEvents.New, s.Notes...)
-		b.count += len(s.Notes) + 1
+		put(c, fees, &c.fees, s.Fee)
+		for _, note := range s.Notes {
+			put(c, feeEvents, &c.feeEvents, note)
+		}
 	case *readmodels.Payment:
 		for i := range s.Rows {
-			r.FeePayments.New = append(r.FeePayments.New, &s.Rows[i])
+			put(c, feePayments, &c.feePayments, &s.Rows[i])
 		}
-		b.count += len(s.Rows)
 	case *readmodels.GatewayPayment:
-		r.GatewayPayments.New = append(r.GatewayPayments.New, s)
-		b.count++
+		put(c, gatewayPayments, &c.gatewayPayments, s)
 	case *readmodels.CustomerState:
-		r.PaymentCustomers.New = append(r.PaymentCustomers.New, s.Customers...)
-		r.PaymentMethods.New = append(r.PaymentMethods.New, s.Methods...)
-		b.count += len(s.Customers) + len(s.Methods)
+		for _, row := range s.Customers {
+			put(c, paymentCustomers, &c.paymentCustomers, row)
+		}
+		for _, row := range s.Methods {
+			put(c, paymentMethods, &c.paymentMethods, row)
+		}
 	case *readmodels.Credits:
 		for i := range s.Lots {
-			r.Credits.New = append(r.Credits.New, &s.Lots[i])
+			put(c, credits, &c.credits, &s.Lots[i])
 		}
-		b.count += len(s.Lots)
 	case nil: // a stream without rows
 	default:
 		panic(fmt.Sprintf("tables: state of type %T", s)) // a new kind of stream: give it a case
 	}
+}
+
+// write copies all rows into their tables.
+func (c *copies) write(ctx context.Context, tx pgx.Tx) error {
+	for _, table := range []func() error{
+		func() error { return fees.copy(ctx, tx, &c.fees) },
+		func() error { return feePayments.copy(ctx, tx, &c.feePayments) },
+		func() error { return feeEvents.copy(ctx, tx, &c.feeEvents) },
+		func() error { return gatewayPayments.copy(ctx, tx, &c.gatewayPayments) },
+		func() error { return paymentCustomers.copy(ctx, tx, &c.paymentCustomers) },
+		func() error { return paymentMethods.copy(ctx, tx, &c.paymentMethods) },
+		func() error { return credits.copy(ctx, tx, &c.credits) },
+	} {
+		if err := table(); err != nil {
+			return err
+		}
+	}
+	return nil
 }

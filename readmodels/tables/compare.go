@@ -76,7 +76,7 @@ func expect[R any](rows map[compare.Place]compare.Row, object readmodels.Object,
 	names := columnNames(t.columns)
 	for _, change := range changes {
 		key := t.key(change.New)
-		rows[compare.Place{Tenant: key.Tenant, Object: c.object, ID: key.ID}] = c.row(names, t.values(change.New))
+		rows[compare.Place{Tenant: key.Tenant, Object: c.object, ID: key.ID}] = c.row(names, t.plain(change.New))
 	}
 }
 

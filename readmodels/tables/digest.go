@@ -3,7 +3,6 @@ package tables
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -54,28 +53,6 @@ func (t table[R]) addAll(ctx context.Context, tx pgx.Tx, sum *digest.Sum) error 
 		sum.Add(form)
 	}
 	return rows.Err()
-}
-
-// canonical appends the form of a row that digests are made of.
-func (t table[R]) canonical(form digest.Row, row R) digest.Row {
-	form = form.Text(t.name)
-	for _, value := range t.values(row) {
-		switch v := value.(type) {
-		case string:
-			form = form.Text(v)
-		case bool:
-			form = form.Bool(v)
-		case int16:
-			form = form.Int(int64(v))
-		case int64:
-			form = form.Int(v)
-		case time.Time:
-			form = form.Time(v)
-		default:
-			panic(fmt.Sprintf("tables: a column of %s has type %T", t.name, v))
-		}
-	}
-	return form
 }
 
 // apply puts changed rows in the place of what they were.

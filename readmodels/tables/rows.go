@@ -15,7 +15,7 @@ import (
 type table[R any] struct {
 	name    string
 	columns string // in the order of values and scan
-	values  func(R) []any
+	values  func(R, columns)
 	key     func(R) Key
 	scan    func(row pgx.CollectableRow, lead ...any) (R, error)
 	all     string // selects all columns of all rows
@@ -150,14 +150,6 @@ func scanFee(row pgx.CollectableRow, lead ...any) (*readmodels.Fee, error) {
 	return &r, nil
 }
 
-func feeValues(r *readmodels.Fee) []any {
-	return []any{
-		r.Tenant, r.ID, r.UserID, r.LoanID, r.Amount.Minor(), r.Amount.Currency().Code(),
-		enum(r.Status), r.StatusUpdateDate, r.Reason, r.Note, r.IsActive, r.RecordVersion,
-		r.CreatedAt, r.UpdatedAt, r.Paid.Minor(), r.Reduced.Minor(), r.Reserved.Minor(), r.Cancelled, r.StreamVersion, r.Position,
-	}
-}
-
 func scanFeePayment(row pgx.CollectableRow, lead ...any) (*readmodels.FeePayment, error) {
 	var r readmodels.FeePayment
 	var amount int64
@@ -176,14 +168,6 @@ func scanFeePayment(row pgx.CollectableRow, lead ...any) (*readmodels.FeePayment
 	return &r, nil
 }
 
-func feePaymentValues(r *readmodels.FeePayment) []any {
-	return []any{
-		r.Tenant, r.ID, r.PaymentID, r.FeeID, r.AmountPaid.Minor(), r.AmountPaid.Currency().Code(),
-		r.UserID, enum(r.PaymentMethod), enum(r.PaymentStatus), r.PaymentDate, r.StripePaymentIntentID, r.HandledByUserID,
-		r.Note, r.IsActive, r.RecordVersion, r.CreatedAt, r.UpdatedAt, r.Position,
-	}
-}
-
 func scanFeeEvent(row pgx.CollectableRow, lead ...any) (*readmodels.FeeEvent, error) {
 	var r readmodels.FeeEvent
 	var eventType int16
@@ -193,25 +177,11 @@ func scanFeeEvent(row pgx.CollectableRow, lead ...any) (*readmodels.FeeEvent, er
 	return &r, err
 }
 
-func feeEventValues(r *readmodels.FeeEvent) []any {
-	return []any{
-		r.Tenant, r.ID, r.FeeID, r.UserID, enum(r.EventType), r.EventDate, r.ActorUserID, r.Note, r.StaffOnly,
-		r.IsActive, r.RecordVersion, r.CreatedAt, r.UpdatedAt, r.Position,
-	}
-}
-
 func scanGatewayPayment(row pgx.CollectableRow, lead ...any) (*readmodels.GatewayPayment, error) {
 	var r readmodels.GatewayPayment
 	err := scanned(row, lead, &r.Tenant, &r.ID, &r.OwnerID, &r.OrderID, &r.PaymentID, &r.PaymentStatus, &r.StatusLiteral, &r.RedirectURL,
 		&r.IsActive, &r.RecordVersion, &r.CreatedAt, &r.UpdatedAt, &r.Position)
 	return &r, err
-}
-
-func gatewayPaymentValues(r *readmodels.GatewayPayment) []any {
-	return []any{
-		r.Tenant, r.ID, r.OwnerID, r.OrderID, r.PaymentID, r.PaymentStatus, r.StatusLiteral, r.RedirectURL,
-		r.IsActive, r.RecordVersion, r.CreatedAt, r.UpdatedAt, r.Position,
-	}
 }
 
 func scanPaymentCustomer(row pgx.CollectableRow, lead ...any) (*readmodels.PaymentCustomer, error) {
@@ -220,22 +190,11 @@ func scanPaymentCustomer(row pgx.CollectableRow, lead ...any) (*readmodels.Payme
 	return &r, err
 }
 
-func paymentCustomerValues(r *readmodels.PaymentCustomer) []any {
-	return []any{r.Tenant, r.ID, r.UserID, r.CustomerID, r.Platform, r.IsActive, r.RecordVersion, r.CreatedAt, r.UpdatedAt, r.Position}
-}
-
 func scanPaymentMethod(row pgx.CollectableRow, lead ...any) (*readmodels.PaymentMethod, error) {
 	var r readmodels.PaymentMethod
 	err := scanned(row, lead, &r.Tenant, &r.ID, &r.PaymentMethodID, &r.UserID, &r.CustomerID, &r.CardHolderName, &r.CardHolderZip, &r.Platform,
 		&r.Card.Brand, &r.Card.Last4, &r.Card.ExpMonth, &r.Card.ExpYear, &r.IsActive, &r.RecordVersion, &r.CreatedAt, &r.UpdatedAt, &r.Position)
 	return &r, err
-}
-
-func paymentMethodValues(r *readmodels.PaymentMethod) []any {
-	return []any{
-		r.Tenant, r.ID, r.PaymentMethodID, r.UserID, r.CustomerID, r.CardHolderName, r.CardHolderZip, r.Platform,
-		r.Card.Brand, r.Card.Last4, int64(r.Card.ExpMonth), int64(r.Card.ExpYear), r.IsActive, r.RecordVersion, r.CreatedAt, r.UpdatedAt, r.Position,
-	}
 }
 
 func scanCredit(row pgx.CollectableRow, lead ...any) (*readmodels.CreditLot, error) {
@@ -253,13 +212,3 @@ func scanCredit(row pgx.CollectableRow, lead ...any) (*readmodels.CreditLot, err
 	r.Granted, r.Remaining = money.New(granted, cur), money.New(remaining, cur)
 	return &r, nil
 }
-
-func creditValues(r *readmodels.CreditLot) []any {
-	return []any{
-		r.Tenant, r.ID, r.UserID, r.Source, r.PaymentID, r.Granted.Currency().Code(), r.Granted.Minor(), r.Remaining.Minor(), r.GrantedAt,
-		r.CreatedAt, r.UpdatedAt, r.Position,
-	}
-}
-
-// enum is how a value of one of the contract's enums is stored.
-func enum[E ~int](value E) int16 { return int16(value) }

@@ -1,9 +1,6 @@
 package tables
 
 import (
-	"strings"
-	"unicode"
-
 	"payledger/domain/credit"
 	"payledger/domain/customer"
 	"payledger/domain/fee"
@@ -25,15 +22,11 @@ func Shapes() []digest.Shape {
 // shape is that of a table whose rows are folded from the stream that a column names.
 func (t table[R]) shape(stream func(string) string, column string) digest.Shape {
 	return digest.Shape{
-		Table: t.name, Label: t.name, Key: []string{"tenant", "id"}, Columns: t.columnNames(),
+		Table: t.name, Label: t.name, Key: []string{"tenant", "id"}, Columns: columnNames(t.columns),
 		Streams: func(row map[string]any) []eventstore.StreamID {
 			tenant, _ := row["tenant"].(string)
 			id, _ := row[column].(string)
 			return []eventstore.StreamID{{Tenant: tenant, Name: stream(id)}}
 		},
 	}
-}
-
-func (t table[R]) columnNames() []string {
-	return strings.FieldsFunc(t.columns, func(r rune) bool { return r == ',' || unicode.IsSpace(r) })
 }

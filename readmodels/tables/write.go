@@ -5,12 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
-	"unicode"
 
 	"github.com/jackc/pgx/v5"
 
+	"payledger/internal/pgcopy"
 	"payledger/readmodels"
 )
 
@@ -119,9 +118,16 @@ func insert[R any](ctx context.Context, tx pgx.Tx, t table[R], rows []R) error {
 	if len(rows) == 0 {
 		return nil
 	}
-	source := pgx.CopyFromSlice(len(rows), func(i int) ([]any, error) { return t.values(rows[i]), nil })
-	names := strings.FieldsFunc(t.columns, func(r rune) bool { return r == ',' || unicode.IsSpace(r) })
-	if _, err := tx.CopyFrom(ctx, pgx.Identifier{"tables_v2", t.name}, names, source); err != nil {
+	var all pgcopy.Rows
+	for _, row := range rows {
+		t.copied(&all, row)
+	}
+	return t.copy(ctx, tx, &all)
+}
+
+// copy copies rows into the table.
+func (t table[R]) copy(ctx context.Context, tx pgx.Tx, rows *pgcopy.Rows) error {
+	if _, err := rows.Copy(ctx, tx, pgx.Identifier{"tables_v2", t.name}, columnNames(t.columns)); err != nil {
 		return fmt.Errorf("insert into %s: %w", t.name, err)
 	}
 	return nil

@@ -1,0 +1,71 @@
+package eventstore
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+)
+
+// TestReadPageUsesItsMemoryAgain reads what ReadAll reads, but for what no fold may look at.
+func TestReadPageUsesItsMemoryAgain(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	events := f.events(10, 3)
+	odd := f.event("fee-ü/1", "")
+	odd.Metadata = []byte{0, 0xff}
+	events = append(events, odd)
+	f.store(t, events)
+	for i := range events {
+		events[i].CommitID, events[i].RecordedAt, events[i].Hash = uuid.UUID{}, time.Time{}, [32]byte{}
+	}
+	var p Page
+	for _, from := range []int64{0, 4, 0} {
+		require.NoError(t, f.reader.ReadPage(t.Context(), &p, from, 11))
+		require.Empty(t, cmp.Diff(events[from:], p.Events))
+	}
+	first := &p.scanner.arena[0]
+	require.NoError(t, f.reader.ReadPage(t.Context(), &p, 2, 5))
+	require.Empty(t, cmp.Diff(events[2:5], p.Events))
+	require.Same(t, first, &p.scanner.arena[0])
+}
+
+func TestReadPageNamesWhatIsMissing(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.store(t, f.events(9, 3))
+	f.tamper(t, "DELETE FROM ledger.events WHERE position = 5")
+	var p Page
+	err := f.reader.ReadPage(t.Context(), &p, 2, 9)
+	require.ErrorIs(t, err, ErrGap)
+	require.ErrorContains(t, err, "position 5")
+	require.NoError(t, f.reader.ReadPage(t.Context(), &p, 5, 9))
+	err = f.reader.ReadPage(t.Context(), &p, 5, 10)
+	require.ErrorIs(t, err, ErrGap)
+	require.ErrorContains(t, err, "ends at 9")
+}
+
+// TestEnds: which event is the last of its stream up to a position. Streams that went on behind it have no end.
+func TestEnds(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	events := f.events(20, 7)
+	f.store(t, events)
+	rapid.Check(t, func(rt *rapid.T) {
+		upTo := rapid.Int64Range(1, 20).Draw(rt, "up to")
+		ends, err := f.reader.Ends(t.Context(), upTo)
+		require.NoError(rt, err)
+		last := make(map[StreamID]int64)
+		for _, ev := range events {
+			last[ev.Stream] = ev.Position
+		}
+		for _, ev := range events {
+			require.Equal(rt, ev.Position <= upTo && last[ev.Stream] == ev.Position, ends.Last(ev.Position), "%d of %d", ev.Position, upTo)
+		}
+		require.False(rt, ends.Last(1000))
+		require.False(rt, Ends(nil).Last(1))
+	})
+}
