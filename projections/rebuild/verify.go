@@ -2,7 +2,6 @@ package rebuild
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -10,6 +9,7 @@ import (
 	"sync"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"payledger/projections"
 	"payledger/projections/bulk"
@@ -104,37 +104,63 @@ type querier interface {
 	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
 }
 
-// read runs a query for all columns of a table.
-func (t table) read(ctx context.Context, db querier, sql string, args []any) ([]row, error) {
+// each runs a query for all columns of a table and calls fn with the bytes of each row, which are good until it returns.
+func (t table) each(ctx context.Context, db querier, sql string, args []any, fn func(fields []pgconn.FieldDescription, raw [][]byte) error) error {
 	rows, err := db.Query(ctx, sql, append([]any{pgx.QueryResultFormats{pgx.BinaryFormatCode}}, args...)...)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer rows.Close()
-	fields := rows.FieldDescriptions()
-	var list []row
 	for rows.Next() {
-		r := row{form: make(digest.Row, 0, 256)}
-		if t.Label != "" {
-			r.form = r.form.Text(t.Label)
+		if err := fn(rows.FieldDescriptions(), rows.RawValues()); err != nil {
+			return err
 		}
-		for i, raw := range rows.RawValues() {
-			if slices.Contains(t.Key, t.columns[i]) {
-				text, rank, err := digest.KeyPart(fields[i].DataTypeOID, raw)
-				if err != nil {
-					return nil, fmt.Errorf("column %s of %s: %w", t.columns[i], t.Table, err)
-				}
-				r.key, r.rank = append(r.key, text), append(r.rank, rank)
-			}
-			if i >= len(t.Columns) {
-				r.other = append(digest.Row(r.other).Bool(raw == nil), digest.Row(nil).Bytes(raw)...)
-			} else if r.form, err = r.form.Column(fields[i].DataTypeOID, raw); err != nil {
-				return nil, fmt.Errorf("column %s of %s: %w", t.columns[i], t.Table, err)
-			}
-		}
-		list = append(list, r)
 	}
-	return list, rows.Err()
+	return rows.Err()
+}
+
+// read runs a query for all columns of a table.
+func (t table) read(ctx context.Context, db querier, sql string, args []any) (list []row, err error) {
+	err = t.each(ctx, db, sql, args, func(fields []pgconn.FieldDescription, raw [][]byte) error {
+		r, err := t.parse(fields, raw)
+		list = append(list, r)
+		return err
+	})
+	return list, err
+}
+
+// parse reads a row.
+func (t table) parse(fields []pgconn.FieldDescription, raw [][]byte) (r row, err error) {
+	if r.form, err = t.form(make(digest.Row, 0, 256), fields, raw); err != nil {
+		return r, err
+	}
+	for i, value := range raw {
+		if slices.Contains(t.Key, t.columns[i]) {
+			text, rank, err := digest.KeyPart(fields[i].DataTypeOID, value)
+			if err != nil {
+				return r, fmt.Errorf("column %s of %s: %w", t.columns[i], t.Table, err)
+			}
+			r.key, r.rank = append(r.key, text), append(r.rank, rank)
+		}
+		if i >= len(t.Columns) {
+			r.other = append(digest.Row(r.other).Bool(value == nil), digest.Row(nil).Bytes(value)...)
+		}
+	}
+	return r, nil
+}
+
+// form appends what digests are made of.
+func (t table) form(form digest.Row, fields []pgconn.FieldDescription, raw [][]byte) (digest.Row, error) {
+	if t.Label != "" {
+		form = form.Text(t.Label)
+	}
+	var err error
+	for i := range t.Columns {
+		if form, err = form.Column(fields[i].DataTypeOID, raw[i]); err != nil {
+			return nil, fmt.Errorf("column %s of %s: %w", t.columns[i], t.Table, err)
+		}
+	}
+	return form, nil
 }
 
 const sqlCountRows = `SELECT greatest(0, sum(reltuples))::bigint FROM pg_class WHERE relnamespace = $1::regnamespace AND relkind = 'r'`
@@ -163,23 +189,22 @@ func (r *rebuild) verify(ctx context.Context, s *shadow) (verified, error) {
 			if live.err != nil {
 				return found, live.err
 			}
-			last := len(live.rows) < r.PageRows
+			last := live.rows.count() < r.PageRows
 			if !last {
-				b.upTo = live.rows[len(live.rows)-1].key
+				end, err := t.parse(live.rows.fields, live.rows.row(live.rows.count()-1))
+				if err != nil {
+					return found, err
+				}
+				b.upTo = end.key
 				next = fetch(t, bounds{after: b.upTo}) // while the shadow's rows are read
 			}
 			if err := s.catchUp(ctx, live.at); err != nil {
 				return found, err
 			}
-			sql, args := t.sqlPage(s.schema, b, 0)
-			built, err := t.read(ctx, r.Pool, sql, args)
-			if err != nil {
+			if err := r.comparePage(ctx, s, t, &live.rows, b, &found); err != nil {
 				return found, err
 			}
-			if err := r.compare(ctx, s, t, live.rows, built, &found); err != nil {
-				return found, err
-			}
-			done += int64(len(live.rows))
+			done += int64(live.rows.count())
 			r.Progress(bulk.Progress{Stage: StageVerify, Done: done, Total: max(done, total)})
 			if last {
 				break
@@ -192,7 +217,7 @@ func (r *rebuild) verify(ctx context.Context, s *shadow) (verified, error) {
 
 // livePage is a range of the live read model, and the position that it is of.
 type livePage struct {
-	rows []row
+	rows rawRows
 	at   int64
 	err  error
 }
@@ -208,8 +233,10 @@ func (r *rebuild) livePage(ctx context.Context, t table, b bounds) (p livePage) 
 		}
 		p.at = live.Position
 		sql, args := t.sqlPage(r.live, b, r.PageRows)
-		p.rows, err = t.read(ctx, tx, sql, args)
-		return err
+		return t.each(ctx, tx, sql, args, func(fields []pgconn.FieldDescription, raw [][]byte) error {
+			p.rows.add(fields, raw)
+			return nil
+		})
 	})
 	return p
 }
@@ -250,46 +277,4 @@ func (r *rebuild) compare(ctx context.Context, s *shadow, t table, live, built [
 		}
 	}
 	return nil
-}
-
-// changedSince compares the rows that changed after a position, and counts those that differ.
-func (r *rebuild) changedSince(ctx context.Context, s *shadow, after int64) (int, error) {
-	found := verified{}
-	for _, t := range r.shapes {
-		sides := make([][]row, 2)
-		for i, schema := range []string{r.live, s.schema} {
-			sql := "SELECT " + identifiers(t.columns) + " FROM " + pgx.Identifier{schema, t.Table}.Sanitize() + " WHERE " + cmp.Or(t.Changed, "position > $1") + " ORDER BY " + identifiers(t.Key)
-			var err error
-			if sides[i], err = t.read(ctx, r.Pool, sql, []any{after}); err != nil {
-				return 0, err
-			}
-		}
-		if err := r.compare(ctx, s, t, sides[0], sides[1], &found); err != nil {
-			return 0, err
-		}
-	}
-	return found.differences, nil
-}
-
-// digest sums up a read model that stands still, page by page.
-func (r *rebuild) digest(ctx context.Context, schema string) (digest.Sum, error) {
-	var sum digest.Sum
-	for _, t := range r.shapes {
-		for b := (bounds{}); ; {
-			sql, args := t.sqlPage(schema, b, r.PageRows)
-			rows, err := t.read(ctx, r.Pool, sql, args)
-			if err != nil {
-				return sum, err
-			}
-			for i := range rows {
-				sum.Add(rows[i].form)
-			}
-			r.Progress(bulk.Progress{Stage: StageDigest, Done: sum.Rows, Total: sum.Rows})
-			if len(rows) < r.PageRows {
-				break
-			}
-			b.after = rows[len(rows)-1].key
-		}
-	}
-	return sum, nil
 }

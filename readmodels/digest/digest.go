@@ -25,6 +25,15 @@ func (s *Sum) Add(row []byte) {
 	s.Rows++
 }
 
+// AddAll adds all rows that another sum has.
+func (s *Sum) AddAll(other Sum) {
+	var carry uint64
+	for i, w := range other.words {
+		s.words[i], carry = bits.Add64(s.words[i], w, carry)
+	}
+	s.Rows += other.Rows
+}
+
 // Remove takes out a row that was added.
 func (s *Sum) Remove(row []byte) {
 	var borrow uint64

@@ -36,6 +36,16 @@ func TestSum(t *testing.T) {
 		}
 		require.Equal(rt, hex.EncodeToString(want.FillBytes(make([]byte, 32))), forwards.String())
 		require.Equal(rt, forwards, backwards)
+		var all, half digest.Sum
+		for i, row := range rows {
+			if i%2 == 0 {
+				all.Add(row)
+			} else {
+				half.Add(row)
+			}
+		}
+		all.AddAll(half)
+		require.Equal(rt, forwards, all)
 		for _, row := range rows {
 			forwards.Remove(row)
 		}
