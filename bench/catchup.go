@@ -18,7 +18,6 @@ func catchUpSteps() []step {
 		{names: []string{"scan.decode"}, run: measureDecode, inProcess: true},
 		{names: []string{"verify"}, run: measureVerify, inProcess: true},
 		{names: []string{"tables.catchup"}, run: func(ctx context.Context, s *suite) error { return s.measureCatchUp(ctx, "tables") }},
-		{names: []string{"rebuild.tables"}, run: measureRebuild},
 		{names: []string{"documents.catchup"}, run: func(ctx context.Context, s *suite) error { return s.measureCatchUp(ctx, "documents") }},
 		{names: []string{"publish.rate"}, run: measurePublishing},
 	}
@@ -29,18 +28,19 @@ FROM ledger.events ORDER BY position`
 
 // measureScan measures the bare scan: all events in order, taken from the wire and left alone.
 func measureScan(ctx context.Context, s *suite) error {
-	return s.scanning(ctx, "scan", "", func(l *library) (int64, error) {
-		rows, err := l.pool.Query(ctx, sqlScan, pgx.QueryResultFormats{pgx.BinaryFormatCode})
-		if err != nil {
-			return 0, err
-		}
-		defer rows.Close()
-		var n int64
-		for rows.Next() {
-			n++
-		}
-		return n, rows.Err()
-	})
+	return s.scanning(ctx, "scan", "", func(l *library) (int64, error) { return bareScan(ctx, l) })
+}
+
+func bareScan(ctx context.Context, l *library) (n int64, err error) {
+	rows, err := l.pool.Query(ctx, sqlScan, pgx.QueryResultFormats{pgx.BinaryFormatCode})
+	if err != nil {
+		return 0, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		n++
+	}
+	return n, rows.Err()
 }
 
 // scanPage is how many events are read at a time, as projections do.
@@ -48,24 +48,25 @@ const scanPage = 4096
 
 // measureDecode measures the scan with every event decoded, which is where each projection begins.
 func measureDecode(ctx context.Context, s *suite) error {
-	return s.scanning(ctx, "scan.decode", "scan", func(l *library) (int64, error) {
-		var after int64
-		for {
-			events, err := l.reader.ReadAll(ctx, after, scanPage)
-			if err != nil {
+	return s.scanning(ctx, "scan.decode", "scan", func(l *library) (int64, error) { return s.decodeAll(ctx, l) })
+}
+
+func (s *suite) decodeAll(ctx context.Context, l *library) (after int64, err error) {
+	for {
+		events, err := l.reader.ReadAll(ctx, after, scanPage)
+		if err != nil {
+			return 0, err
+		}
+		for i := range events {
+			if _, err := s.data.catalog.Decode(ctx, nil, &events[i]); err != nil {
 				return 0, err
 			}
-			for i := range events {
-				if _, err := s.data.catalog.Decode(ctx, nil, &events[i]); err != nil {
-					return 0, err
-				}
-			}
-			after += int64(len(events))
-			if len(events) < scanPage {
-				return after, nil
-			}
 		}
-	})
+		after += int64(len(events))
+		if len(events) < scanPage {
+			return after, nil
+		}
+	}
 }
 
 // measureVerify measures the recomputation of the hash chain, and what is compared with it.
@@ -85,6 +86,11 @@ func (s *suite) scanning(ctx context.Context, name, ratioTo string, scan func(*l
 	if err != nil {
 		return err
 	}
+	return s.scans(name, ratioTo, l, scan)
+}
+
+// scans measures runs over the whole log of a library.
+func (s *suite) scans(name, ratioTo string, l *library, scan func(*library) (int64, error)) error {
 	if _, err := scan(l); err != nil {
 		return err
 	}

@@ -53,6 +53,7 @@ type options struct {
 	sustained time.Duration // of each sustained rate
 	members   int           // of the library that the read models are built from; each has nine events
 	sizes     []int         // of the libraries on which growth is measured, in fees, the smallest first
+	logs      []int         // sizes of the logs that rebuilds are measured on, in events, the smallest first
 	profiles  string        // folder for CPU profiles of the steps that run in this process
 }
 
@@ -75,6 +76,7 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	flags.IntVar(&o.members, "members", 20_000, "members of the library that read models are built from, nine events each")
 	flags.StringVar(&o.profiles, "profiles", "", "folder for CPU profiles of the steps that run in this process")
 	sizes := flags.String("sizes", "1000,100000,1000000", "fees in the libraries that the lines growth.* are measured on; 1000000 takes some ten minutes")
+	logs := flags.String("logs", "100000,1000000", "events in the logs that the lines rebuild.* are measured on; 1000000 takes some five minutes, 5000000 half an hour")
 	quick := flags.Bool("quick", false, "a smoke run of a few seconds")
 	only := flags.String("only", "", "regular expression: measure only the names it matches")
 	if err := flags.Parse(args); err != nil {
@@ -87,6 +89,9 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	if err == nil {
 		o.sizes, err = parseSizes(*sizes)
 	}
+	if err == nil {
+		o.logs, err = parseSizes(*logs)
+	}
 	if err == nil && (o.duration <= 0 || o.sustained <= 0 || o.members < 1) {
 		err = errors.New("times and members must be more than zero")
 	}
@@ -95,7 +100,7 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 		return o, err
 	}
 	if *quick {
-		o.duration, o.sustained, o.members, o.sizes = quickDuration, quickSustained, quickMembers, []int{quickSize}
+		o.duration, o.sustained, o.members, o.sizes, o.logs = quickDuration, quickSustained, quickMembers, []int{quickSize}, []int{quickSize}
 	}
 	return o, nil
 }
@@ -108,7 +113,7 @@ func parseSizes(list string) ([]int, error) {
 	for text := range strings.SplitSeq(list, ",") {
 		n, err := strconv.Atoi(text)
 		if err != nil || n < minSize {
-			return nil, fmt.Errorf("a size must be a number of fees, %d at least: %q", minSize, text)
+			return nil, fmt.Errorf("a size must be a number, %d at least: %q", minSize, text)
 		}
 		sizes = append(sizes, n)
 	}
