@@ -29,7 +29,7 @@ func TestDriftIsToldAndHealed(t *testing.T) {
 		return code == 5
 	}, patience, 10*tick)
 	require.Contains(t, out, "fee/"+id+" of tenant demo: changed: record_version")
-	require.Contains(t, out, "payledger heal fee-"+id+" --projection tables")
+	require.Contains(t, out, "payledger heal fee-"+id+" --projection tables --tenant demo")
 	out, _, code := command(t, s.env, "audit", "verify", "--json")
 	require.Equal(t, 5, code)
 	require.Contains(t, out, `"drift":[{"projection":"tables","tenant":"demo","key":"fee/`+id)
@@ -52,7 +52,7 @@ func TestDriftIsToldAndHealed(t *testing.T) {
 	require.Contains(t, errs, "--tenant")
 	_, errs, code = command(t, s.env, "heal", "fee-"+id, "--projection", "publisher")
 	require.Equal(t, 2, code)
-	require.Contains(t, errs, "choose from tables, documents, books")
+	require.Contains(t, errs, "choose from tables, documents, books, search")
 
 	require.Eventually(t, func() bool { return s.projectionsAt(t) }, patience, 10*tick)
 	_, errs, code = command(t, s.env, "audit", "verify")

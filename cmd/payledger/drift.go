@@ -50,7 +50,11 @@ func (d driftLine) cure() string {
 	case strings.HasPrefix(d.Key, "control/"):
 		return "heal the rows or postings that are told beside it"
 	}
-	return "payledger heal " + key + " --projection " + d.Projection
+	cure := "payledger heal " + key + " --projection " + d.Projection
+	if d.Tenant == "" { // of what somebody made up
+		return cure
+	}
+	return cure + " --tenant " + d.Tenant // several may have the key
 }
 
 // knownDrift returns what the self-audit found, nothing where it never ran.

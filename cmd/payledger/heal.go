@@ -15,6 +15,7 @@ import (
 	"payledger/projections/selfaudit"
 	"payledger/readmodels/checkpoints"
 	"payledger/readmodels/compare"
+	"payledger/readmodels/search"
 )
 
 // healFlags say what is healed, as text.
@@ -48,7 +49,8 @@ func (a *app) healCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "heal KEY",
 		Short: "Rewrite the rows of one key from the log",
-		Long: "Folds one stream again and rewrites those of its rows, documents and postings that differ, in one transaction as of the projection's checkpoint.\n" +
+		Long: "Folds one stream again and rewrites those of its rows, documents and postings that differ, in one transaction as of the projection's checkpoint;\n" +
+			"with ELASTICSEARCH_URL also its documents there.\n" +
 			"KEY is a stream (fee-0197…) or object/id (feePayment/0197…), as `payledger doctor` tells it. Projectors may go on; nothing is published.",
 		Example: "  payledger heal fee-0197… --dry-run\n  payledger heal feeEvent/0197… --projection documents",
 		Args:    exactly(1),
@@ -60,14 +62,14 @@ func (a *app) healCommand() *cobra.Command {
 			return a.heal(cmd.Context(), cfg, args[0], flags)
 		},
 	}
-	cmd.Flags().StringSliceVar(&flags.projections, "projection", nil, "tables, documents or books; may be repeated; default all")
+	cmd.Flags().StringSliceVar(&flags.projections, "projection", nil, "tables, documents, books or search; may be repeated; default all that are configured")
 	cmd.Flags().StringVar(&flags.tenant, "tenant", "", "tenant of the key; needed only where several tenants have it, or none")
 	cmd.Flags().BoolVar(&flags.dryRun, "dry-run", false, "only say what would be rewritten")
 	return cmd
 }
 
 func (a *app) heal(ctx context.Context, cfg config.Config, key string, flags healFlags) error {
-	models, err := chooseModels(flags.projections)
+	models, mirrored, err := chooseModels(cfg, flags.projections)
 	if err != nil {
 		return err
 	}
@@ -77,21 +79,29 @@ func (a *app) heal(ctx context.Context, cfg config.Config, key string, flags hea
 	}
 	defer l.close()
 	differing := 0
-	for _, model := range models {
-		healing := selfaudit.Healing{Pool: l.pool, Log: l.auditLog(), Model: model, DryRun: flags.dryRun, Failpoint: failpoint()}
-		if healing.Stream, healing.Also, err = l.findKey(ctx, model, key, flags.tenant); err != nil {
-			return err
-		}
-		healed, err := selfaudit.Heal(ctx, healing)
+	told := func(projection string, healed selfaudit.Healed, err error) error {
 		if errors.Is(err, checkpoints.ErrNotBuilt) {
-			fmt.Fprintf(a.stderr, "%s: %v\n", model.Projection.Name, checkpoints.ErrNotBuilt)
-			continue
+			fmt.Fprintf(a.stderr, "%s: %v\n", projection, checkpoints.ErrNotBuilt)
+			return nil
+		}
+		if errors.Is(err, search.ErrUnavailable) {
+			return &exitError{code: exitUnreachable, err: err}
 		}
 		if err != nil {
 			return err
 		}
 		differing += len(healed.Differences)
-		if err := a.printHealed(model, healed, !flags.dryRun); err != nil {
+		return a.printHealed(projection, healed, !flags.dryRun)
+	}
+	for _, model := range models {
+		healed, err := l.healModel(ctx, model, key, flags)
+		if err := told(model.Projection.Name, healed, err); err != nil {
+			return err
+		}
+	}
+	if mirrored {
+		healed, err := l.healMirror(ctx, key, flags)
+		if err := told(search.Mirror().Name, healed, err); err != nil {
 			return err
 		}
 	}
@@ -101,55 +111,101 @@ func (a *app) heal(ctx context.Context, cfg config.Config, key string, flags hea
 	return nil
 }
 
+func (l *ledger) healModel(ctx context.Context, model selfaudit.Model, key string, flags healFlags) (selfaudit.Healed, error) {
+	stream, place, err := l.findKey(ctx, model.Projection.Name, key, flags.tenant)
+	if err != nil {
+		return selfaudit.Healed{}, err
+	}
+	healing := selfaudit.Healing{Pool: l.pool, Log: l.auditLog(), Model: model, Stream: stream, DryRun: flags.dryRun, Failpoint: failpoint()}
+	if place != (compare.Place{}) {
+		healing.Also = []compare.Place{place}
+		if healing.Stream, err = model.StreamOf(ctx, l.pool, place); err != nil {
+			return selfaudit.Healed{}, err
+		}
+	}
+	return selfaudit.Heal(ctx, healing)
+}
+
+func (l *ledger) healMirror(ctx context.Context, key string, flags healFlags) (selfaudit.Healed, error) {
+	mirror, err := l.auditedMirror()
+	if err != nil {
+		return selfaudit.Healed{}, err
+	}
+	stream, place, err := l.findKey(ctx, search.Mirror().Name, key, flags.tenant)
+	if err != nil {
+		return selfaudit.Healed{}, err
+	}
+	streams, also := []eventstore.StreamID{stream}, []compare.Place(nil)
+	if place != (compare.Place{}) {
+		also = []compare.Place{place}
+		if streams, err = mirror.StreamsOf(ctx, place); err != nil {
+			return selfaudit.Healed{}, err
+		}
+	}
+	return mirror.Heal(ctx, streams, also, flags.dryRun)
+}
+
 func (l *ledger) auditLog() selfaudit.Log {
 	return selfaudit.Log{Reader: l.reader, Catalog: l.catalog, Keys: l.vault}
 }
 
-func chooseModels(names []string) ([]selfaudit.Model, error) {
+// auditedMirror is nil when no search server is configured.
+func (l *ledger) auditedMirror() (*selfaudit.Mirror, error) {
+	index, err := l.searchIndex()
+	if err != nil || index == nil {
+		return nil, err
+	}
+	return &selfaudit.Mirror{Pool: l.pool, Log: l.auditLog(), Index: index}, nil
+}
+
+func chooseModels(cfg config.Config, names []string) (chosen []selfaudit.Model, mirrored bool, err error) {
 	all := selfaudit.Models()
 	if len(names) == 0 {
-		return all, nil
+		return all, cfg.ElasticsearchURL != "", nil
 	}
-	var chosen []selfaudit.Model
 	for _, name := range names {
+		if name == search.Mirror().Name {
+			if mirrored = true; cfg.ElasticsearchURL == "" {
+				return nil, false, usageError(fmt.Errorf("--projection %s needs ELASTICSEARCH_URL", name))
+			}
+			continue
+		}
 		i := slices.IndexFunc(all, func(m selfaudit.Model) bool { return m.Projection.Name == name })
 		if i < 0 {
-			return nil, usageError(fmt.Errorf("--projection %q can't be healed: choose from tables, documents, books", name))
+			return nil, false, usageError(fmt.Errorf("--projection %q can't be healed: choose from tables, documents, books, search", name))
 		}
 		chosen = append(chosen, all[i])
 	}
-	return chosen, nil
+	return chosen, mirrored, nil
 }
 
-// findKey returns the stream that a key is about and, for object/id, the place.
-func (l *ledger) findKey(ctx context.Context, model selfaudit.Model, key, tenant string) (eventstore.StreamID, []compare.Place, error) {
+// findKey returns the stream or, for object/id, the place that a key is about.
+func (l *ledger) findKey(ctx context.Context, projection, key, tenant string) (eventstore.StreamID, compare.Place, error) {
 	object, id, isPlace := strings.Cut(key, "/")
 	if tenant == "" {
 		var err error
-		if tenant, err = l.tenantOfKey(ctx, model, object, id, isPlace); err != nil {
-			return eventstore.StreamID{}, nil, err
+		if tenant, err = l.tenantOfKey(ctx, projection, object, id, isPlace); err != nil {
+			return eventstore.StreamID{}, compare.Place{}, err
 		}
 	}
 	if !isPlace {
-		return eventstore.StreamID{Tenant: tenant, Name: key}, nil, nil
+		return eventstore.StreamID{Tenant: tenant, Name: key}, compare.Place{}, nil
 	}
-	place := compare.Place{Tenant: tenant, Object: object, ID: id}
-	stream, err := model.StreamOf(ctx, l.pool, place)
-	return stream, []compare.Place{place}, err
+	return eventstore.StreamID{}, compare.Place{Tenant: tenant, Object: object, ID: id}, nil
 }
 
 const sqlTenantsOfDrift = `
 SELECT DISTINCT tenant FROM selfaudit_v1.drift WHERE projection = $1 AND ($4 AND object = $2 AND id = $3 OR NOT $4 AND stream = $2) ORDER BY tenant`
 
 // tenantOfKey returns the one tenant that has a key, in the log or where drift is known.
-func (l *ledger) tenantOfKey(ctx context.Context, model selfaudit.Model, object, id string, isPlace bool) (string, error) {
+func (l *ledger) tenantOfKey(ctx context.Context, projection, object, id string, isPlace bool) (string, error) {
 	stream := object
 	if isPlace {
 		stream = object + "-" + id // of fees and others that tell of one row
 	}
 	tenants, err := l.texts(ctx, sqlTenantsOfStream, stream)
 	if err == nil && len(tenants) == 0 {
-		tenants, err = l.texts(ctx, sqlTenantsOfDrift, model.Projection.Name, object, id, isPlace)
+		tenants, err = l.texts(ctx, sqlTenantsOfDrift, projection, object, id, isPlace)
 		if errors.Is(checkpoints.NotBuilt(err), checkpoints.ErrNotBuilt) {
 			tenants, err = nil, nil
 		}
@@ -158,7 +214,7 @@ func (l *ledger) tenantOfKey(ctx context.Context, model selfaudit.Model, object,
 	case err != nil:
 		return "", fmt.Errorf("look for %s: %w", stream, err)
 	case len(tenants) == 0:
-		return "", fmt.Errorf("%s is neither a stream nor known to differ in %s: name its --tenant", stream, model.Projection.Name)
+		return "", fmt.Errorf("%s is neither a stream nor known to differ in %s: name its --tenant", stream, projection)
 	case len(tenants) > 1:
 		return "", usageError(fmt.Errorf("%s is known to several tenants (%s): choose one with --tenant", stream, strings.Join(tenants, ", ")))
 	}
@@ -174,10 +230,10 @@ func (l *ledger) texts(ctx context.Context, sql string, args ...any) ([]string, 
 	return pgx.CollectRows(rows, pgx.RowTo[string])
 }
 
-func (a *app) printHealed(model selfaudit.Model, healed selfaudit.Healed, done bool) error {
+func (a *app) printHealed(projection string, healed selfaudit.Healed, done bool) error {
 	for _, d := range healed.Differences {
 		line := healedKey{
-			Projection: model.Projection.Name, Tenant: d.Tenant, Key: d.Key(), Stream: d.Stream.Name, Position: healed.Position, What: d.What,
+			Projection: projection, Tenant: d.Tenant, Key: d.Key(), Stream: d.Stream.Name, Position: healed.Position, What: d.What,
 			Columns: []changedColumn{}, Healed: done,
 		}
 		if d.Stored != nil && d.Wanted != nil {

@@ -167,6 +167,13 @@ func (l *ledger) runProjection(ctx context.Context, name string, waker *eventsto
 		return l.sign(ctx, waker, metrics)
 	case projectionSelfAudit:
 		checks := []selfaudit.Check{selfaudit.Controls(books.Queries{Pool: l.pool})}
+		mirror, err := l.auditedMirror()
+		if err != nil {
+			return err
+		}
+		if mirror != nil {
+			checks = append(checks, mirror.Check())
+		}
 		if len(l.cfg.KafkaBrokers) > 0 {
 			checks = append(checks, selfaudit.Tail(l.messages(), kafkabus.ReadTail(kafkaConfig(l.cfg))))
 		}

@@ -24,9 +24,10 @@ type Check struct {
 	Object     string // of its places, if another check or model has places in the same projection
 	// Look compares some places behind one, and returns those that may differ, how many it has looked at, and the place to go on behind, the
 	// zero Place at the end.
-	Look func(ctx context.Context, after compare.Place, limit int) (places []compare.Place, n int, next compare.Place, err error)
-	// Judge compares places, and returns those that differ for certain. Of the others known drift is dropped.
-	Judge func(ctx context.Context, places []compare.Place) ([]compare.Difference, error)
+	Look func(ctx context.Context, after compare.Place, limit int) (seen []compare.Difference, n int, next compare.Place, err error)
+	// Judge compares the places of differences, of which it gets places and streams alone, and returns those that differ for certain. Of the
+	// others known drift is dropped.
+	Judge func(ctx context.Context, seen []compare.Difference) ([]compare.Difference, error)
 }
 
 // check returns the check of a stage.
@@ -56,7 +57,7 @@ func (a *auditor) projections() []string {
 }
 
 func (a *auditor) stepCheck(ctx context.Context, c Check) (int, error) {
-	places, n, next, err := c.Look(ctx, a.at.last, a.size())
+	seen, n, next, err := c.Look(ctx, a.at.last, a.size())
 	if unable := errors.Is(err, ErrCantLook); unable != a.unable[c.Name] {
 		a.unable[c.Name] = unable
 		if unable {
@@ -72,11 +73,11 @@ func (a *auditor) stepCheck(ctx context.Context, c Check) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	if len(places) > 0 {
+	if len(seen) > 0 {
 		if err := a.rest(ctx, a.Confirm); err != nil {
 			return 0, err
 		}
-		if err := a.judgeCheck(ctx, c, places); err != nil {
+		if err := a.judgeCheck(ctx, c, seen); err != nil {
 			return 0, err
 		}
 	}
@@ -88,8 +89,8 @@ func (a *auditor) stepCheck(ctx context.Context, c Check) (int, error) {
 }
 
 // judgeCheck keeps those of the places that differ as drift, and drops those that don't.
-func (a *auditor) judgeCheck(ctx context.Context, c Check, places []compare.Place) error {
-	differences, err := c.Judge(ctx, places)
+func (a *auditor) judgeCheck(ctx context.Context, c Check, seen []compare.Difference) error {
+	differences, err := c.Judge(ctx, seen)
 	if errors.Is(err, ErrCantLook) || errors.Is(err, checkpoints.ErrNotBuilt) {
 		return nil // what is known stays
 	}
@@ -104,10 +105,10 @@ func (a *auditor) judgeCheck(ctx context.Context, c Check, places []compare.Plac
 		if err := a.lease.RenewIn(ctx, tx); err != nil {
 			return err
 		}
-		for _, place := range places {
-			d, ok := differing[place]
+		for _, was := range seen {
+			d, ok := differing[was.Place]
 			if !ok {
-				err = clearDrift(ctx, tx, c.Projection, place)
+				err = clearDrift(ctx, tx, c.Projection, was.Place)
 			} else {
 				err = a.note(ctx, tx, c.Projection, d, positionOf(d))
 			}
@@ -160,21 +161,13 @@ func Controls(q books.Queries) Check {
 	}
 	return Check{
 		Name: "control accounts", Projection: books.ProjectionName, Object: objectControl,
-		Look: func(ctx context.Context, _ compare.Place, _ int) ([]compare.Place, int, compare.Place, error) {
+		Look: func(ctx context.Context, _ compare.Place, _ int) ([]compare.Difference, int, compare.Place, error) {
 			differences, err := judge(ctx)
 			if errors.Is(err, ErrCantLook) { // one of the two lags, as it may
 				err = nil
 			}
-			return placesOfAll(differences), 1, compare.Place{}, err
+			return differences, 1, compare.Place{}, err
 		},
-		Judge: func(ctx context.Context, places []compare.Place) ([]compare.Difference, error) { return judge(ctx) },
+		Judge: func(ctx context.Context, _ []compare.Difference) ([]compare.Difference, error) { return judge(ctx) },
 	}
-}
-
-func placesOfAll(differences []compare.Difference) []compare.Place {
-	places := make([]compare.Place, len(differences))
-	for i, d := range differences {
-		places[i] = d.Place
-	}
-	return places
 }

@@ -51,13 +51,14 @@ func (a *auditor) size() int { return max(1, min(maxStreams, a.Rate/2)) }
 
 // stepStreams looks at the next streams in all read models.
 func (a *auditor) stepStreams(ctx context.Context) (int, error) {
-	streams, n, err := a.nextStreams(ctx)
+	streams, n, last, err := nextStreams(ctx, a.Pool, a.at.last, a.size())
 	if err != nil {
 		return 0, err
 	}
 	if n == 0 {
 		return a.next(ctx)
 	}
+	a.at.last = last
 	for _, m := range a.Models {
 		if err := a.look(ctx, m, streams, nil); err != nil {
 			return 0, err
@@ -67,11 +68,11 @@ func (a *auditor) stepStreams(ctx context.Context) (int, error) {
 	return n, nil
 }
 
-// nextStreams moves the cursor over some streams, and returns those of them that tell of rows.
-func (a *auditor) nextStreams(ctx context.Context) (streams []eventstore.StreamID, n int, err error) {
-	found, err := a.Pool.Query(ctx, sqlStreams, a.at.last.Tenant, a.at.last.ID, a.size())
+// nextStreams goes over some streams, n of them up to last, and returns those that tell of rows.
+func nextStreams(ctx context.Context, db Querier, after compare.Place, limit int) (streams []eventstore.StreamID, n int, last compare.Place, err error) {
+	found, err := db.Query(ctx, sqlStreams, after.Tenant, after.ID, limit)
 	if err != nil {
-		return nil, 0, fmt.Errorf("read streams: %w", err)
+		return nil, 0, after, fmt.Errorf("read streams: %w", err)
 	}
 	type end struct {
 		Tenant, Stream string
@@ -79,8 +80,9 @@ func (a *auditor) nextStreams(ctx context.Context) (streams []eventstore.StreamI
 	}
 	ends, err := pgx.CollectRows(found, pgx.RowToStructByPos[end])
 	if err != nil {
-		return nil, 0, fmt.Errorf("read streams: %w", err)
+		return nil, 0, after, fmt.Errorf("read streams: %w", err)
 	}
+	last = after
 	events := int64(0)
 	for _, e := range ends {
 		if tellsOfRows(e.Stream) {
@@ -89,10 +91,10 @@ func (a *auditor) nextStreams(ctx context.Context) (streams []eventstore.StreamI
 			}
 			streams = append(streams, eventstore.StreamID{Tenant: e.Tenant, Name: e.Stream})
 		}
-		a.at.last = compare.Place{Tenant: e.Tenant, ID: e.Stream}
+		last = compare.Place{Tenant: e.Tenant, ID: e.Stream}
 		n++
 	}
-	return streams, n, nil
+	return streams, n, last, nil
 }
 
 // stepRows looks at the next rows of one read model: each must be one that its stream tells of.
@@ -247,16 +249,18 @@ func (a *auditor) lookAgain(ctx context.Context) error {
 		}
 	}
 	for _, c := range a.Checks {
-		var places []compare.Place
+		var seen []compare.Difference
 		for _, k := range list {
 			if k.Projection == c.Projection && (c.Object == "" || c.Object == k.Object) {
-				places = append(places, compare.Place{Tenant: k.Tenant, Object: k.Object, ID: k.ID})
+				seen = append(seen, compare.Difference{
+					Place: compare.Place{Tenant: k.Tenant, Object: k.Object, ID: k.ID}, Stream: eventstore.StreamID{Tenant: k.Tenant, Name: k.Stream},
+				})
 			}
 		}
-		if len(places) == 0 {
+		if len(seen) == 0 {
 			continue
 		}
-		if err := a.judgeCheck(ctx, c, places); err != nil {
+		if err := a.judgeCheck(ctx, c, seen); err != nil {
 			return err
 		}
 	}

@@ -202,12 +202,9 @@ func (m Model) StreamOf(ctx context.Context, db Querier, place compare.Place) (e
 		stream.Name = gateway.Stream(place.ID)
 		return stream, nil
 	}
-	err := db.QueryRow(ctx, sqlStreamOfDrift, m.Projection.Name, place.Tenant, place.Object, place.ID).Scan(&stream.Name)
-	if err == nil {
-		return stream, nil
-	}
-	if !errors.Is(err, pgx.ErrNoRows) && !errors.Is(checkpoints.NotBuilt(err), checkpoints.ErrNotBuilt) {
-		return stream, fmt.Errorf("read drift: %w", err)
+	name, known, err := streamOfDrift(ctx, db, m.Projection.Name, place)
+	if stream.Name = name; err != nil || known {
+		return stream, err
 	}
 	stored, err := m.stored(ctx, db, []compare.Place{place})
 	if err != nil {
@@ -218,4 +215,16 @@ func (m Model) StreamOf(ctx context.Context, db Querier, place compare.Place) (e
 		return stream, fmt.Errorf("%s: %w", place.Key(), ErrNoStream)
 	}
 	return row.Stream, nil
+}
+
+// streamOfDrift returns the stream of known drift.
+func streamOfDrift(ctx context.Context, db Querier, projection string, place compare.Place) (stream string, known bool, err error) {
+	err = db.QueryRow(ctx, sqlStreamOfDrift, projection, place.Tenant, place.Object, place.ID).Scan(&stream)
+	if errors.Is(err, pgx.ErrNoRows) || errors.Is(checkpoints.NotBuilt(err), checkpoints.ErrNotBuilt) {
+		return "", false, nil
+	}
+	if err != nil {
+		return "", false, fmt.Errorf("read drift: %w", err)
+	}
+	return stream, true, nil
 }

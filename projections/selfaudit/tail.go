@@ -28,11 +28,12 @@ func Tail(source publisher.Source, read publisher.ReadTail) Check {
 	}
 	return Check{
 		Name: "tail of kafka", Projection: ProjectionKafka,
-		Look: func(ctx context.Context, _ compare.Place, limit int) ([]compare.Place, int, compare.Place, error) {
+		Look: func(ctx context.Context, _ compare.Place, limit int) ([]compare.Difference, int, compare.Place, error) {
 			compared, err := reading(ctx, nil)
-			return placesOfAll(compared.Differences), limit, compare.Place{}, err
+			return compared.Differences, limit, compare.Place{}, err
 		},
-		Judge: func(ctx context.Context, places []compare.Place) ([]compare.Difference, error) {
+		Judge: func(ctx context.Context, seen []compare.Difference) ([]compare.Difference, error) {
+			places, _ := placesIn(seen)
 			compared, err := reading(ctx, places)
 			if err != nil {
 				return nil, err

@@ -17,6 +17,7 @@ import (
 	"payledger/eventstore/catalog"
 	"payledger/readmodels"
 	"payledger/readmodels/compare"
+	"payledger/readmodels/search"
 )
 
 // comparedColumns are what comparisons see of a document.
@@ -126,12 +127,11 @@ func ExpectedRows(ctx context.Context, read ReadStreams, streams []eventstore.St
 			return nil, fmt.Errorf("document of %s %s: %w", e.Object, e.ID, err)
 		}
 		d := e.Indexed()
-		stream := streamOf(e.Document.Row)
 		rows[placeOf(key)] = compare.Row{
-			Stream: streamIn(key, stream, feeIDOf(e.Document.Row)), Columns: comparedColumns,
+			Stream: e.Stream(), Columns: comparedColumns,
 			Values: []any{
 				d.Owner, d.Status, d.Reason, d.Amount, d.Currency, d.CreatedAt, d.UpdatedAt, joined(d.Words), d.Deleted, d.Position, d.Epoch,
-				string(d.Body), string(state), stream,
+				string(d.Body), string(state), streamOf(e.Document.Row),
 			},
 		}
 	}
@@ -143,11 +143,7 @@ func placeOf(key Key) compare.Place {
 }
 
 // joined makes one text of words as a tsvector keeps them: sorted, each once.
-func joined(words []string) string {
-	words = slices.Clone(words)
-	slices.Sort(words)
-	return strings.Join(slices.Compact(words), "\n")
-}
+func joined(words []string) string { return strings.Join(search.Sorted(words), "\n") }
 
 func feeIDOf(row readmodels.Row) string {
 	if event, ok := row.(*readmodels.FeeEvent); ok {
@@ -155,6 +151,14 @@ func feeIDOf(row readmodels.Row) string {
 	}
 	return ""
 }
+
+// Stream returns the stream that the document's row is folded from; that of its extensions when it has no row yet.
+func (e *Entry) Stream() eventstore.StreamID {
+	return streamIn(e.Key, streamOf(e.Document.Row), feeIDOf(e.Document.Row))
+}
+
+// StreamOfKey is that of a document of which nothing but the key is known: right for fees and payments of the gateway, else that of its extensions.
+func StreamOfKey(key Key) eventstore.StreamID { return streamIn(key, "", "") }
 
 // streamIn returns the stream of a document's row, by what is known of it; that of its extensions when nothing tells.
 func streamIn(key Key, stream, feeID string) eventstore.StreamID {

@@ -49,8 +49,14 @@ func Index(texts []string, filters ...Filter) []string {
 			all = append(all, f.Term())
 		}
 	}
-	slices.Sort(all)
-	return slices.Compact(all)
+	return Sorted(all)
+}
+
+// Sorted returns words as an index keeps them: sorted, each once.
+func Sorted(words []string) []string {
+	words = slices.Clone(words)
+	slices.Sort(words)
+	return slices.Compact(words)
 }
 
 // Term returns the filter as it stands in the index. Value has at most 255 characters: Postgres takes 2 kB.

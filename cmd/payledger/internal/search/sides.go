@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
+	"net/http"
 	"slices"
 	"time"
 
@@ -129,15 +131,26 @@ func (x *Index) Count(ctx context.Context) (int64, error) {
 
 // hit is a document as the server returns it.
 type hit struct {
-	ID      string `json:"_id"`
-	Found   bool   `json:"found"`
-	Version int64  `json:"_version"`
-	Source  source `json:"_source"`
+	ID      string          `json:"_id"`
+	Found   bool            `json:"found"`
+	Version int64           `json:"_version"`
+	Number  int64           `json:"_seq_no"`
+	Source  json.RawMessage `json:"_source"`
+	Error   json.RawMessage `json:"error"`
 }
+
+// unreadable is the id of a document that isn't in our form: somebody else wrote it.
+const unreadable = "(unreadable)"
 
 // document returns it as it was written.
 func (h hit) document(object readmodels.Object) search.Document {
-	s := h.Source
+	var s source
+	if json.Unmarshal(h.Source, &s) != nil || s.ID == "" {
+		s = source{ID: unreadable}
+	}
+	if high, low := halves(s.Amount); high != s.AmountHigh || low != s.AmountLow {
+		s.Amount = math.MinInt64 // it contradicts itself
+	}
 	return search.Document{
 		Tenant: s.Tenant, Object: object, ID: s.ID, Owner: s.Owner, Status: s.Status, Reason: s.Reason, Amount: s.Amount, Currency: s.Currency,
 		CreatedAt: s.CreatedAt, UpdatedAt: s.UpdatedAt, Words: s.Words, Deleted: s.Deleted, Body: json.RawMessage(s.Body),
@@ -176,6 +189,9 @@ func (x *Index) Find(ctx context.Context, wanted []search.Document) ([]search.Do
 	}
 	found := make([]search.Document, len(wanted))
 	for i := range answer.Docs {
+		if answer.Docs[i].Error != nil { // of its index, which isn't there
+			return nil, fmt.Errorf("find documents: %w: %s", search.ErrUnavailable, refusal(http.StatusOK, answer.Docs[i].Error))
+		}
 		if answer.Docs[i].Found {
 			found[i] = answer.Docs[i].document(wanted[i].Object)
 		}

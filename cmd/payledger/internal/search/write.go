@@ -42,8 +42,11 @@ const epochBits = 44
 // externalVersion orders writes of one document over restores: a new epoch beats every position of the one before.
 func externalVersion(d *search.Document) int64 { return d.Epoch<<epochBits + d.Position }
 
-// documentID begins with tenant and object, so that no two tenants' documents can meet.
+// documentID begins with tenant and object, so that no two tenants' documents can meet. Without a tenant it is one that somebody else made.
 func documentID(d *search.Document) string {
+	if d.Tenant == "" {
+		return d.ID
+	}
 	return d.Tenant + "/" + string(d.Object) + "/" + d.ID
 }
 
@@ -56,7 +59,7 @@ func (x *Index) Write(ctx context.Context, documents []search.Document) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
 	defer cancel()
-	body, err := x.bulkBody(documents)
+	body, err := x.bulkBody(documents, "external")
 	if err != nil {
 		return err
 	}
@@ -70,7 +73,7 @@ func (x *Index) Write(ctx context.Context, documents []search.Document) error {
 	return answer.check(documents)
 }
 
-func (x *Index) bulkBody(documents []search.Document) (*bytes.Buffer, error) {
+func (x *Index) bulkBody(documents []search.Document, versionType string) (*bytes.Buffer, error) {
 	type action struct {
 		Index       string `json:"_index"`
 		ID          string `json:"_id"`
@@ -82,7 +85,7 @@ func (x *Index) bulkBody(documents []search.Document) (*bytes.Buffer, error) {
 	encoder.SetEscapeHTML(false)
 	for i := range documents {
 		d := &documents[i]
-		head := map[string]action{"index": {Index: x.alias(d.Object), ID: documentID(d), Version: externalVersion(d), VersionType: "external"}}
+		head := map[string]action{"index": {Index: x.alias(d.Object), ID: documentID(d), Version: externalVersion(d), VersionType: versionType}}
 		if err := encoder.Encode(head); err != nil {
 			return nil, fmt.Errorf("encode document %s: %w", d.ID, err)
 		}
