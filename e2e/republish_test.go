@@ -63,6 +63,15 @@ func TestRepublish(t *testing.T) {
 	last := lines[len(lines)-1]
 	require.Equal(t, replayLine{Topic: "replay", Position: 20, Messages: last.Messages, Done: true}, last)
 
+	_, errs, code = command(t, s.env, "tail", "--topic", "replai")
+	require.Equal(t, 2, code)
+	require.Contains(t, errs, `there is no topic "replai"`)
+	shown := start(t, s.env, "tail", "--topic", "replay", "--from", "1", "--json")
+	var replayed message
+	require.NoError(t, json.Unmarshal([]byte(shown.line(t, patience)), &replayed))
+	require.Equal(t, []string{"replay", "true"}, []string{replayed.Topic, replayed.Headers["x-replay"]})
+	require.Zero(t, shown.stop(t))
+
 	out, errs, code = command(t, s.env, "republish", "--to", s.service+"-dbevent-fee-created", "--from", "20")
 	require.Zero(t, code, errs)
 	require.Equal(t, "1 messages of positions 20 to 20 sent to "+s.service+"-dbevent-fee-created\n", out)

@@ -64,15 +64,19 @@ func (a *app) republishCommand() *cobra.Command {
 	return cmd
 }
 
-// topicName is what Kafka takes.
+// topicName is what Kafka takes, but for "." and "..".
 var topicName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,249}$`)
+
+const topicNameRule = "a topic has 1 to 249 letters, digits, dots, - and _"
+
+func isTopicName(name string) bool { return topicName.MatchString(name) && name != "." && name != ".." }
 
 func (f republishFlags) check(hasUntil bool) error {
 	switch {
 	case f.to == "":
 		return errors.New("--to is required: the topic to send to")
-	case !topicName.MatchString(f.to) || f.to == "." || f.to == "..":
-		return fmt.Errorf("--to %q: a topic has 1 to 249 letters, digits, dots, - and _", f.to)
+	case !isTopicName(f.to):
+		return fmt.Errorf("--to %q: %s", f.to, topicNameRule)
 	case f.from < 1:
 		return errors.New("--from is required, positions begin at 1")
 	case hasUntil && f.until < f.from:

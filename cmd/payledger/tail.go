@@ -19,7 +19,8 @@ func (a *app) tailCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "tail",
 		Short:   "Print what is being published",
-		Example: "  payledger tail\n  payledger tail --topic librarymanagementsystem-payment-service-dbevent-fee-created --from 1 --json",
+		Long:    "Prints the messages of our topics, or of the named ones, which may be any that the brokers have: that of a replay, for example.",
+		Example: "  payledger tail\n  payledger tail --topic librarymanagementsystem-payment-service-dbevent-fee-created --from 1 --json\n  payledger tail --topic replay-billing --from 1",
 		Args:    exactly(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := a.config()
@@ -39,17 +40,29 @@ func (a *app) tailCommand() *cobra.Command {
 				}
 			}
 			for _, name := range topics {
-				if !slices.ContainsFunc(known, func(t publisher.Topic) bool { return t.Topic == name }) {
-					return usageError(fmt.Errorf("there is no topic %q: see payledger topics", name))
+				if !isTopicName(name) {
+					return usageError(fmt.Errorf("--topic %q: %s", name, topicNameRule))
 				}
 			}
 			if err := reachKafka(cmd.Context(), kafkaConfig(cfg)); err != nil {
 				return err
 			}
+			for _, name := range topics {
+				if slices.ContainsFunc(known, func(t publisher.Topic) bool { return t.Topic == name }) {
+					continue // ours may come later
+				}
+				exists, err := kafkabus.TopicExists(cmd.Context(), kafkaConfig(cfg), name)
+				if err != nil {
+					return err
+				}
+				if !exists {
+					return usageError(fmt.Errorf("there is no topic %q: see payledger topics; one that republish makes is there once it has begun", name))
+				}
+			}
 			return kafkabus.Tail(cmd.Context(), kafkaConfig(cfg), topics, from, a.printMessage)
 		},
 	}
-	cmd.Flags().StringArrayVar(&topics, "topic", nil, "name of a topic; may be repeated; default all")
+	cmd.Flags().StringArrayVar(&topics, "topic", nil, "name of a topic, ours or any other that exists; may be repeated; default all of ours")
 	cmd.Flags().Int64Var(&from, "from", kafkabus.FromNow, "first position to print; default: what comes from now on")
 	return cmd
 }
@@ -71,8 +84,23 @@ func (a *app) printMessage(m kafkabus.Message) error {
 			Key     string            `json:"key"`
 			Headers map[string]string `json:"headers"`
 			Value   json.RawMessage   `json:"value"`
-		}{m.Topic, m.Key, m.Headers, m.Value})
+		}{m.Topic, m.Key, m.Headers, jsonValue(m.Value)})
 	}
 	_, err := fmt.Fprintf(a.stdout, "%s  %s  %s\n  %s\n", m.Headers["ledger-position"], m.Topic, m.Key, m.Value)
 	return err
+}
+
+// jsonValue returns a message's value as JSON: null for none, and what isn't JSON, which is of others, as a text.
+func jsonValue(value []byte) json.RawMessage {
+	switch {
+	case len(value) == 0:
+		return json.RawMessage("null")
+	case json.Valid(value):
+		return value
+	}
+	text, err := json.Marshal(string(value))
+	if err != nil { // not reached with a text
+		return json.RawMessage("null")
+	}
+	return text
 }
