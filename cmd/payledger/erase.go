@@ -15,6 +15,7 @@ import (
 	"payledger/cmd/payledger/internal/config"
 	"payledger/cmd/payledger/internal/httpapi/input"
 	"payledger/cmd/payledger/internal/kafkabus"
+	searchindex "payledger/cmd/payledger/internal/search"
 	"payledger/commands"
 	"payledger/domain/person"
 	"payledger/eventstore"
@@ -62,7 +63,7 @@ func (a *app) eraseCommand() *cobra.Command {
 	cmd.Flags().StringVar(&flags.tenant, "tenant", "", "tenant of the id; needed only where several tenants have it")
 	cmd.Flags().StringVar(&flags.reason, "reason", "request", "code that stands in the log for ever: letters, digits, - and _")
 	cmd.Flags().IntVar(&flags.backupDays, "backup-days", 0, "for how long backups of the vault are kept, for the certificate; 0: not said")
-	cmd.Flags().DurationVar(&flags.wait, "wait", time.Minute, "how long to wait for the projections")
+	cmd.Flags().DurationVar(&flags.wait, "wait", time.Minute, "how long to wait for the projections, and for a republish")
 	return cmd
 }
 
@@ -159,6 +160,9 @@ func (e *eraser) follow(ctx context.Context, c *person.Certified) error {
 	}
 	c.Answers, c.RouteEvents = int(stored.Answers), int(stored.RouteEvents)
 	e.fail("erase.answers")
+	if err := e.awaitReplays(ctx); err != nil {
+		return err
+	}
 	if err := e.askTopics(ctx, c); err != nil {
 		return err
 	}
@@ -167,6 +171,17 @@ func (e *eraser) follow(ctx context.Context, c *person.Certified) error {
 	}
 	e.fail("erase.counted")
 	return nil
+}
+
+// awaitReplays waits for messages on their way that `republish` has rendered with the texts.
+func (e *eraser) awaitReplays(ctx context.Context) error {
+	waiting, cancel := context.WithTimeout(ctx, e.flags.wait)
+	defer cancel()
+	err := publisher.AwaitReplays(waiting, e.pool)
+	if err != nil && ctx.Err() == nil && waiting.Err() != nil {
+		return errors.New("a republish doesn't come on with what it has in hand: does Kafka take it?")
+	}
+	return err
 }
 
 // awaitProjections waits until all that run have applied the erasure.
@@ -227,6 +242,22 @@ func (e *eraser) findLeftovers(ctx context.Context) error {
 	if len(left) > 0 {
 		return refused("the copy that a rebuild or an earlier version left aside may show the texts: let the rebuild end, then DROP SCHEMA %s CASCADE as the projector",
 			strings.Join(left, ", "))
+	}
+	index, err := e.searchIndex()
+	if err != nil || index == nil {
+		return err
+	}
+	for _, side := range []*searchindex.Index{index.Old(), index.New()} {
+		stands, err := side.Ready(ctx)
+		if errors.Is(err, search.ErrUnavailable) {
+			return &exitError{code: exitUnreachable, err: err}
+		}
+		if err != nil {
+			return err
+		}
+		if stands {
+			return refused("indices that a rebuild of search left aside may show the texts: let the rebuild end, then run `payledger rebuild search --drop-old`")
+		}
 	}
 	return nil
 }

@@ -31,6 +31,7 @@ type again struct {
 	erased int64 // position of the last erasure that is accounted for
 	routes []routeEvent
 	route  int64 // the number up to which routes were read
+	taken  int64 // the number up to which they were rendered
 	// lastRoute is the number of the last route event that is rendered.
 	lastRoute int64
 }
@@ -45,8 +46,12 @@ func newAgain(ctx context.Context, c Source, after int64) (*again, error) {
 	if a.route, err = c.routesBefore(ctx, after, head.Route); err != nil {
 		return nil, err
 	}
+	a.taken = a.route
 	return a, nil
 }
+
+// forgetRead drops what was read ahead: texts in it may be gone from the log.
+func (a *again) forgetRead() { a.routes, a.route = nil, a.taken }
 
 // page renders the next positions after one, up to another: none at the end. Its errors halt, as the publisher's would, or pass.
 func (a *again) page(ctx context.Context, after, until int64) ([]rendered, error) {
@@ -80,6 +85,7 @@ func (a *again) page(ctx context.Context, after, until int64) ([]rendered, error
 			r.sent = append(r.sent, a.indexMessages(&f.ev, c)...)
 		}
 		for len(a.routes) > 0 && a.routes[0].Position <= f.rec.Position {
+			a.taken = a.routes[0].Number
 			if a.routes[0].Number > a.lastRoute {
 				a.routes = a.routes[1:]
 				continue

@@ -21,6 +21,8 @@ type Replay struct {
 	Until  int64  // last position, of the log as it is
 	Filter Filter
 	Logger *slog.Logger
+	// Stretch is how many positions are on their way at most, and how many are sent before an erasure is let through; default DefaultStretch.
+	Stretch int64
 	// Progress, if not nil, is told from time to time how far it is, by one goroutine.
 	Progress func(Replayed)
 	// Failpoint is nil but in tests. It is called at "acknowledged": the broker has a message, nobody knows.
@@ -33,6 +35,9 @@ type Replayed struct {
 	Messages int64 // that were acknowledged
 }
 
+// DefaultStretch is that of Replay.
+const DefaultStretch = 2048
+
 // replayTick is how often progress is told.
 const replayTick = 100 * time.Millisecond
 
@@ -44,7 +49,7 @@ func (r Replay) Check(ctx context.Context) error {
 
 // Republish sends the messages of a stretch of the log again: those of a topic of ours to itself, or all to another one. Keys, values and
 // headers are those of the first sending, texts of erased people excepted; two headers more tell them apart (x-replay, ledger-topic). Order
-// holds for each key. When ctx ends it sends what it has in hand and returns how far it came, with ctx's error. Other errors are ErrBadFilter,
+// holds for each key. It goes on while somebody is erased: see AwaitReplays. When ctx ends it sends what it has in hand and returns how far it came, with ctx's error. Other errors are ErrBadFilter,
 // ErrBroker when Kafka doesn't take messages, a *projections.HaltedError for a damaged log, and the database's.
 func Republish(ctx context.Context, r Replay) (Replayed, error) {
 	chosen, err := r.Filter.ready(ctx, r.Source)
@@ -54,6 +59,14 @@ func Republish(ctx context.Context, r Replay) (Replayed, error) {
 	if r.Failpoint == nil {
 		r.Failpoint = func(string) {}
 	}
+	if r.Stretch == 0 {
+		r.Stretch = DefaultStretch
+	}
+	fence, err := openFence(ctx, r.Pool)
+	if err != nil {
+		return Replayed{Position: r.From - 1}, err
+	}
+	defer fence.close(ctx)
 	sending, stopSending := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopSending()
 	reading, stopReading := context.WithCancel(ctx)
@@ -75,7 +88,7 @@ func Republish(ctx context.Context, r Replay) (Replayed, error) {
 		return Replayed{at.position, acknowledged.Load()}
 	}
 	stopTelling := r.tell(far)
-	if err := r.hand(reading, lanes, chosen); err != nil {
+	if err := r.hand(reading, lanes, chosen, fence); err != nil {
 		fault.set(err)
 	}
 	if ctx.Err() != nil {
@@ -121,14 +134,36 @@ func (r Replay) tell(far func() Replayed) (stop func()) {
 	}
 }
 
-// hand renders the stretch and hands what is chosen of it to the lanes, by Kafka key: that is the order that consumers see.
-func (r Replay) hand(ctx context.Context, lanes *lanes, chosen *selection) error {
+// hand renders stretch by stretch and hands what is chosen of them to the lanes, by Kafka key: that is the order that consumers see. A stretch is
+// acknowledged before the next begins.
+func (r Replay) hand(ctx context.Context, lanes *lanes, chosen *selection, fence *fence) error {
 	log, err := newAgain(ctx, r.Source, r.From-1)
 	if err != nil {
 		return err
 	}
 	for after := r.From - 1; after < r.Until; {
-		page, err := log.page(ctx, after, r.Until)
+		if err := fence.share(ctx); err != nil {
+			return err
+		}
+		log.forgetRead()
+		end := min(after+r.Stretch, r.Until)
+		if err := r.stretch(ctx, log, after, end, lanes, chosen); err != nil {
+			return err
+		}
+		if err := lanes.tracker.await(ctx, end); err != nil {
+			return err
+		}
+		if err := fence.leave(ctx); err != nil {
+			return err
+		}
+		after = end
+	}
+	return nil
+}
+
+func (r Replay) stretch(ctx context.Context, log *again, after, end int64, lanes *lanes, chosen *selection) error {
+	for after < end {
+		page, err := log.page(ctx, after, end)
 		if err != nil {
 			return err
 		}

@@ -14,6 +14,6 @@ func TestStatementsFitTheSchema(t *testing.T) {
 	sqltest.Prepare(t, ".", db.ProjectorURL, map[string]string{
 		"sqlReadCursors": sqlReadCursors, "sqlCreateCursors": sqlCreateCursors, "sqlMoveCursors": sqlMoveCursors, "sqlNoSync": sqlNoSync,
 		"sqlReadRoutes": sqlReadRoutes, "sqlRoutePosition": sqlRoutePosition, "sqlKnownTenant": sqlKnownTenant, "sqlKnownStream": sqlKnownStream,
-		"sqlKnownPerson": sqlKnownPerson, "sqlFilterStreams": sqlFilterStreams,
+		"sqlKnownPerson": sqlKnownPerson, "sqlFilterStreams": sqlFilterStreams, "sqlShareFence": sqlShareFence, "sqlLeaveFence": sqlLeaveFence, "sqlEndFences": sqlEndFences,
 	})
 }

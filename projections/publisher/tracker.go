@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"payledger/projections"
 )
 
 // mark is a place in the log (for routes: in the route events) up to which everything is acknowledged.
@@ -62,6 +64,22 @@ func (t *tracker) last() (acked mark, waitingSince time.Time) {
 		waitingSince = t.open[0].at
 	}
 	return t.acked, waitingSince
+}
+
+// trackerPoll is how often await looks.
+const trackerPoll = 2 * time.Millisecond
+
+// await waits until everything up to a position is acknowledged.
+func (t *tracker) await(ctx context.Context, position int64) error {
+	for {
+		if at, _ := t.last(); at.position >= position {
+			return nil
+		}
+		projections.Wait(ctx, trackerPoll)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+	}
 }
 
 func (t *tracker) advance() {
