@@ -90,24 +90,33 @@ func (x *Index) replace(ctx context.Context) error {
 	return err
 }
 
-// list returns the indices behind the aliases; for those in use also those that were never put behind one, that stand beside them, and that
-// took an alias's name.
+// list returns the indices behind the aliases, and those that were never put behind one, since whoever made them died; for those in use also those
+// that stand beside them, and that took an alias's name.
 func (x *Index) list(ctx context.Context) ([]string, error) {
-	if x.side != "" {
-		behind, err := x.behind(ctx)
-		return slices.Sorted(maps.Values(behind)), err
-	}
 	var names []string
-	for _, alias := range x.aliases() {
-		names = append(names, alias, alias+"-*")
+	for _, object := range readmodels.Objects() {
+		names = append(names, x.base(object), x.base(object)+"-*")
 	}
-	var found map[string]struct{}
+	var found map[string]struct {
+		Aliases map[string]json.RawMessage `json:"aliases"`
+	}
 	indices := x.client.Indices
 	response, err := indices.GetAlias(indices.GetAlias.WithContext(ctx), indices.GetAlias.WithIndex(names...),
 		indices.GetAlias.WithIgnoreUnavailable(true), indices.GetAlias.WithAllowNoIndices(true))
 	if err := receive(response, err, &found); err != nil && !errors.Is(err, errNotFound) {
 		return nil, err
 	}
+	ours := x.aliases()
+	maps.DeleteFunc(found, func(_ string, of struct {
+		Aliases map[string]json.RawMessage `json:"aliases"`
+	},
+	) bool {
+		others := len(of.Aliases) > 0
+		for alias := range of.Aliases {
+			others = others && !slices.Contains(ours, alias)
+		}
+		return x.side != "" && others
+	})
 	return slices.Sorted(maps.Keys(found)), nil
 }
 

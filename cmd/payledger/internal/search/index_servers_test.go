@@ -40,6 +40,9 @@ func newProxy(t testing.TB, target string) *proxy {
 	require.NoError(t, err)
 	p := new(proxy)
 	reverse := httputil.NewSingleHostReverseProxy(to)
+	transport := new(http.Transport) // of its own: another proxy that ends closes the connections of the default one
+	t.Cleanup(transport.CloseIdleConnections)
+	reverse.Transport = transport
 	reverse.ErrorHandler = func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) }
 	reverse.ModifyResponse = func(r *http.Response) error {
 		change := p.onAnswer.Load()

@@ -4,6 +4,8 @@ package search_test
 
 import (
 	"context"
+	"net/http"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -108,4 +110,34 @@ func TestRebuildBehindTheAlias(t *testing.T) {
 	require.NoError(t, err)
 	mirrored(f.Random(t, 5))
 	f.requireEqual(t)
+}
+
+// TestNoIndexIsLeftOver: who makes indices and dies before they stand behind their aliases leaves none once it is tried again.
+func TestNoIndexIsLeftOver(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	p := newProxy(t, s.url)
+	index, _ := s.index(t, p.URL)
+	require.NoError(t, index.Replace(t.Context()))
+	live := s.serving(t)
+	var made atomic.Int64
+	dies := func(_ http.ResponseWriter, r *http.Request) bool {
+		if r.Method == http.MethodPut && made.Add(1) > 3 {
+			panic(http.ErrAbortHandler)
+		}
+		return false
+	}
+	p.onRequest.Store(&dies)
+	require.ErrorIs(t, index.New().Replace(t.Context()), search.ErrUnavailable)
+	p.onRequest.Store(nil)
+	require.Len(t, s.indices(t), len(live)+3)
+	for range 2 { // the second takes the place of whole ones
+		require.NoError(t, index.New().Replace(t.Context()))
+		require.Len(t, s.indices(t), 2*len(live))
+	}
+	require.NoError(t, index.Swap(t.Context(), false))
+	require.Len(t, s.indices(t), 2*len(live))
+	require.NoError(t, index.Old().Remove(t.Context()))
+	require.Len(t, s.indices(t), len(live))
+	require.ElementsMatch(t, s.indices(t), s.serving(t))
 }
