@@ -58,9 +58,7 @@ func (p *pipeline) read(ctx context.Context, after int64) {
 	var headRead, atEnd time.Time
 	full := false
 	for {
-		if !full {
-			p.r.Waker.GiveWay(ctx, atEnd, p.r.GiveWay)
-		}
+		p.r.Waker.GiveWay(ctx, atEnd, p.r.GiveWay) // behind a full page, too: a peak makes many
 		began, more := p.r.Now(), full
 		grown := p.r.Waker.Next()
 		most := int(p.r.batch.Load())

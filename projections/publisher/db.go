@@ -16,18 +16,18 @@ func (s *session) pumpDB(ctx context.Context) error {
 	fold := newFolder(s.Source)
 	after := s.from.db
 	var atEnd time.Time
-	full := false
 	for {
-		if !full {
-			s.Waker.GiveWay(ctx, atEnd, s.GiveWay)
-			atEnd = s.Now()
-		}
+		s.Waker.GiveWay(ctx, atEnd, s.GiveWay)
+		began := s.Now()
 		grown := s.Waker.Next()
 		recs, err := s.Reader.ReadAll(ctx, after, pageSize)
 		if err != nil {
 			return halting(err, after+1, noEvent)
 		}
-		full = len(recs) == pageSize
+		full := len(recs) == pageSize
+		if !full {
+			atEnd = began
+		}
 		recs, erasure := untilErasure(recs)
 		if len(recs) > 0 {
 			if err := s.sendDB(ctx, fold, recs); err != nil {

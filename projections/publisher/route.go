@@ -75,12 +75,9 @@ func dense(routes []routeEvent, after int64) error {
 func (s *session) pumpRoutes(ctx context.Context) error {
 	after := s.from.route
 	var atEnd time.Time
-	full := false
 	for {
-		if !full {
-			s.Waker.GiveWay(ctx, atEnd, s.GiveWay)
-			atEnd = s.Now()
-		}
+		s.Waker.GiveWay(ctx, atEnd, s.GiveWay)
+		began := s.Now()
 		grown := s.Waker.Next()
 		routes, err := s.readRoutes(ctx, after)
 		if err == nil {
@@ -100,9 +97,10 @@ func (s *session) pumpRoutes(ctx context.Context) error {
 			}
 			after = r.Number
 		}
-		if full = len(routes) == pageSize; full {
+		if len(routes) == pageSize {
 			continue
 		}
+		atEnd = began
 		if err := s.pause(ctx, grown); err != nil {
 			return err
 		}
