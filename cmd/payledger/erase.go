@@ -15,7 +15,6 @@ import (
 	"payledger/cmd/payledger/internal/config"
 	"payledger/cmd/payledger/internal/httpapi/input"
 	"payledger/cmd/payledger/internal/kafkabus"
-	searchindex "payledger/cmd/payledger/internal/search"
 	"payledger/commands"
 	"payledger/domain/person"
 	"payledger/eventstore"
@@ -240,26 +239,27 @@ func (e *eraser) findLeftovers(ctx context.Context) error {
 		return err
 	}
 	if len(left) > 0 {
-		return refused("the copy that a rebuild or an earlier version left aside may show the texts: let the rebuild end, then DROP SCHEMA %s CASCADE as the projector",
-			strings.Join(left, ", "))
+		return refused("the copy that a rebuild or an earlier version left aside may show the texts: let the rebuild end, then `payledger rebuild NAME --drop-old` or, as the "+
+			"projector, DROP SCHEMA %s CASCADE", strings.Join(left, ", "))
 	}
+	return e.findIndices(ctx)
+}
+
+// findIndices looks for the same in the search server.
+func (e *eraser) findIndices(ctx context.Context) error {
 	index, err := e.searchIndex()
 	if err != nil || index == nil {
 		return err
 	}
-	for _, side := range []*searchindex.Index{index.Old(), index.New()} {
-		stands, err := side.Ready(ctx)
-		if errors.Is(err, search.ErrUnavailable) {
-			return &exitError{code: exitUnreachable, err: err}
-		}
-		if err != nil {
-			return err
-		}
-		if stands {
-			return refused("indices that a rebuild of search left aside may show the texts: let the rebuild end, then run `payledger rebuild search --drop-old`")
-		}
+	left, err := index.Aside(ctx)
+	if errors.Is(err, search.ErrUnavailable) {
+		return &exitError{code: exitUnreachable, err: err}
 	}
-	return nil
+	if err == nil && len(left) > 0 {
+		return refused("indices that a rebuild or an earlier version left aside may show the texts: let the rebuild end, then `payledger rebuild search --drop-old` or delete %s",
+			strings.Join(left, ", "))
+	}
+	return err
 }
 
 // askTopics says what bounds the texts in topics that carry them in the clear.

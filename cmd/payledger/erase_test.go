@@ -5,6 +5,10 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -50,9 +54,20 @@ func TestErase(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, map[string]int{"ledger.idempotency": 1, "ledger.route_events": 1}, sqltest.Grep(t, db.SuperURL, "annsecret"))
 
+	var indices atomic.Pointer[string]
+	indices.Store(new(`{}`))
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Elastic-Product", "Elasticsearch")
+		w.Header().Set("Content-Type", "application/json")
+		if r.URL.Path != "/librarymanagementsystem_*/_alias" {
+			w.WriteHeader(http.StatusBadRequest)
+		}
+		_, _ = io.WriteString(w, *indices.Load())
+	}))
+	t.Cleanup(server.Close)
 	erase := func() (code int, stdout, stderr string) {
 		var out, talk bytes.Buffer
-		env := []string{"APP_DATABASE_URL=" + db.AppURL, "VAULT_KEY=" + base64.StdEncoding.EncodeToString(master[:])}
+		env := []string{"APP_DATABASE_URL=" + db.AppURL, "VAULT_KEY=" + base64.StdEncoding.EncodeToString(master[:]), "ELASTICSEARCH_URL=" + server.URL}
 		code = newApp(env, &out, &talk).execute(t.Context(), []string{"erase", member, "--backup-days", "14"})
 		return code, out.String(), talk.String()
 	}
@@ -74,6 +89,14 @@ func TestErase(t *testing.T) {
 	require.Contains(t, talk, "DROP SCHEMA documents_v1, tables_v2_old CASCADE")
 	_, err = projector.Exec(t.Context(), "DROP SCHEMA documents_v1, tables_v2_old CASCADE")
 	require.NoError(t, err)
+
+	// Nor while one stands aside in the search server.
+	indices.Store(new(`{"librarymanagementsystem_fee-v2-1":{"aliases":{"librarymanagementsystem_fee-v2":{}}},"librarymanagementsystem_fee-v2-0":{"aliases":{"librarymanagementsystem_fee-v2-old":{}}},
+		"librarymanagementsystem_fee":{"aliases":{}}}`))
+	code, _, talk = erase()
+	require.Equal(t, exitRefused, code, talk)
+	require.Contains(t, talk, "`payledger rebuild search --drop-old` or delete librarymanagementsystem_fee, librarymanagementsystem_fee-v2-0")
+	indices.Store(new(`{"librarymanagementsystem_fee-v2-1":{"aliases":{"librarymanagementsystem_fee-v2":{}}}}`))
 
 	var first string
 	for range 2 {

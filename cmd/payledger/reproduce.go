@@ -74,7 +74,11 @@ func (a *app) printReproduction(res *audit.Reproduction) error {
 	}
 	switch {
 	case res.Gone > 0 && res.Identical:
-		fmt.Fprintf(a.stdout, "%s: %d of %d notes that it showed can't be read any more\n", res.Answer(), res.Gone, res.Stored.Shown)
+		why := "any more"
+		if res.Sealed {
+			why = "without VAULT_KEY"
+		}
+		fmt.Fprintf(a.stdout, "%s: %d of %d notes that it showed can't be read %s\n", res.Answer(), res.Gone, res.Stored.Shown, why)
 	case res.Identical:
 		fmt.Fprintln(a.stdout, res.Answer())
 	default:

@@ -18,6 +18,7 @@ import (
 	"payledger/internal/ledgertest"
 	"payledger/projections/rebuild"
 	mirror "payledger/projections/search"
+	"payledger/readmodels"
 	"payledger/readmodels/documents"
 	"payledger/readmodels/search"
 )
@@ -79,6 +80,9 @@ func TestRebuildBehindTheAlias(t *testing.T) {
 	require.Positive(t, result.CertifiedAt)
 	mirrored(f.Random(t, 20))
 	f.requireEqual(t)
+	aside, err := f.index.Aside(t.Context())
+	require.NoError(t, err)
+	require.Len(t, aside, len(readmodels.Objects()))
 
 	back, err := mirror.RollBack(t.Context(), config())
 	require.NoError(t, err)
@@ -89,6 +93,9 @@ func TestRebuildBehindTheAlias(t *testing.T) {
 	ready, err := f.index.Old().Ready(t.Context())
 	require.NoError(t, err)
 	require.False(t, ready)
+	aside, err = f.index.Aside(t.Context())
+	require.NoError(t, err)
+	require.Empty(t, aside)
 	f.requireEqual(t)
 
 	all, err := f.index.Count(t.Context())

@@ -49,6 +49,30 @@ func (x *Index) behind(ctx context.Context) (map[string]string, error) {
 	return names, nil
 }
 
+// Aside returns the indices that stand beside those in use, sorted: of rebuilds, and of earlier versions of the mirror. No mirror follows the log
+// there. Errors: search.ErrUnavailable.
+func (x *Index) Aside(ctx context.Context) ([]string, error) {
+	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
+	defer cancel()
+	var found map[string]struct {
+		Aliases map[string]json.RawMessage `json:"aliases"`
+	}
+	indices := x.client.Indices
+	response, err := indices.GetAlias(indices.GetAlias.WithContext(ctx), indices.GetAlias.WithIndex(x.cfg.Prefix+"_*"),
+		indices.GetAlias.WithIgnoreUnavailable(true), indices.GetAlias.WithAllowNoIndices(true))
+	if err := receive(response, err, &found); err != nil && !errors.Is(err, errNotFound) {
+		return nil, fmt.Errorf("look for the indices: %w", err)
+	}
+	var aside []string
+	for index, of := range found {
+		if !slices.ContainsFunc(x.aliases(), func(alias string) bool { _, used := of.Aliases[alias]; return used }) {
+			aside = append(aside, index)
+		}
+	}
+	slices.Sort(aside)
+	return aside, nil
+}
+
 // Swap puts the new indices in the place of those in use, which stand aside from then on; back swaps those that stand aside in again. It is
 // one step for all readers. What stood aside before is deleted when new ones come. Errors: search.ErrUnavailable; others: an index is missing.
 func (x *Index) Swap(ctx context.Context, back bool) error {
