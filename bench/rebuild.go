@@ -110,25 +110,62 @@ func (r rebuilding) measure(ctx context.Context, s *suite) (err error) {
 }
 
 func (r *rebuilding) scan(ctx context.Context) error {
-	return r.stack.suite.scans(r.name(rebuildScan), "", r.library, func(l *library) (int64, error) { return bareScan(ctx, l) })
+	return r.scans(rebuildScan, "", func(l *library) (int64, error) { return bareScan(ctx, l) })
 }
 
 func (r *rebuilding) decode(ctx context.Context) error {
+	return r.scans(rebuildDecode, rebuildScan, func(l *library) (int64, error) { return r.stack.suite.decodeAll(ctx, l) })
+}
+
+// scans measures runs over the whole log.
+func (r *rebuilding) scans(what, ratioTo string, scan func(*library) (int64, error)) error {
+	if ratioTo != "" {
+		ratioTo = r.name(ratioTo)
+	}
+	events := int64(0)
+	return r.spending(what, &events, func() error {
+		return r.stack.suite.scans(r.name(what), ratioTo, r.library, func(l *library) (int64, error) {
+			n, err := scan(l)
+			events += n
+			return n, err
+		})
+	})
+}
+
+// spending reports what of all processors a part takes for an event, in the bench and in Postgres: beside other programs that says more than
+// its rate.
+func (r *rebuilding) spending(what string, events *int64, part func() error) error {
 	s := r.stack.suite
-	return s.scans(r.name(rebuildDecode), r.name(rebuildScan), r.library, func(l *library) (int64, error) { return s.decodeAll(ctx, l) })
+	postgres, measured := s.postgres.processTime()
+	own, _ := ownTime()
+	if err := part(); err != nil || !measured {
+		return err
+	}
+	after, _ := s.postgres.processTime()
+	ownAfter, _ := ownTime()
+	ratioTo := ""
+	if what != rebuildScan {
+		ratioTo = rebuildScan + ".cpu"
+	}
+	r.add(what+".cpu", perCall(after-postgres+ownAfter-own, *events), microsecond, ratioTo)
+	return nil
 }
 
 // fees measures the rows of fees and their payments alone: reading, decoding, folding and copying, without indexes.
 func (r *rebuilding) fees(ctx context.Context) error {
 	own := []string{"fees", "fee_payments"}
-	took, err := r.replay(ctx, nil, own...)
+	var took time.Duration
+	err := r.spending(rebuildFees, &r.library.events, func() (err error) {
+		took, err = r.replay(ctx, nil, own...)
+		return err
+	})
 	if err != nil {
 		return err
 	}
 	rate := float64(r.library.events) / took.Seconds()
 	r.add(rebuildFees, rate, perSecond, rebuildDecode)
 	r.add(rebuildFees+".scan", rate, perSecond, rebuildScan) // the same rate beside the bare scan
-	if took, err = r.copy(ctx, own...); err == nil {
+	if took, err = r.copy(ctx, rebuildFees+".copy", own...); err == nil {
 		r.add(rebuildFees+".copy", float64(r.library.events)/took.Seconds(), perSecond, rebuildScan)
 	}
 	return err
@@ -145,7 +182,7 @@ func (r *rebuilding) events(ctx context.Context) error {
 		return err
 	}
 	r.add(rebuildEvents, (with - without).Seconds(), seconds, rebuildEvents+".copy")
-	if with, err = r.copy(ctx, "fee_events"); err == nil {
+	if with, err = r.copy(ctx, rebuildEvents+".copy", "fee_events"); err == nil {
 		r.add(rebuildEvents+".copy", with.Seconds(), seconds, "")
 	}
 	return err
@@ -205,7 +242,7 @@ const (
 )
 
 // copy measures COPY of the rows of some tables alone: they are ready in memory, in the parts in which a rebuild copies them.
-func (r *rebuilding) copy(ctx context.Context, only ...string) (took time.Duration, err error) {
+func (r *rebuilding) copy(ctx context.Context, what string, only ...string) (took time.Duration, err error) {
 	var parts []write
 	if _, err := r.replay(ctx, &parts, only...); err != nil {
 		return 0, err
@@ -219,19 +256,25 @@ func (r *rebuilding) copy(ctx context.Context, only ...string) (took time.Durati
 	if _, err := r.library.pool.Exec(ctx, sql.String()); err != nil {
 		return 0, fmt.Errorf("copy: %w", err)
 	}
-	began := time.Now()
-	for _, rows := range parts {
-		err := pgx.BeginFunc(ctx, r.library.pool, func(tx pgx.Tx) error {
-			if _, err := tx.Exec(ctx, sqlCopyingFor); err != nil {
+	err = r.spending(what, &r.library.events, func() error {
+		began := time.Now()
+		for _, rows := range parts {
+			err := pgx.BeginFunc(ctx, r.library.pool, func(tx pgx.Tx) error {
+				if _, err := tx.Exec(ctx, sqlCopyingFor); err != nil {
+					return err
+				}
+				return rows(ctx, bulk.InSchema(tx, live, copiedSchema))
+			})
+			if err != nil {
 				return err
 			}
-			return rows(ctx, bulk.InSchema(tx, live, copiedSchema))
-		})
-		if err != nil {
-			return 0, err
 		}
+		took = time.Since(began)
+		return nil
+	})
+	if err != nil {
+		return 0, err
 	}
-	took = time.Since(began)
 	_, err = r.library.pool.Exec(ctx, "DROP SCHEMA "+copiedSchema+" CASCADE")
 	return took, err
 }

@@ -3,6 +3,7 @@ package bulk
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync/atomic"
 
 	"github.com/jackc/pgx/v5"
@@ -85,22 +86,28 @@ type write func(context.Context, pgx.Tx) error
 func (p *pass) run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	pages, parts := make(chan page), make(chan write, 1)
-	tokens := make(chan struct{}, p.Workers+2) // pages under way
-	for range p.Workers {
-		group.Go(func() error { return p.read(ctx, tokens, pages) })
+	free := make(chan []catalog.Event, p.Workers+2) // room for the pages under way
+	for range cap(free) {
+		free <- nil
 	}
-	group.Go(func() error { return p.fold(ctx, tokens, pages, parts) })
+	for range p.Workers {
+		group.Go(func() error { return p.read(ctx, free, pages) })
+	}
+	group.Go(func() error { return p.fold(ctx, free, pages, parts) })
 	group.Go(func() error { return p.copy(ctx, parts) })
 	return group.Wait()
 }
 
 // read reads, decodes and shares out one page after the other.
-func (p *pass) read(ctx context.Context, tokens chan<- struct{}, pages chan<- page) error {
+func (p *pass) read(ctx context.Context, free <-chan []catalog.Event, pages chan<- page) error {
 	var memory eventstore.Page
 	decode := p.Catalog.Decoder()
 	for {
-		if err := send(ctx, tokens, struct{}{}); err != nil {
-			return err
+		var room []catalog.Event
+		select {
+		case room = <-free:
+		case <-ctx.Done():
+			return ctx.Err()
 		}
 		number := p.next.Add(1) - 1
 		after := number * pageSize
@@ -112,7 +119,7 @@ func (p *pass) read(ctx context.Context, tokens chan<- struct{}, pages chan<- pa
 			return err
 		}
 		recorded := memory.Events
-		pg := page{number: number, read: limit, events: make([]catalog.Event, 0, limit)}
+		pg := page{number: number, read: limit, events: slices.Grow(room, int(limit))}
 		for i := range recorded {
 			wanted, err := p.wants(&recorded[i])
 			if err != nil {
@@ -149,7 +156,7 @@ func (p *pass) wants(rec *eventstore.Recorded) (bool, error) {
 }
 
 // fold folds the pages in the order of the log, and hands over what is to be copied. Only when it has all does it tell the end.
-func (p *pass) fold(ctx context.Context, tokens <-chan struct{}, pages <-chan page, parts chan<- write) error {
+func (p *pass) fold(ctx context.Context, free chan<- []catalog.Event, pages <-chan page, parts chan<- write) error {
 	f := p.Model.Fold(p.share)
 	waiting := make(map[int64]page)
 	before, total := int64(p.share.Number)*p.upTo, int64(p.share.Of)*p.upTo
@@ -164,12 +171,13 @@ func (p *pass) fold(ctx context.Context, tokens <-chan struct{}, pages <-chan pa
 			}
 		}
 		delete(waiting, next)
-		<-tokens
 		for i := range pg.events {
-			if err := applyEvent(f, pg.events[i], p.ends.Last(pg.events[i].Position)); err != nil {
+			if err := applyEvent(f, &pg.events[i], p.ends.Last(pg.events[i].Position)); err != nil {
 				return err
 			}
 		}
+		clear(pg.events) // what they point to may go
+		free <- pg.events[:0]
 		if err := handOver(ctx, f, false, parts); err != nil {
 			return err
 		}
@@ -184,13 +192,13 @@ func (p *pass) fold(ctx context.Context, tokens <-chan struct{}, pages <-chan pa
 }
 
 // applyEvent names the event that can't be applied.
-func applyEvent(f Fold, ev catalog.Event, last bool) (err error) {
+func applyEvent(f Fold, ev *catalog.Event, last bool) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			err = fmt.Errorf("event %s at %d: panic: %v", ev.ID, ev.Position, v)
 		}
 	}()
-	return f.Apply(ev, last)
+	return f.Apply(*ev, last)
 }
 
 func handOver(ctx context.Context, f Fold, end bool, parts chan<- write) error {

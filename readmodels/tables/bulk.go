@@ -49,9 +49,11 @@ func NewBulk(only ...string) *Bulk {
 // readmodels.Fold.
 func (b *Bulk) Apply(ev catalog.Event, last bool) error {
 	var s stream
-	known := b.streams[ev.Stream]
-	if known != nil {
-		s = *known
+	var known *stream
+	if ev.Version > 1 {
+		if known = b.streams[ev.Stream]; known != nil {
+			s = *known
+		}
 	}
 	if ev.Version != s.version+1 {
 		return fmt.Errorf("%w: version %d of %s after version %d", readmodels.ErrUnexpectedEvent, ev.Version, ev.Stream, s.version)
