@@ -45,6 +45,7 @@ func (o options) steps() []step {
 	all = append(all, catchUpSteps()...)
 	all = append(all, auditSteps()...)
 	all = append(all, httpSteps()...)
+	all = append(all, searchSteps()...)
 	all = append(all, o.rebuildSteps()...)
 	return append(all, o.growthStep())
 }
