@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
@@ -71,6 +72,19 @@ func TestMirrorDriftIsToldAndHealed(t *testing.T) {
 	require.Zero(t, serve.stop(t))
 }
 
+// TestForgedMessageOnARealKafka: what stands on a real Kafka is compared as well, and put right by the command that doctor prints.
+func TestForgedMessageOnARealKafka(t *testing.T) {
+	t.Parallel()
+	d := deploy(t)
+	d.env = append(d.env, "SELFAUDIT_RATE=1000", "KAFKA_PARTITIONS=2")
+	d.serveEnv = append(d.serveEnv, "KAFKA_PARTITIONS=2")
+	projectors, serve := start(t, d.env, "project"), d.serve(t)
+	require.Eventually(t, func() bool { return d.call(t, "staff", http.MethodGet, "/fees", "").status == http.StatusOK }, patience, 10*tick)
+	d.forgeMessage(t)
+	require.Zero(t, projectors.stop(t))
+	require.Zero(t, serve.stop(t))
+}
+
 // forge lets a document be found by another word, as whoever may write to the server can.
 func (d *deployment) forge(t *testing.T, elasticsearch, id string) {
 	t.Helper()
@@ -94,4 +108,27 @@ func (d *deployment) forge(t *testing.T, elasticsearch, id string) {
 	body, err := json.Marshal(stored)
 	require.NoError(t, err)
 	do(http.MethodPut, at+"?refresh=true", string(body))
+}
+
+// TestErasureOfCompactedTopicsOnARealKafka: and once Kafka has compacted, what was erased is gone from the topic.
+func TestErasureOfCompactedTopicsOnARealKafka(t *testing.T) {
+	t.Parallel()
+	d := deploy(t)
+	projectors, serve := start(t, d.env, "project"), d.serve(t)
+	require.Eventually(t, func() bool { return d.call(t, "staff", http.MethodGet, "/fees", "").status == http.StatusOK }, patience, 10*tick)
+	topic, secret := d.eraseFromCompacted(t)
+	require.Eventually(t, func() bool {
+		// Kafka compacts what isn't the newest segment, so something must begin another.
+		d.call(t, "staff", http.MethodPost, "/fees", fmt.Sprintf(`{"id":%q,"userId":%q,"amount":"1.00"}`, uuid.NewString(), d.users["member"]))
+		_, _, code := command(t, d.env, "republish", "--to", topic, "--from", "1")
+		require.Zero(t, code)
+		for _, r := range d.records(t, topic) {
+			if strings.Contains(string(r.Value), secret) {
+				return false
+			}
+		}
+		return true
+	}, 3*patience, time.Second)
+	require.Zero(t, projectors.stop(t))
+	require.Zero(t, serve.stop(t))
 }

@@ -60,9 +60,9 @@ func deploy(t *testing.T) *deployment {
 }
 
 // serve starts an API process and makes it the one that the system calls.
-func (d *deployment) serve(t *testing.T, env ...string) *process {
+func (d *deployment) serve(t *testing.T) *process {
 	t.Helper()
-	p := start(t, append(d.serveEnv, env...), "serve", "--json")
+	p := start(t, d.serveEnv, "serve", "--json")
 	var at struct {
 		Library string `json:"library"`
 	}

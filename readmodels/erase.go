@@ -25,6 +25,16 @@ func WithoutTexts(row Row) Row {
 	return row // others have none
 }
 
+// HasTexts reports whether rows of an object may have texts that are sealed in the log.
+func HasTexts(object Object) bool {
+	switch object {
+	case ObjectFee, ObjectFeePayment, ObjectFeeEvent, ObjectPaymentMethod:
+		return true
+	case ObjectGatewayPayment, ObjectPaymentCustomer:
+	}
+	return false
+}
+
 // WithoutTexts returns the document without the texts of its row and of the rows that it shows, which it gets from row by their ids. Its
 // error is ErrUnexpectedEvent, for a row with a text that row doesn't know: it would be another person's.
 func (d *Document) WithoutTexts(row func(object Object, id string) Row) (*Document, error) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -14,7 +13,6 @@ import (
 
 	"payledger/cmd/payledger/internal/config"
 	"payledger/cmd/payledger/internal/httpapi/input"
-	"payledger/cmd/payledger/internal/kafkabus"
 	"payledger/commands"
 	"payledger/domain/person"
 	"payledger/eventstore"
@@ -162,10 +160,11 @@ func (e *eraser) follow(ctx context.Context, c *person.Certified) error {
 	if err := e.awaitReplays(ctx); err != nil {
 		return err
 	}
-	if err := e.askTopics(ctx, c); err != nil {
+	events, err := e.readStreams(ctx, head.Position, c)
+	if err != nil {
 		return err
 	}
-	if err := e.countTexts(ctx, head.Position, c); err != nil {
+	if err := e.askTopics(ctx, events, c); err != nil {
 		return err
 	}
 	e.fail("erase.counted")
@@ -262,42 +261,17 @@ func (e *eraser) findIndices(ctx context.Context) error {
 	return err
 }
 
-// askTopics says what bounds the texts in topics that carry them in the clear.
-func (e *eraser) askTopics(ctx context.Context, c *person.Certified) error {
-	if len(e.cfg.KafkaBrokers) == 0 {
-		return nil
-	}
-	var names []string
-	for _, t := range publisher.Topics(topicConfig(e.cfg)) {
-		if t.Kind != publisher.KindJournal {
-			names = append(names, t.Topic)
-		}
-	}
-	found, err := kafkabus.Retentions(ctx, kafkaConfig(e.cfg), names)
-	if err != nil {
-		return err
-	}
-	slices.SortFunc(found, func(a, b kafkabus.Retention) int { return strings.Compare(a.Topic, b.Topic) })
-	for _, t := range found {
-		if t.Compacted {
-			return refused("topic %s is compacted, which payledger doesn't set: its messages would stay for ever; set cleanup.policy to delete", t.Topic)
-		}
-		c.Topics = append(c.Topics, person.Topic{Topic: t.Topic, RetentionMS: int(t.MS)})
-	}
-	return nil
-}
-
 const sqlStreamsOf = `SELECT stream FROM ledger.streams WHERE tenant = $1 AND subject = $2 ORDER BY stream`
 
-// countTexts counts what can't be opened any more.
-func (e *eraser) countTexts(ctx context.Context, upTo int64, c *person.Certified) error {
+// readStreams returns the events of all streams about the person, in order, and counts what in them can't be opened any more.
+func (e *eraser) readStreams(ctx context.Context, upTo int64, c *person.Certified) ([]catalog.Event, error) {
 	rows, err := e.pool.Query(ctx, sqlStreamsOf, e.who.Tenant, e.who.Subject)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	names, err := pgx.CollectRows(rows, pgx.RowTo[string])
 	if err != nil {
-		return err
+		return nil, err
 	}
 	ids := make([]eventstore.StreamID, len(names))
 	for i, name := range names {
@@ -305,16 +279,17 @@ func (e *eraser) countTexts(ctx context.Context, upTo int64, c *person.Certified
 	}
 	recs, err := e.reader.ReadStreams(ctx, ids, upTo)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	gone := &goneKeys{Keys: e.vault}
+	keys := &goneKeys{Keys: e.vault}
+	events := make([]catalog.Event, len(recs))
 	for i := range recs {
-		if _, err := e.catalog.Decode(ctx, gone, &recs[i]); err != nil {
-			return err
+		if events[i], err = e.catalog.Decode(ctx, keys, &recs[i]); err != nil {
+			return nil, err
 		}
 	}
-	c.Streams, c.Texts = len(ids), gone.n
-	return nil
+	c.Streams, c.Texts = len(ids), keys.n
+	return events, nil
 }
 
 // goneKeys counts the texts whose keys are destroyed.

@@ -65,6 +65,8 @@ type Projection struct {
 type Topic struct {
 	Topic       string `json:"topic"`
 	RetentionMS int    `json:"retentionMs"` // after which messages are gone; -1: never by age
+	Compacted   bool   `json:"compacted"`   // of each key the last message stays
+	Tombstones  int    `json:"tombstones"`  // that were sent there in the place of the person's rows
 }
 
 func (Erased) isPersonEvent()    {}

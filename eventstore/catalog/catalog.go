@@ -73,7 +73,8 @@ func entries() []entry {
 		of[evidence.Read]("audit.read", 1),
 		of[evidence.Rebuilt]("projection.rebuilt", 1),
 		of[person.Erased]("person.erased", 1),
-		of[person.Certified]("person.erasure_certified", 1),
+		lifted(of[certifiedV1]("person.erasure_certified", 1), liftCertified),
+		of[person.Certified]("person.erasure_certified", 2),
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"payledger/domain/fee"
 	"payledger/domain/money"
 	"payledger/domain/payment"
+	"payledger/domain/person"
 )
 
 // The payloads of old versions as they were, each with the step that lifts it to the next version. Nothing here is ever
@@ -79,5 +80,36 @@ func liftReportMade(old reportMadeV1) evidence.ReportMade {
 	return evidence.ReportMade{
 		ReportID: old.ReportID, Kind: old.Kind, Form: old.Form, From: old.From, AsOf: old.AsOf, KnownAt: old.KnownAt, HeadHash: old.HeadHash,
 		Filters: old.Filters, Rows: old.Rows, Digest: old.Digest, Totals: old.Totals,
+	}
+}
+
+// certifiedV1 is person.erasure_certified before topics could be compacted.
+type certifiedV1 struct {
+	UserID      string              `json:"userId"`
+	ErasedAt    int                 `json:"erasedAt"`
+	Keys        int                 `json:"keys"`
+	Streams     int                 `json:"streams"`
+	Texts       int                 `json:"texts"`
+	Answers     int                 `json:"answers"`
+	RouteEvents int                 `json:"routeEvents"`
+	Projections []person.Projection `json:"projections"`
+	Topics      []topicV1           `json:"topics"`
+	AnswerDays  int                 `json:"answerDays"`
+	BackupDays  int                 `json:"backupDays"`
+}
+
+type topicV1 struct {
+	Topic       string `json:"topic"`
+	RetentionMS int    `json:"retentionMs"`
+}
+
+func liftCertified(old certifiedV1) person.Certified {
+	topics := make([]person.Topic, len(old.Topics))
+	for i, t := range old.Topics {
+		topics[i] = person.Topic{Topic: t.Topic, RetentionMS: t.RetentionMS}
+	}
+	return person.Certified{
+		UserID: old.UserID, ErasedAt: old.ErasedAt, Keys: old.Keys, Streams: old.Streams, Texts: old.Texts, Answers: old.Answers,
+		RouteEvents: old.RouteEvents, Projections: old.Projections, Topics: topics, AnswerDays: old.AnswerDays, BackupDays: old.BackupDays,
 	}
 }

@@ -105,7 +105,7 @@ func samples() map[string]any {
 		"person.erasure_certified": person.Certified{
 			UserID: sampleUser, ErasedAt: 1200, Keys: 1, Streams: 4, Texts: 3, Answers: 2, RouteEvents: 2,
 			Projections: []person.Projection{{Name: "tables", Position: 1200}},
-			Topics:      []person.Topic{{Topic: "librarymanagementsystem-payment-service-dbevent-fee-updated", RetentionMS: -1}},
+			Topics:      []person.Topic{{Topic: "librarymanagementsystem-payment-service-dbevent-fee-updated", RetentionMS: -1, Compacted: true, Tombstones: 3}},
 			AnswerDays:  30, BackupDays: 14,
 		},
 		"id.claimed": claim.Claimed{Object: "feeEvent", ID: sampleOther, Stream: fee.Stream(sampleFee)},
@@ -115,6 +115,12 @@ func samples() map[string]any {
 // oldSamples is what the golden files of old versions are read as.
 func oldSamples() map[string]any {
 	return map[string]any{
+		"person.erasure_certified.v1": person.Certified{
+			UserID: sampleUser, ErasedAt: 1200, Keys: 1, Streams: 4, Texts: 3, Answers: 2, RouteEvents: 2,
+			Projections: []person.Projection{{Name: "tables", Position: 1200}},
+			Topics:      []person.Topic{{Topic: "librarymanagementsystem-payment-service-dbevent-fee-updated", RetentionMS: -1}},
+			AnswerDays:  30, BackupDays: 14,
+		},
 		"fee.cancelled.v1": fee.Cancelled{Amount: usd(1250), Cause: fee.CauseItemReturned},
 		"payment.captured.v1": payment.Captured{
 			PaymentID: samplePayment, UserID: sampleUser, Tender: payment.TenderCash, Amount: usd(1500), HandledBy: sampleUser,

@@ -45,6 +45,14 @@ func ReadTail(cfg Config) publisher.ReadTail {
 		if err != nil {
 			return nil, fmt.Errorf("look for the ends of topics: %w", err)
 		}
+		// Of a compacted topic anything but the last of a key may be gone. Who isn't told has none.
+		policies, err := retentions(ctx, client, topics)
+		for _, p := range policies {
+			cut[p.Topic] = cut[p.Topic] || p.Compacted
+		}
+		if err != nil && ctx.Err() != nil {
+			return nil, err
+		}
 		return cut, readStretches(ctx, cfg, from, until, each)
 	}
 }

@@ -16,7 +16,7 @@ import (
 type Retention struct {
 	Topic     string
 	Compacted bool
-	MS        int64 // after which messages are gone; -1: never by age
+	MS        int64 // after which messages are gone; -1: never by age, as of a topic that is only compacted
 }
 
 const resourceTopic = 2
@@ -28,6 +28,10 @@ func Retentions(ctx context.Context, cfg Config, topics []string) ([]Retention, 
 		return nil, err
 	}
 	defer client.Close()
+	return retentions(ctx, client, topics)
+}
+
+func retentions(ctx context.Context, client *kgo.Client, topics []string) ([]Retention, error) {
 	request := kmsg.NewPtrDescribeConfigsRequest()
 	for _, topic := range topics {
 		r := kmsg.NewDescribeConfigsRequestResource()
@@ -59,16 +63,20 @@ func Retentions(ctx context.Context, cfg Config, topics []string) ([]Retention, 
 
 func retentionOf(r kmsg.DescribeConfigsResponseResource) Retention {
 	found := Retention{Topic: r.ResourceName, MS: -1}
+	deletes := true
 	for _, c := range r.Configs {
 		switch {
 		case c.Value == nil:
 		case c.Name == "cleanup.policy":
-			found.Compacted = strings.Contains(*c.Value, "compact")
+			found.Compacted, deletes = strings.Contains(*c.Value, "compact"), strings.Contains(*c.Value, "delete")
 		case c.Name == "retention.ms":
 			if ms, err := strconv.ParseInt(*c.Value, 10, 64); err == nil {
 				found.MS = ms
 			}
 		}
+	}
+	if !deletes {
+		found.MS = -1
 	}
 	return found
 }

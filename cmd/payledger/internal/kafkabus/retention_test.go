@@ -37,6 +37,6 @@ func TestRetentions(t *testing.T) {
 	found, err := kafkabus.Retentions(t.Context(), cfg, []string{"deleted", "missing", "compacted", "both"})
 	require.NoError(t, err)
 	require.ElementsMatch(t, []kafkabus.Retention{
-		{Topic: "deleted", MS: 3_600_000}, {Topic: "compacted", Compacted: true, MS: 3_600_000}, {Topic: "both", Compacted: true, MS: 3_600_000},
+		{Topic: "deleted", MS: 3_600_000}, {Topic: "compacted", Compacted: true, MS: -1}, {Topic: "both", Compacted: true, MS: 3_600_000},
 	}, found)
 }

@@ -1,0 +1,200 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// TestErasureOfCompactedTopics does so with the broker of dev.
+func TestErasureOfCompactedTopics(t *testing.T) {
+	t.Parallel()
+	p, s := devWith(t, []string{"SELFAUDIT_RATE=1000"}, t.TempDir())
+	s.eraseFromCompacted(t)
+	require.Zero(t, p.stop(t))
+}
+
+// eraseFromCompacted erases a person whose rows stand on compacted topics: what stands last there for each of them is a tombstone, which the certificate
+// counts and a second run doesn't send again. A compacted route topic is refused. It returns a compacted topic, and what was erased.
+func (s *system) eraseFromCompacted(t *testing.T) (topic, secret string) {
+	t.Helper()
+	member, other := uuid.NewString(), uuid.NewString()
+	secret = "secret" + strings.ReplaceAll(uuid.NewString(), "-", "")
+	fees := make(map[string]string) // by person
+	for _, user := range []string{member, other} {
+		fees[user] = uuid.NewString()
+		a := s.call(t, "staff", http.MethodPost, "/fees", fmt.Sprintf(`{"id":%q,"userId":%q,"amount":"2.00","note":%q}`, fees[user], user, secret+user))
+		require.Equal(t, http.StatusCreated, a.status, "%s", a.body)
+		a = s.call(t, "staff", http.MethodPost, "/payments", fmt.Sprintf(`{"userId":%q,"tender":"cash","amount":"2.00","note":%q}`, user, secret+user))
+		require.Equal(t, http.StatusCreated, a.status, "%s", a.body)
+	}
+	require.Eventually(t, func() bool { return s.projectionsAt(t) }, patience, 10*tick)
+	rows := map[string]int{ // of the member, with texts or without
+		s.service + "-dbevent-fee-updated": 1, s.service + "-dbevent-feepayment-created": 1, "elastic-index-" + s.prefix + "_fee-created": 1, "elastic-index-" + s.prefix + "_feeevent-created": 2,
+	}
+	for topic := range rows {
+		s.setPolicy(t, topic, "compact")
+	}
+	route := s.service + "-fee-created"
+	s.setPolicy(t, route, "compact")
+	_, errs, code := command(t, s.env, "erase", member)
+	require.Equal(t, 4, code, errs)
+	require.Contains(t, errs, "topic "+route+" is compacted")
+	s.setPolicy(t, route, "delete")
+
+	out, errs, code := command(t, s.env, "erase", member)
+	require.Zero(t, code, errs)
+	type certificate struct {
+		Topics []struct {
+			Topic       string `json:"topic"`
+			RetentionMS int64  `json:"retentionMs"`
+			Compacted   bool   `json:"compacted"`
+			Tombstones  int    `json:"tombstones"`
+		} `json:"topics"`
+	}
+	for _, of := range jsonLines[certificate](t, out)[0].Topics {
+		require.Equal(t, rows[of.Topic] > 0, of.Compacted, of.Topic)
+		require.Equal(t, rows[of.Topic], of.Tombstones, of.Topic)
+		if of.Compacted {
+			require.EqualValues(t, -1, of.RetentionMS)
+		}
+	}
+	standing := make(map[string]int)
+	for topic, n := range rows {
+		records := s.records(t, topic)
+		standing[topic] = len(records)
+		last := make(map[string]*kgo.Record)
+		for _, r := range records {
+			last[string(r.Key)] = r
+		}
+		buried := 0
+		for _, r := range last {
+			require.NotContains(t, string(r.Value), secret+member)
+			if r.Value == nil {
+				buried++
+				continue
+			}
+			require.NotContains(t, string(r.Value), member, "the last of each of the person's rows is a tombstone")
+		}
+		require.Equal(t, n, buried, topic)
+	}
+	again, errs, code := command(t, s.env, "erase", member)
+	require.Zero(t, code, errs)
+	require.Equal(t, out, again)
+	for topic, n := range standing {
+		require.Len(t, s.records(t, topic), n, "no second tombstones")
+	}
+
+	topic = s.service + "-dbevent-fee-updated" // the row comes back without texts
+	out, errs, code = command(t, s.env, "republish", "--to", topic, "--from", "1", "--filter", "person="+member)
+	require.Zero(t, code, out+errs)
+	var value string
+	for _, r := range s.records(t, topic) {
+		if string(r.Key) == fees[member] {
+			value = string(r.Value)
+		}
+	}
+	require.Contains(t, value, member)
+	require.NotContains(t, value, secret)
+	require.Eventually(t, func() bool { // and the self-audit has nothing against any of it
+		_, _, code := command(t, s.env, "doctor")
+		return code == 0
+	}, patience, 10*tick)
+	return topic, secret + member
+}
+
+// kafka returns a client of the broker.
+func (s *system) kafka(t *testing.T, options ...kgo.Opt) *kgo.Client {
+	t.Helper()
+	client, err := kgo.NewClient(append(options, kgo.SeedBrokers(s.brokers(t)))...)
+	require.NoError(t, err)
+	t.Cleanup(client.Close)
+	return client
+}
+
+// setPolicy does what an operator may do to a topic.
+func (s *system) setPolicy(t *testing.T, topic, policy string) {
+	t.Helper()
+	request := kmsg.NewPtrIncrementalAlterConfigsRequest()
+	resource := kmsg.NewIncrementalAlterConfigsRequestResource()
+	resource.ResourceType, resource.ResourceName = kmsg.ConfigResourceTypeTopic, topic
+	for name, value := range map[string]string{"cleanup.policy": policy, "segment.ms": "1000", "min.cleanable.dirty.ratio": "0.001", "max.compaction.lag.ms": "1000"} {
+		config := kmsg.NewIncrementalAlterConfigsRequestResourceConfig()
+		config.Name, config.Value = name, &value
+		resource.Configs = append(resource.Configs, config)
+	}
+	request.Resources = append(request.Resources, resource)
+	response, err := request.RequestWith(t.Context(), s.kafka(t))
+	require.NoError(t, err)
+	for _, r := range response.Resources {
+		require.NoError(t, kerr.ErrorForCode(r.ErrorCode), topic)
+	}
+}
+
+// records returns what stands on a topic, of each partition in order.
+func (s *system) records(t *testing.T, topic string) (all []*kgo.Record) {
+	t.Helper()
+	left := s.ends(t, topic)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	client := s.kafka(t, kgo.ConsumeTopics(topic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
+	defer client.Close()
+	for len(left) > 0 {
+		fetches := client.PollFetches(ctx)
+		require.NoError(t, ctx.Err(), topic)
+		for _, r := range fetches.Records() {
+			all = append(all, r)
+			if r.Offset+1 >= left[r.Partition] {
+				delete(left, r.Partition)
+			}
+		}
+	}
+	return all
+}
+
+// ends returns the ends of the partitions that hold anything.
+func (s *system) ends(t *testing.T, topic string) map[int32]int64 {
+	t.Helper()
+	client := s.kafka(t)
+	metadata := kmsg.NewPtrMetadataRequest()
+	of := kmsg.NewMetadataRequestTopic()
+	of.Topic = &topic
+	metadata.Topics = append(metadata.Topics, of)
+	known, err := metadata.RequestWith(t.Context(), client)
+	require.NoError(t, err)
+	at := func(time int64) map[int32]int64 {
+		request := kmsg.NewPtrListOffsetsRequest()
+		part := kmsg.NewListOffsetsRequestTopic()
+		part.Topic = topic
+		for _, p := range known.Topics[0].Partitions {
+			partition := kmsg.NewListOffsetsRequestTopicPartition()
+			partition.Partition, partition.Timestamp = p.Partition, time
+			part.Partitions = append(part.Partitions, partition)
+		}
+		request.Topics = append(request.Topics, part)
+		response, err := request.RequestWith(t.Context(), client)
+		require.NoError(t, err)
+		offsets := make(map[int32]int64)
+		for _, p := range response.Topics[0].Partitions {
+			require.NoError(t, kerr.ErrorForCode(p.ErrorCode))
+			offsets[p.Partition] = p.Offset
+		}
+		return offsets
+	}
+	const first, last = -2, -1
+	begins, ends := at(first), at(last)
+	for partition, end := range ends {
+		if end == begins[partition] {
+			delete(ends, partition)
+		}
+	}
+	return ends
+}
