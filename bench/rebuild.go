@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"time"
@@ -44,6 +45,9 @@ const (
 	rebuildTables = "rebuild.tables"
 )
 
+// gcPercent is how payledger sets its collector.
+const gcPercent = 300
+
 // rebuilding is the measurement of one size of logs, in events.
 type rebuilding struct {
 	size, base int
@@ -71,6 +75,7 @@ func (r rebuilding) measure(ctx context.Context, s *suite) (err error) {
 	if r.library, err = s.newLibrary(ctx, fmt.Sprintf("rebuild_%d", r.size), (r.size+eventsOfMember-1)/eventsOfMember); err != nil {
 		return err
 	}
+	defer debug.SetGCPercent(debug.SetGCPercent(gcPercent))
 	r.stack = &stack{suite: s, library: r.library}
 	defer func() {
 		err = errors.Join(err, r.stack.close())

@@ -120,10 +120,11 @@ func TestFoldsSeeTheSame(t *testing.T) {
 		for _, rec := range list {
 			metadata := slices.Clone(rec.Metadata)
 			used := *rec
-			used.Metadata = slices.Clone(rec.Metadata)
+			used.Metadata, used.Data = slices.Clone(rec.Metadata), slices.Clone(rec.Data)
 			want, wantErr := c.Decode(t.Context(), testKeys, rec)
 			got, err := d.Decode(t.Context(), testKeys, &used)
 			clear(used.Metadata) // its memory is used again
+			clear(used.Data)
 			if wantErr != nil {
 				require.Error(t, err, "%s", metadata)
 				continue
