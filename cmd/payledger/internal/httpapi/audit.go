@@ -29,8 +29,8 @@ func auditRoutes() []route {
 	knownAt := input.Position("knownAt").Says("Leaves out what was recorded behind this position of the log.")
 	from := input.Date("from").Says("Leaves out what took effect earlier. Default the beginning of the log.")
 	report := []input.Field{
-		from, asOf.Says("Leaves out what took effect later. Default now."), knownAt, input.ID("by").Says("Only what this person did (activity, waivers)."),
-		input.Choice("type", audit.MoneyTypes()...).Says("Only events of this type (activity)."),
+		from, asOf.Says("Leaves out what took effect later. Default now."), knownAt, input.ID("by").Says("Only what this person did (activity, staff, waivers)."),
+		input.Choice("type", audit.MoneyTypes()...).Says("Only events of this type (activity, staff)."),
 		input.Choice("tender", string(payment.TenderCash), string(payment.TenderPOS), string(payment.TenderCheck), string(payment.TenderOther)).Says("Only this one (payments)."),
 		input.Choice("profile", audit.Profiles()...).Says("Default what the tenant had chosen by then (accounts)."),
 	}
