@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -114,6 +115,7 @@ func (d *deployment) forge(t *testing.T, elasticsearch, id string) {
 func TestErasureOfCompactedTopicsOnARealKafka(t *testing.T) {
 	t.Parallel()
 	d := deploy(t)
+	d.env = append(d.env, "SELFAUDIT_RATE=1000")
 	projectors, serve := start(t, d.env, "project"), d.serve(t)
 	require.Eventually(t, func() bool { return d.call(t, "staff", http.MethodGet, "/fees", "").status == http.StatusOK }, patience, 10*tick)
 	topic, secret := d.eraseFromCompacted(t)
@@ -129,6 +131,18 @@ func TestErasureOfCompactedTopicsOnARealKafka(t *testing.T) {
 		}
 		return true
 	}, 3*patience, time.Second)
+	last := d.call(t, "staff", http.MethodPost, "/fees", fmt.Sprintf(`{"id":%q,"userId":%q,"amount":"1.00"}`, uuid.NewString(), d.users["member"]))
+	require.Equal(t, http.StatusCreated, last.status, "%s", last.body)
+	position, err := strconv.ParseInt(last.header.Get("Ledger-Position"), 10, 64)
+	require.NoError(t, err)
+	require.Eventually(t, func() bool { // what was compacted away isn't missing
+		out, errs, code := command(t, d.env, "doctor")
+		require.Zero(t, code, out+errs)
+		var looked int64
+		_, after, _ := strings.Cut(out, "looked at everything up to ")
+		_, err := fmt.Sscan(after, &looked)
+		return err == nil && looked >= position
+	}, patience, 10*tick)
 	require.Zero(t, projectors.stop(t))
 	require.Zero(t, serve.stop(t))
 }
