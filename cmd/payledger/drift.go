@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
+	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -35,7 +38,27 @@ type driftLine struct {
 }
 
 func (d driftLine) String() string {
-	return fmt.Sprintf("drift in %s: %s of tenant %s, stream %s: %s; since %s", d.Projection, d.Key, d.Tenant, d.Stream, d.What, d.FirstSeen)
+	return fmt.Sprintf("drift in %s: %s of tenant %s, stream %s: %s; since %s", d.Projection, shown(d.Key), shown(d.Tenant), shown(d.Stream), d.What, d.FirstSeen)
+}
+
+// shown is a text as a terminal takes it: keys of documents that somebody made up may be anything.
+func shown(text string) string {
+	if strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		return strconv.Quote(text)
+	}
+	return text
+}
+
+// plainWord is what a shell takes as it is.
+var plainWord = regexp.MustCompile(`^[A-Za-z0-9._:@/+-]+$`)
+
+// shellWord is a text as one word of a shell's command.
+func shellWord(text string) string {
+	if plainWord.MatchString(text) {
+		return text
+	}
+	quoted := strconv.Quote(text)
+	return "$'" + strings.NewReplacer(`\"`, `"`, `'`, `\'`).Replace(quoted[1:len(quoted)-1]) + "'"
 }
 
 // cure is the command that puts it right.
@@ -50,11 +73,11 @@ func (d driftLine) cure() string {
 	case strings.HasPrefix(d.Key, "control/"):
 		return "heal the rows or postings that are told beside it"
 	}
-	cure := "payledger heal " + key + " --projection " + d.Projection
+	cure := "payledger heal " + shellWord(key) + " --projection " + d.Projection
 	if d.Tenant == "" { // of what somebody made up
 		return cure
 	}
-	return cure + " --tenant " + d.Tenant // several may have the key
+	return cure + " --tenant " + shellWord(d.Tenant) // several may have the key
 }
 
 // knownDrift returns what the self-audit found, nothing where it never ran.
@@ -104,7 +127,7 @@ func examineDrift(ctx context.Context, pool *pgxpool.Pool) []check {
 	for _, d := range lines {
 		checks = append(checks, check{
 			Name: "drift in " + d.Projection, code: exitDamaged,
-			Detail: fmt.Sprintf("%s of tenant %s: %s; since %s; %s", d.Key, d.Tenant, d.What, d.FirstSeen, d.cure()),
+			Detail: fmt.Sprintf("%s of tenant %s: %s; since %s; %s", shown(d.Key), shown(d.Tenant), d.What, d.FirstSeen, d.cure()),
 		})
 	}
 	return checks
