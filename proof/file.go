@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"golang.org/x/mod/sumdb/tlog"
 )
@@ -69,14 +70,22 @@ type ExportEnd struct {
 
 // Result says what a file has shown.
 type Result struct {
-	Format     string     `json:"format"`
-	Origin     string     `json:"origin"`
-	From       int64      `json:"from"` // position of the first event shown; of a consistency proof the smaller size
-	To         int64      `json:"to"`   // of the last
-	Whole      bool       `json:"whole"`
-	Kept       int        `json:"kept"` // checkpoints of the reader's own that were compared
-	Event      *Event     `json:"-"`    // of a proof
-	Checkpoint Checkpoint `json:"-"`    // that the file ends with
+	Format string `json:"format"`
+	Origin string `json:"origin"`
+	From   int64  `json:"from"` // position of the first event shown; of a consistency proof the smaller size
+	To     int64  `json:"to"`   // of the last
+	Whole  bool   `json:"whole"`
+	Kept   int    `json:"kept"` // checkpoints of the reader's own that were compared
+	// TakenAway says which of the events shown were in the log once and aren't any more, as a checkpoint of the reader's own says; nil: none.
+	TakenAway  *Restore   `json:"takenAway"`
+	Event      *Event     `json:"-"` // of a proof
+	Checkpoint Checkpoint `json:"-"` // that the file ends with
+}
+
+// Restore is one that took events away.
+type Restore struct {
+	After int64 `json:"after"` // position behind which all were
+	Epoch int64 `json:"epoch"` // that began with it
 }
 
 // Checker checks files.
@@ -118,7 +127,7 @@ func (c Checker) Check(r io.Reader) (Result, error) {
 	if err := d.Decode(new(json.RawMessage)); !errors.Is(err, io.EOF) {
 		return Result{}, damaged(0, "something stands behind its end")
 	}
-	result.Format = file.Format
+	result.Format, result.TakenAway = file.Format, c.takenAway(result)
 	return result, nil
 }
 
@@ -252,6 +261,27 @@ func Grown(path []tlog.Hash, from, to Checkpoint) error {
 	return nil
 }
 
+// takenAway returns the restore that took most of what a file shows, nil for none.
+func (c Checker) takenAway(shown Result) *Restore {
+	var by *Restore
+	for _, k := range c.Kept {
+		if k.Origin == shown.Origin && k.takes(shown.Checkpoint) && k.Size < shown.To && (by == nil || k.Size < by.After) {
+			by = &Restore{After: k.Size, Epoch: k.Epoch}
+		}
+	}
+	return by
+}
+
+// before returns those of checkpoints that tell of the same history as one whose events a restore took away: what was signed after that
+// restore does so up to where the old history ends, and what an earlier restore took away doesn't.
+func before(all []Checkpoint, of Checkpoint) []Checkpoint {
+	return slices.DeleteFunc(slices.Clone(all), func(k Checkpoint) bool {
+		return slices.ContainsFunc(all, func(by Checkpoint) bool {
+			return by.takes(of) && by.Epoch <= k.Epoch && by.Size < k.Size || by.takes(k) && by.Epoch <= of.Epoch
+		})
+	})
+}
+
 // kept returns the reader's own checkpoints of the same log that must still hold.
 func (c Checker) kept(of Checkpoint) []Checkpoint {
 	all := []Checkpoint{of}
@@ -259,6 +289,9 @@ func (c Checker) kept(of Checkpoint) []Checkpoint {
 		if k.Origin == of.Origin {
 			all = append(all, k)
 		}
+	}
+	if slices.ContainsFunc(all[1:], func(by Checkpoint) bool { return by.takes(of) }) {
+		return before(all[1:], of)
 	}
 	standing, _ := Standing(all[1:])
 	if of.Restored > 0 {

@@ -257,9 +257,64 @@ func TestKeptCheckpointsOfBeforeARestore(t *testing.T) {
 	for range 4 {
 		j.append(`{"amount":5}`, 2)
 	}
+	j.epoch = 2
 	export := j.export(t, 1, 12, 12)
 	_, err := j.check(export, before)
 	requireDamage(t, err, 10, "kept checkpoint of 10 events")
 	_, err = j.check(export, before, fork)
 	require.NoError(t, err)
+}
+
+// A file of before a restore is what was signed then. It is held against what was kept of that history, and says what of it is gone.
+func TestFilesOfBeforeARestore(t *testing.T) {
+	t.Parallel()
+	j := newJournal(t, 12)
+	old5, _ := j.at(t, 5)
+	old10, _ := j.at(t, 10)
+	gone := map[string][]byte{"proof": j.inclusion(t, 9, 10), "export": j.export(t, 1, 10, 10), "part": j.export(t, 7, 9, 10), "consistency": j.consistency(t, 5, 10)}
+	stays := map[string][]byte{"proof": j.inclusion(t, 3, 10), "part": j.export(t, 2, 8, 10), "consistency": j.consistency(t, 3, 5)}
+	forger := newJournal(t, 8)
+	forger.signers = j.signers
+	forger.append(`{"amount":1000}`, 1)
+	forger.grow(1)
+
+	j.cut(t, 8)
+	j.epoch = 2
+	again := func(size int, restored int64) Checkpoint {
+		c, _ := j.at(t, size, func(c *Checkpoint) { c.Restored = restored })
+		return c
+	}
+	fork := again(8, 12)
+	for range 4 {
+		j.append(`{"amount":5}`, 2)
+	}
+	kept := []Checkpoint{old5, old10, fork, again(9, 0), again(10, 0)}
+	for name, file := range gone {
+		result, err := j.check(file, kept...)
+		require.NoError(t, err, name)
+		require.Equal(t, &Restore{After: 8, Epoch: 2}, result.TakenAway, name)
+		require.Positive(t, result.Kept, name)
+		_, err = j.check(file, old5, old10, again(10, 0))
+		require.Error(t, err, "%s: no statement", name)
+	}
+	for name, file := range stays {
+		result, err := j.check(file, kept...)
+		require.NoError(t, err, name)
+		require.Nil(t, result.TakenAway, name)
+	}
+	_, err := j.check(forger.export(t, 1, 10, 10), kept...)
+	requireDamage(t, err, 10, "kept checkpoint of 10 events")
+
+	gone["export of the second history"] = j.export(t, 1, 12, 12)
+	j.cut(t, 6) // a second restore: what was signed after the first doesn't count there
+	j.epoch = 3
+	second, _ := j.at(t, 6, func(c *Checkpoint) { c.Restored = 12 })
+	for name, file := range gone {
+		result, err := j.check(file, append(kept, second)...)
+		require.NoError(t, err, name)
+		require.Equal(t, &Restore{After: 6, Epoch: 3}, result.TakenAway, name)
+	}
+	result, err := j.check(j.export(t, 1, 6, 6), append(kept, second)...)
+	require.NoError(t, err)
+	require.Nil(t, result.TakenAway)
 }

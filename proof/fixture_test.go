@@ -19,6 +19,7 @@ type journal struct {
 	tree    *Tree
 	tiles   map[[2]int64][]byte
 	signers Signers
+	epoch   int64 // of checkpoints
 }
 
 func newJournal(t require.TestingT, events int) *journal {
@@ -26,7 +27,7 @@ func newJournal(t require.TestingT, events int) *journal {
 	require.NoError(t, err)
 	signers, err := ParseSigners(private)
 	require.NoError(t, err)
-	j := &journal{signers: signers, tiles: make(map[[2]int64][]byte)}
+	j := &journal{signers: signers, epoch: 1, tiles: make(map[[2]int64][]byte)}
 	j.tree, err = LoadTree(0, j.read)
 	require.NoError(t, err)
 	j.grow(events)
@@ -71,7 +72,7 @@ func (j *journal) cut(t require.TestingT, size int) {
 func (j *journal) at(t require.TestingT, size int, change ...func(*Checkpoint)) (Checkpoint, []byte) {
 	root, err := tlog.TreeHash(int64(size), Hashes(j.read))
 	require.NoError(t, err)
-	c := Checkpoint{Origin: origin, Size: int64(size), Root: root, Epoch: 1, SignedAt: time.Unix(1_700_000_000, 0).UTC()}
+	c := Checkpoint{Origin: origin, Size: int64(size), Root: root, Epoch: j.epoch, SignedAt: time.Unix(1_700_000_000, 0).UTC()}
 	if size > 0 {
 		c.Head = HashOf(j.encoded[size-1])
 	}

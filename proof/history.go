@@ -10,9 +10,7 @@ import (
 // no event may be missing.
 func Standing(all []Checkpoint) (standing, lost []Checkpoint) {
 	for _, c := range all {
-		taken := slices.ContainsFunc(all, func(by Checkpoint) bool {
-			return by.Restored > 0 && by.Epoch > c.Epoch && by.Size < c.Size && c.Size <= by.Restored
-		})
+		taken := slices.ContainsFunc(all, func(by Checkpoint) bool { return by.takes(c) })
 		if taken {
 			lost = append(lost, c)
 		} else {
@@ -21,6 +19,11 @@ func Standing(all []Checkpoint) (standing, lost []Checkpoint) {
 	}
 	slices.SortStableFunc(standing, func(a, b Checkpoint) int { return cmp.Compare(a.Size, b.Size) })
 	return standing, lost
+}
+
+// takes reports whether a checkpoint says that a restore took events of an earlier one away.
+func (c Checkpoint) takes(earlier Checkpoint) bool {
+	return c.Restored > 0 && c.Epoch > earlier.Epoch && c.Size < earlier.Size && earlier.Size <= c.Restored
 }
 
 // After reports whether a checkpoint was signed after another of the same log.

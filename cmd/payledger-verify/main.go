@@ -169,6 +169,9 @@ func inWords(r *proof.Result) string {
 	}
 	c := r.Checkpoint
 	text += fmt.Sprintf("; checkpoint of %d events, epoch %d, signed %s", c.Size, c.Epoch, c.SignedAt.Format("2006-01-02T15:04:05Z07:00"))
+	if gone := r.TakenAway; gone != nil {
+		text += fmt.Sprintf("; BUT a restore, with which epoch %d began, took away what was behind position %d: it is in the log no more", gone.Epoch, gone.After)
+	}
 	if r.Kept > 0 {
 		text += fmt.Sprintf("; %d kept checkpoints agree", r.Kept)
 	}

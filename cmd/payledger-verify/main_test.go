@@ -116,7 +116,7 @@ func TestChecksFilesWithNothingElse(t *testing.T) {
 		{"--keys keys grown.json", 0, "grown.json: intact: the log ledger.example.org/library of 3 events is the beginning of that of 5;"},
 		{"--keys keys events.jsonl", 0, "events.jsonl: intact: events 1 to 5 of the log ledger.example.org/library, none missing;"},
 		{"--keys keys --kept kept events.jsonl", 0, "; 2 kept checkpoints agree\n"},
-		{"--keys keys --json grown.json", 0, `{"file":"grown.json","ok":true,"firstBadPosition":null,"problem":"","shown":{"format":"payledger-consistency-v1","origin":"ledger.example.org/library","from":3,"to":5,"whole":false,"kept":0}}` + "\n"},
+		{"--keys keys --json grown.json", 0, `{"file":"grown.json","ok":true,"firstBadPosition":null,"problem":"","shown":{"format":"payledger-consistency-v1","origin":"ledger.example.org/library","from":3,"to":5,"whole":false,"kept":0,"takenAway":null}}` + "\n"},
 		{"--help", 0, "--keys FILE"},
 		{"--keys keys forged.json", 5, "forged.json: NOT INTACT: the fields of event 2 are not what its bytes say\n"},
 		{"--keys keys holed.jsonl", 5, "holed.jsonl: NOT INTACT: position 3: the event is missing, the next one is at 4\n"},
