@@ -67,7 +67,7 @@ func TestEveryTableIsDocumented(t *testing.T) {
 const sqlRights = `
 SELECT n.nspname || '.' || c.relname, role,
        concat_ws(' ', CASE WHEN has_table_privilege(role, c.oid, 'SELECT') THEN 'S' END, CASE WHEN has_table_privilege(role, c.oid, 'INSERT') THEN 'I' END,
-           CASE WHEN has_table_privilege(role, c.oid, 'UPDATE') THEN 'U' END, CASE WHEN has_table_privilege(role, c.oid, 'DELETE') THEN 'D' END)
+           CASE WHEN has_table_privilege(role, c.oid, 'UPDATE') THEN 'U' WHEN has_any_column_privilege(role, c.oid, 'UPDATE') THEN 'u' END, CASE WHEN has_table_privilege(role, c.oid, 'DELETE') THEN 'D' END)
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace, unnest(ARRAY['payledger_app', 'payledger_projector']) AS role
 WHERE c.relkind IN ('r', 'p') AND n.nspname <> 'information_schema' AND n.nspname NOT LIKE 'pg\_%'`
 

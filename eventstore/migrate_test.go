@@ -47,6 +47,7 @@ func TestTheAppMayOnlyAppend(t *testing.T) {
 		"DELETE FROM ledger.commits", "DELETE FROM ledger.streams", "DELETE FROM ledger.idempotency", "UPDATE ledger.route_events SET topic = 'x'",
 		"DELETE FROM ledger.route_events", "DELETE FROM ledger.head", "INSERT INTO ledger.head DEFAULT VALUES", "UPDATE ledger.checkpoints SET position = 1",
 		"UPDATE ledger.cursors SET position = 1", "CREATE TABLE ledger.mine ()", "UPDATE vault.keys SET wrapped = 'x'",
+		"UPDATE ledger.streams SET subject = 'x'", "UPDATE ledger.head SET erased = 0", "UPDATE ledger.head SET epoch = 2", "UPDATE ledger.idempotency SET fingerprint = 'x'",
 		"INSERT INTO ledger.erasures VALUES (1, 1, 'main', 'ann', 0)", "SELECT ledger.without_texts('')",
 	} {
 		_, err := db.AppPool(t).Exec(t.Context(), sql)
