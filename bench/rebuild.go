@@ -66,6 +66,15 @@ func (r *rebuilding) add(what string, value float64, unit, ratioTo string) {
 	r.stack.suite.report.add(r.name(what), value, unit, ratioTo)
 }
 
+// grown reports a figure beside that of the smallest log: with a ratio of 1 it grows as the log does.
+func (r *rebuilding) grown(what string, value float64, unit string) {
+	ratioTo := ""
+	if r.size != r.base {
+		ratioTo = fmt.Sprintf("%s.%d", what, r.base)
+	}
+	r.stack.suite.report.add(r.name(what), value, unit, ratioTo)
+}
+
 func (r *rebuilding) wanted(what string) bool { return r.stack.suite.only.MatchString(r.name(what)) }
 
 // eventsOfMember is how many events the history of a member has.
@@ -301,6 +310,7 @@ var errRebuild = errors.New("the rebuilt read model wasn't swapped in")
 // and the certificate, and what its process holds in memory at most.
 func (r *rebuilding) whole(ctx context.Context) (err error) {
 	began := time.Now()
+	postgres, measured := r.stack.suite.postgres.processTime()
 	p, err := r.stack.role(ctx, "rebuild", "rebuild", "tables", "--json")
 	if err != nil {
 		return err
@@ -332,11 +342,11 @@ func (r *rebuilding) whole(ctx context.Context) (err error) {
 		if peak > 0 {
 			r.add(rebuildTables+".peak", float64(peak)/1e6, megabytes, "")
 		}
-		s, ratioTo := r.stack.suite, ""
-		if r.size != r.base {
-			ratioTo = fmt.Sprintf("%s.%d", rebuildTables, r.base) // 1: it grows as the log does
+		if own, ok := p.processTime(); ok && measured {
+			after, _ := r.stack.suite.postgres.processTime()
+			r.grown(rebuildTables+".cpu", perCall(after-postgres+own, line.Events), microsecond)
 		}
-		s.report.add(r.name(rebuildTables), float64(line.Events)/time.Since(began).Seconds(), perSecond, ratioTo)
+		r.grown(rebuildTables, float64(line.Events)/time.Since(began).Seconds(), perSecond)
 		return nil
 	}
 }
