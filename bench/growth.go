@@ -133,7 +133,7 @@ func inTurns(ctx context.Context, all []*growth, what string, prepare func(*grow
 		}
 	}()
 	for _, g := range all {
-		if only := g.stack.suite.only; !only.MatchString(g.name(what)+".p50") && !only.MatchString(g.name(what)+".p99") {
+		if only := g.stack.suite.only; !slices.ContainsFunc([]string{"", ".p50", ".p99"}, func(part string) bool { return only.MatchString(g.name(what) + part) }) {
 			continue
 		}
 		a, err := prepare(g)

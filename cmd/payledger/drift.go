@@ -8,7 +8,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -38,15 +37,7 @@ type driftLine struct {
 }
 
 func (d driftLine) String() string {
-	return fmt.Sprintf("drift in %s: %s of tenant %s, stream %s: %s; since %s", d.Projection, shown(d.Key), shown(d.Tenant), shown(d.Stream), d.What, d.FirstSeen)
-}
-
-// shown is a text as a terminal takes it: keys of documents that somebody made up may be anything.
-func shown(text string) string {
-	if strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) {
-		return strconv.Quote(text)
-	}
-	return text
+	return fmt.Sprintf("drift in %s: %s of tenant %s, stream %s: %s; since %s", d.Projection, visible(d.Key), visible(d.Tenant), visible(d.Stream), d.What, d.FirstSeen)
 }
 
 // plainWord is what a shell takes as it is.
@@ -127,7 +118,7 @@ func examineDrift(ctx context.Context, pool *pgxpool.Pool) []check {
 	for _, d := range lines {
 		checks = append(checks, check{
 			Name: "drift in " + d.Projection, code: exitDamaged,
-			Detail: fmt.Sprintf("%s of tenant %s: %s; since %s; %s", shown(d.Key), shown(d.Tenant), d.What, d.FirstSeen, d.cure()),
+			Detail: fmt.Sprintf("%s of tenant %s: %s; since %s; %s", visible(d.Key), visible(d.Tenant), d.What, d.FirstSeen, d.cure()),
 		})
 	}
 	return checks

@@ -256,7 +256,7 @@ func (a *app) printHealedKey(line healedKey) error {
 	if !line.Healed {
 		word = "differs"
 	}
-	fmt.Fprintf(a.stdout, "%s %s of %s, at %d: %s\n", word, shown(line.Key), line.Projection, line.Position, line.What)
+	fmt.Fprintf(a.stdout, "%s %s of %s, at %d: %s\n", word, visible(line.Key), line.Projection, line.Position, line.What)
 	for _, c := range line.Columns {
 		fmt.Fprintf(a.stdout, "  %s: %s -> %s\n", c.Column, c.Before, c.After)
 	}

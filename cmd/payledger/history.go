@@ -159,18 +159,16 @@ func (a *app) printEntries(entries []history.Entry) error {
 	return nil
 }
 
-// visible makes what people have written one line that a terminal only shows: a line end could feign a further line of ours, and a control
+// visible makes what people have written, and keys that somebody made up, one line that a terminal only shows: a line end could feign a further line of ours, and a control
 // character could move the cursor or turn the order of letters around.
 func visible(s string) string {
 	var b strings.Builder
 	for _, r := range s {
-		if hidden(r) {
-			b.WriteString(strings.Trim(strconv.QuoteRuneToASCII(r), "'"))
-		} else {
+		if unicode.IsGraphic(r) {
 			b.WriteRune(r)
+		} else {
+			b.WriteString(strings.Trim(strconv.QuoteRuneToASCII(r), "'"))
 		}
 	}
 	return b.String()
 }
-
-func hidden(r rune) bool { return !unicode.IsGraphic(r) }
