@@ -29,7 +29,8 @@ const (
 // moneyTypes are the events that move money or change what is owed.
 func moneyTypes() []string {
 	return []string{
-		"fee.assessed", "fee.adjusted", "fee.waived", "fee.written_off", "fee.reduction_released", "fee.reduction_reversed", "fee.cancelled",
+		"fee.assessed", "fee.adjusted", "fee.waived", "fee.written_off", "fee.reduction_released", "fee.reduction_reversed",
+		"fee.write_off_recovered", "fee.recovery_reversed", "fee.cancelled",
 		"fee.payment_applied", "fee.payment_unapplied", "fee.credit_applied", "fee.credit_unapplied",
 		"payment.captured", "payment.voided", "payment.reallocated",
 		"credit.granted", "credit.spent", "credit.returned", "credit.reversed",

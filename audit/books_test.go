@@ -312,14 +312,16 @@ func (l *library) tie(t require.TestingT, b audit.Bounds) {
 		require.Equal(t, before.of(domain.Receivables, cur), c["opening"+cur], "the opening balance is 1100 then")
 		require.Equal(t, receivables, c["closing"+cur], "the closing balance is 1100")
 		require.Equal(t, c["closing"+cur], c["opening"+cur]+c["assessed"+cur]+c["adjusted"+cur]-c["cancelled"+cur]-c["waived"+cur]-c["writtenOff"+cur]-
-			c["paid"+cur]-c["credited"+cur], "closing = opening + movements")
+			c["paid"+cur]-c["credited"+cur]+c["recovered"+cur], "closing = opening + movements")
 		require.Equal(t, -moved(domain.Revenue), c["assessed"+cur]+c["adjusted"+cur]-c["cancelled"+cur], "what was charged is 4000")
 		require.Equal(t, moved(domain.Waivers), c["waived"+cur], "what was waived is 4090")
 		require.Equal(t, moved(domain.BadDebt), c["writtenOff"+cur], "what was written off is 6100")
+		require.Equal(t, -moved(domain.Recoveries), c["recovered"+cur], "what was recovered is 4900")
 
 		w := waivers.totals
 		require.Equal(t, moved(domain.Waivers), w["waived"+cur]-w["waivedReleased"+cur]-w["waivedReversed"+cur], "waivers are 4090")
 		require.Equal(t, moved(domain.BadDebt), w["writtenOff"+cur]-w["writtenOffReleased"+cur]-w["writtenOffReversed"+cur], "write-offs are 6100")
+		require.Equal(t, -moved(domain.Recoveries), w["writtenOffRecovered"+cur]-w["writtenOffRecoveryReversed"+cur], "recoveries are 4900")
 
 		taken := int64(0)
 		for _, tender := range []payment.Tender{payment.TenderCash, payment.TenderCheck, payment.TenderPOS, payment.TenderOther} {
@@ -331,7 +333,7 @@ func (l *library) tie(t require.TestingT, b audit.Bounds) {
 
 		a := func(name string) int64 { return activity.totals[name+cur] }
 		require.Equal(t, moved(domain.Receivables), a("fee.assessed")+a("fee.adjusted")+a("fee.reduction_released")+a("fee.reduction_reversed")+
-			a("fee.payment_unapplied")+a("fee.credit_unapplied")-a("fee.cancelled")-a("fee.waived")-a("fee.written_off")-a("fee.payment_applied")-
+			a("fee.write_off_recovered")-a("fee.recovery_reversed")+a("fee.payment_unapplied")+a("fee.credit_unapplied")-a("fee.cancelled")-a("fee.waived")-a("fee.written_off")-a("fee.payment_applied")-
 			a("fee.credit_applied"), "activity of fees is 1100")
 		require.Equal(t, taken, a("payment.captured")-a("payment.voided"), "activity of payments is the cash accounts")
 		require.Equal(t, -moved(domain.PatronCredits), a("credit.granted")+a("credit.returned")-a("credit.spent")-a("credit.reversed"), "activity of credits is 2100")

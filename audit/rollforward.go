@@ -13,17 +13,19 @@ import (
 
 // rollForward says how what was owed at the beginning of a period became what was owed at its end:
 //
-//	closing = opening + assessed + adjusted - cancelled - waived - writtenOff - paid - credited
+//	closing = opening + assessed + adjusted - cancelled - waived - writtenOff - paid - credited + recovered
 //
+// What a payment recovers of a write-off is owed again by that (account 4900), and paid.
 // Opening and closing are account 1100, as in the report aging; each movement is net of what took it back.
 func rollForward() Kind {
 	columns := []Column{{"currency", Text}, {"opening", Money}}
-	for _, m := range movements {
+	for _, m := range movements[:recovered] {
 		columns = append(columns, Column{m.name, Money})
 	}
+	columns = append(columns, Column{"closing", Money}, Column{movements[recovered].name, Money}) // the last, which form 2 was without
 	return Kind{
-		Name: "rollforward", Title: "Receivables roll-forward", Period: true, form: 2, fold: foldRollForward,
-		Columns: append(columns, Column{"closing", Money}),
+		Name: "rollforward", Title: "Receivables roll-forward", Period: true, form: 3, earlier: map[int]int{2: len(columns) - 1},
+		Columns: columns, fold: foldRollForward,
 	}
 }
 
@@ -33,7 +35,12 @@ type moving struct {
 	sign int64
 }
 
-var movements = [...]moving{{"assessed", 1}, {"adjusted", 1}, {"cancelled", -1}, {waived, -1}, {writtenOff, -1}, {"paid", -1}, {"credited", -1}}
+var movements = [...]moving{
+	{"assessed", 1}, {"adjusted", 1}, {"cancelled", -1}, {waived, -1}, {writtenOff, -1}, {"paid", -1}, {"credited", -1}, {"recovered", 1},
+}
+
+// recovered is the index of the movement behind closing.
+const recovered = len(movements) - 1
 
 type rolled struct {
 	opening, closing money.Amount
@@ -121,6 +128,10 @@ func movement(ev catalog.Event, kinds map[string]string) (string, money.Amount) 
 		return kinds[d.ReductionID], negated(d.Amount)
 	case fee.ReductionReversed:
 		return kinds[d.ReductionID], negated(d.Amount)
+	case fee.WriteOffRecovered:
+		return movements[recovered].name, d.Amount
+	case fee.RecoveryReversed:
+		return movements[recovered].name, negated(d.Amount)
 	case fee.PaymentApplied:
 		return "paid", d.Amount
 	case fee.PaymentUnapplied:
@@ -138,7 +149,11 @@ func negated(a money.Amount) money.Amount { return money.New(-a.Minor(), a.Curre
 func rollRow(t *table, cur money.Currency, s *rolled) error {
 	cells := []Value{text(cur.Code()), amount(s.opening)}
 	for i, m := range movements {
-		cells = append(cells, amount(s.moved[i]))
+		if i < recovered {
+			cells = append(cells, amount(s.moved[i]))
+		} else if s.moved[i].IsZero() {
+			continue // as in reports of form 2
+		}
 		if err := t.total(m.name, 0, s.moved[i]); err != nil {
 			return err
 		}
@@ -149,5 +164,5 @@ func rollRow(t *table, cur money.Currency, s *rolled) error {
 	if err := t.total("closing", 0, s.closing); err != nil {
 		return err
 	}
-	return t.row(append(cells, amount(s.closing))...)
+	return t.row(append(cells, amount(s.closing), amount(s.moved[recovered]))...)
 }

@@ -13,7 +13,8 @@ import (
 	"payledger/eventstore/catalog"
 )
 
-// waivers are the sums of what was forgiven and written off, and of what of it was taken back: who, why, on what kind of fee.
+// waivers are the sums of what was forgiven and written off, and of what of it was taken back or paid after all: who, why, on what
+// kind of fee.
 func waivers() Kind {
 	return Kind{
 		Name: "waivers", Title: "Waivers and write-offs", Period: true, Filters: []string{filterBy}, form: 1, fold: foldWaivers,
@@ -130,6 +131,10 @@ func reduction(ev catalog.Event, kinds map[string]string) (reductionGroup, money
 		g.action, a = kinds[d.ReductionID]+"Released", d.Amount
 	case fee.ReductionReversed: // because staff took it back
 		g.action, g.reason, a = kinds[d.ReductionID]+"Reversed", d.Reason, d.Amount
+	case fee.WriteOffRecovered: // because a payment came after all
+		g.action, a = writtenOff+"Recovered", d.Amount
+	case fee.RecoveryReversed: // because that payment was taken off
+		g.action, a = writtenOff+"RecoveryReversed", d.Amount
 	default:
 		return g, a, false
 	}

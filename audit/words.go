@@ -46,6 +46,10 @@ func deed(ev catalog.Event, e history.Entry) string {
 		return "released " + sum + " of reduction " + d.ReductionID + ", because the charge shrank"
 	case fee.ReductionReversed:
 		return "took reduction " + d.ReductionID + " of " + sum + " back"
+	case fee.WriteOffRecovered:
+		return "recovered " + sum + " of write-off " + d.ReductionID + by(d.PaymentID)
+	case fee.RecoveryReversed:
+		return "wrote " + sum + " off again that payment " + d.PaymentID + " had recovered"
 	case fee.Cancelled:
 		return "cancelled the charge of " + sum
 	case fee.PaymentApplied:

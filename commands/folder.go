@@ -195,6 +195,10 @@ func puts(event any) string {
 // takesBack names what an event takes back, part or all of it, or uses up.
 func takesBack(event any) string {
 	switch e := event.(type) {
+	case fee.WriteOffRecovered:
+		return e.ReductionID
+	case fee.RecoveryReversed:
+		return e.AllocationID
 	case fee.ReductionReleased:
 		return e.ReductionID
 	case fee.ReductionReversed:

@@ -25,7 +25,7 @@ type NewPayment struct {
 }
 
 // RecordPayment records money that was taken, divides it among fees of the person who paid, and keeps the rest as a credit: all of
-// it in one commit. Its own refusals are ErrIDInUse, ErrFeeNotFound, ErrOtherUsersFee, ErrEffectiveInFuture, and those of
+// it in one commit. What was written off of a fee is paid only by a share that names the fee. Its own refusals are ErrIDInUse, ErrFeeNotFound, ErrOtherUsersFee, ErrEffectiveInFuture, and those of
 // the deciders.
 func (s *Service) RecordPayment(ctx context.Context, req Request, p NewPayment) (eventstore.Result, error) {
 	if p.PaymentID == "" {
@@ -125,10 +125,10 @@ func (d *draft) openFees(p NewPayment, feeIDs []string) ([]payment.OpenFee, erro
 		}
 		owed := state.Free()
 		if len(p.Shares) > 0 {
-			if err := owing(id, state); err != nil {
+			if err := owing(id, state); err != nil && !state.WrittenOff().IsPositive() {
 				return nil, err
 			}
-			owed = state.Outstanding() // a share of what is reserved is refused as such
+			owed = state.Payable() // a share of what is reserved is refused as such
 		}
 		open = append(open, payment.OpenFee{FeeID: id, Outstanding: owed, AssessedAt: state.FirstEffective})
 	}

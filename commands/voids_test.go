@@ -3,12 +3,14 @@ package commands_test
 import (
 	"context"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"payledger/commands"
 	"payledger/domain/credit"
 	"payledger/domain/fee"
+	"payledger/domain/money"
 	"payledger/domain/payment"
 	"payledger/domain/policy"
 	"payledger/eventstore"
@@ -79,6 +81,93 @@ func TestReallocatePayment(t *testing.T) {
 	d.do(d.void(p.ID))
 	require.Equal(t, []string{"0", "0"}, d.left(), "all of it is taken back")
 	d.refused(payment.ErrNotCaptured, move(all))
+	d.requireSound()
+}
+
+// A payment that names a written-off fee recovers what was written off; one that names none never does.
+func TestPaymentAfterWriteOff(t *testing.T) {
+	t.Parallel()
+	d := setup(t)
+	id, open := d.assess("u1", usd("10")), d.assess("u1", usd("3"))
+	d.do(d.writeOff(id, money.Amount{}))
+	require.Equal(t, balance{"10", "10", "0", "0", readmodels.FeeWaived}, d.balance(id))
+	writeOff := d.events()[2]
+
+	d.OpenFees = tablesAt{ids: []string{open}, checkpoint: int64(len(d.events()))}
+	oldest := readPayment(t, d.do(d.pay(cash("u1", usd("5")))))
+	require.Equal(t, map[string]string{open: "3"}, oldest.shares(), "oldest first passes over what was written off")
+	require.Equal(t, "2", oldest.Credit.String())
+
+	d.refused(fee.ErrExceedsOutstanding, d.pay(cash("u1", usd("11"), share(id, usd("10.01")))))
+	d.refused(fee.ErrAlreadySettled, d.applyCredit("", id, usd("1")))
+	d.refused(fee.ErrAlreadySettled, func(ctx context.Context, req commands.Request) (eventstore.Result, error) {
+		return d.CreateFeePayment(ctx, req, commands.NewFeePayment{
+			FeeID: id, UserID: "u1", Tender: payment.TenderOther, Amount: usd("1"), Status: readmodels.PaymentPending,
+		})
+	})
+	d.refused(fee.ErrAlreadySettled, func(ctx context.Context, req commands.Request) (eventstore.Result, error) {
+		return d.PatchFee(ctx, req, commands.FeePatch{FeeID: id, Status: new(readmodels.FeePaid)})
+	})
+	d.refused(commands.ErrBeforeTakenBack, d.pay(cash("u1", usd("1"), share(id, usd("1")))), at(writeOff.EffectiveAt.Add(-time.Microsecond)))
+
+	head := int64(len(d.events()))
+	p := readPayment(t, d.do(d.pay(cash("u1", usd("7"), share(id, usd("6"))))))
+	require.Equal(t, []string{"payment.captured", "fee.write_off_recovered", "fee.payment_applied", "credit.granted"}, d.types(head))
+	require.Equal(t, map[string]string{id: "6"}, p.shares())
+	require.Equal(t, "1", p.Credit.String())
+	require.Equal(t, balance{"10", "4", "6", "0", readmodels.FeePaid}, d.balance(id))
+	d.refused(fee.ErrExceedsOutstanding, d.pay(cash("u1", usd("5"), share(id, usd("5")))))
+
+	head = int64(len(d.events()))
+	d.do(d.void(p.ID))
+	require.Equal(t, []string{"payment.voided", "fee.payment_unapplied", "fee.recovery_reversed", "credit.reversed"}, d.types(head))
+	require.Equal(t, balance{"10", "10", "0", "0", readmodels.FeeWaived}, d.balance(id), "written off again")
+
+	// As one feePayment; then the write-off itself is taken back, and then the payment.
+	check := newID()
+	d.do(func(ctx context.Context, req commands.Request) (eventstore.Result, error) {
+		return d.CreateFeePayment(ctx, req, commands.NewFeePayment{
+			ID: check, FeeID: id, UserID: "u1", Tender: payment.TenderCheck, Amount: usd("4"), Status: readmodels.PaymentComplete,
+		})
+	})
+	require.Equal(t, balance{"10", "6", "4", "0", readmodels.FeePaid}, d.balance(id))
+	reverse := func(ctx context.Context, req commands.Request) (eventstore.Result, error) {
+		return d.ReverseReduction(ctx, req, commands.Reversal{FeeID: id, ReductionID: writeOff.ID.String(), Reason: "staffError"})
+	}
+	d.do(reverse)
+	require.Equal(t, balance{"10", "0", "4", "6", readmodels.FeeUnpaid}, d.balance(id), "what had not come is owed again")
+	d.do(d.void(check))
+	require.Equal(t, balance{"10", "4", "0", "6", readmodels.FeeUnpaid}, d.balance(id), "what had come is written off again")
+	d.do(reverse)
+	require.Equal(t, balance{"10", "0", "0", "10", readmodels.FeeUnpaid}, d.balance(id), "and can be taken back as well")
+	d.requireSound()
+}
+
+// Money that is moved to a written-off fee recovers it, moved away it doesn't; a fee that shrinks gives back what it recovered.
+func TestRecoveriesMove(t *testing.T) {
+	t.Parallel()
+	d := setup(t)
+	a, b := d.assess("u1", usd("10")), d.assess("u1", usd("10"))
+	d.do(d.writeOff(b, money.Amount{}))
+	p := readPayment(t, d.do(d.pay(cash("u1", usd("10"), share(a, usd("10"))))))
+	move := func(taken string, given ...payment.Share) useCase {
+		return func(ctx context.Context, req commands.Request) (eventstore.Result, error) {
+			return d.ReallocatePayment(ctx, req, commands.Reallocation{PaymentID: p.ID, Taken: []payment.Taken{{AllocationID: taken}}, Given: given, Reason: "wrongFee"})
+		}
+	}
+	moved := readPayment(t, d.do(move(p.Allocations[0].ID, share(b, usd("8")))))
+	require.Equal(t, balance{"10", "2", "8", "0", readmodels.FeePaid}, d.balance(b))
+	require.Equal(t, balance{"10", "0", "0", "10", readmodels.FeeUnpaid}, d.balance(a))
+	d.do(d.adjust(b, fee.DirectionDecrease, usd("5")))
+	require.Equal(t, balance{"5", "0", "5", "0", readmodels.FeePaid}, d.balance(b))
+	require.Equal(t, []string{"2", "3"}, d.left(), "what was paid beyond the charge is a credit")
+	for _, row := range moved.Allocations {
+		if row.FeeID == b {
+			d.do(move(row.ID, share(a, usd("5"))))
+		}
+	}
+	require.Equal(t, balance{"5", "5", "0", "0", readmodels.FeeWaived}, d.balance(b), "written off again")
+	require.Equal(t, balance{"10", "0", "5", "5", readmodels.FeeUnpaid}, d.balance(a))
 	d.requireSound()
 }
 

@@ -53,6 +53,8 @@ func samples(one money.Amount) []sample {
 		{"fee-f", fee.ReductionReleased{ReductionID: "writtenOff", Amount: one}, "of a write-off"},
 		{"fee-f", fee.ReductionReversed{ReductionID: "waived", Amount: one}, "of a waiver"},
 		{"fee-f", fee.ReductionReversed{ReductionID: "writtenOff", Amount: one}, "of a write-off"},
+		{"fee-f", fee.WriteOffRecovered{ReductionID: "writtenOff", PaymentID: "p", Amount: one}, ""},
+		{"fee-f", fee.RecoveryReversed{ReductionID: "writtenOff", PaymentID: "p", Amount: one}, ""},
 		{"fee-f", fee.PaymentApplied{PaymentID: "p", Amount: one}, ""},
 		{"fee-f", fee.PaymentUnapplied{PaymentID: "p", Amount: one}, ""},
 		{"fee-f", fee.CreditApplied{CreditID: "c", Amount: one}, ""},

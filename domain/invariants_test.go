@@ -14,8 +14,11 @@ import (
 type tallies struct {
 	applied  map[string]map[string]int64 // of payments on fees, live, by payment and allocation
 	reserved map[string]map[string]int64 // the same of reservations
-	spent    map[string]map[string]int64 // of credits on fees, live, by credit and allocation
-	lots     map[string]lot              // by credit
+	// What of the applied money recovered write-offs, live, by payment and allocation.
+	recovered  map[string]map[string]int64
+	writtenOff map[string]bool             // ids of write-offs
+	spent      map[string]map[string]int64 // of credits on fees, live, by credit and allocation
+	lots       map[string]lot              // by credit
 }
 
 // lot is one credit.
@@ -41,6 +44,7 @@ func (m *machine) check(t *rapid.T) {
 	b := tallies{
 		applied: make(map[string]map[string]int64), reserved: make(map[string]map[string]int64),
 		spent: make(map[string]map[string]int64), lots: make(map[string]lot),
+		recovered: make(map[string]map[string]int64), writtenOff: make(map[string]bool),
 	}
 	for _, s := range m.l.fees {
 		if s.state().Exists {
@@ -49,6 +53,11 @@ func (m *machine) check(t *rapid.T) {
 	}
 	for user, s := range m.l.credits {
 		b.checkCredit(t, user, s)
+	}
+	for id, parts := range b.recovered {
+		for allocation, minor := range parts {
+			require.LessOrEqual(t, minor, b.applied[id][allocation], "what was recovered is on the fee")
+		}
 	}
 	for id, l := range b.lots {
 		require.Equal(t, len(l.spent) > 0, len(b.spent[id]) > 0, "I23")
@@ -141,6 +150,7 @@ func (b *tallies) checkFeeEvent(t *rapid.T, s sums, e fee.Event, cur money.Curre
 		reduce(e.ReductionID, part(e.Amount))
 		lowers = true
 	case fee.WrittenOff:
+		b.writtenOff[e.ReductionID] = true
 		require.False(t, s.cancelled, "I8")
 		reduce(e.ReductionID, part(e.Amount))
 		lowers = true
@@ -151,6 +161,16 @@ func (b *tallies) checkFeeEvent(t *rapid.T, s sums, e fee.Event, cur money.Curre
 		reduce(e.ReductionID, -part(e.Amount))
 		require.Zero(t, live[e.ReductionID])
 		raises = true
+	case fee.WriteOffRecovered:
+		require.True(t, b.writtenOff[e.ReductionID], "only what was written off is recovered")
+		reduce(e.ReductionID, -part(e.Amount))
+		raises = true
+		add(b.recovered, e.PaymentID, e.AllocationID, e.Amount.Minor())
+	case fee.RecoveryReversed:
+		reduce(e.ReductionID, part(e.Amount))
+		lowers = true
+		add(b.recovered, e.PaymentID, e.AllocationID, -e.Amount.Minor())
+		require.GreaterOrEqual(t, b.recovered[e.PaymentID][e.AllocationID], int64(0), "no more than was recovered")
 	case fee.Cancelled:
 		require.Equal(t, s.gross, e.Amount.Minor(), "I8")
 		s.gross, s.cancelled, lowers = 0, true, true

@@ -39,6 +39,7 @@ func TestLedgerInvariants(t *testing.T) {
 			"pay":          m.payOldestFirst,
 			"pay given":    m.payGiven,
 			"pay wild":     m.payUnchecked,
+			"recover":      m.recover,
 			"start":        m.start,
 			"capture":      m.capture,
 			"end":          m.end,
@@ -291,6 +292,22 @@ func (m *machine) payUnchecked(t *rapid.T) {
 	m.pay(d, d.user(), amount, shares)
 }
 
+// recover pays some of what was written off of a fee, and voids some of these payments.
+func (m *machine) recover(t *rapid.T) {
+	d := draw{t, m.l}
+	id := d.feeID()
+	s := m.l.fee(id).state()
+	if !s.WrittenOff().IsPositive() {
+		t.Skip("nothing is written off")
+	}
+	amount := money.New(rapid.Int64Range(1, s.Payable().Minor()+1).Draw(t, "of what is payable"), s.Currency)
+	paid := m.pay(d, s.UserID, amount, []payment.Share{{FeeID: id, Amount: amount}})
+	if rapid.Bool().Draw(t, "voided") {
+		at := d.at()
+		m.tryAs(t, func() error { return m.l.void(paid, at) })
+	}
+}
+
 // shares draws up to three fees and an amount about as large as they need together.
 func (d draw) shares() (money.Amount, []payment.Share) {
 	cur := d.currency()
@@ -305,13 +322,14 @@ func (d draw) shares() (money.Amount, []payment.Share) {
 	return money.New(sum, cur), shares
 }
 
-func (m *machine) pay(d draw, user string, amount money.Amount, shares []payment.Share) {
+func (m *machine) pay(d draw, user string, amount money.Amount, shares []payment.Share) (id string) {
 	c := payment.Record{
 		PaymentID: m.l.newID("p"), UserID: user, Tender: payment.TenderCash, Amount: amount,
 		CreditID: rapid.SampledFrom([]string{m.l.newID("c"), ""}).Draw(d.t, "credit"), At: d.at(),
 	}
 	c.Allocations = m.allocations(shares)
 	m.tryAs(d.t, func() error { return m.l.pay(c) })
+	return c.PaymentID
 }
 
 func (m *machine) allocations(shares []payment.Share) []payment.Allocation {

@@ -81,6 +81,10 @@ func (r *Fee) apply(e fee.Event) bool {
 	case fee.ReductionReversed:
 		r.Reduced, err = r.Reduced.Sub(e.Amount)
 		r.annotate(e.Note)
+	case fee.WriteOffRecovered:
+		r.Reduced, err = r.Reduced.Sub(e.Amount)
+	case fee.RecoveryReversed:
+		r.Reduced, err = r.Reduced.Add(e.Amount)
 	case fee.Cancelled:
 		r.Amount, err = r.Amount.Sub(e.Amount)
 		r.Cancelled, r.IsActive = true, !e.Hidden
@@ -152,8 +156,8 @@ func happened(row *Fee, e fee.Event, ev catalog.Event) []Change {
 		next.EventType, next.Note = EventWaived, e.Note
 	case fee.Cancelled:
 		next.EventType, next.Note = EventCanceled, e.Note
-	case fee.Adjusted, fee.ReductionReleased, fee.ReductionReversed, fee.PaymentUnapplied, fee.CreditUnapplied, fee.Annotated,
-		fee.NoteAdded, fee.NoteChanged, fee.NoteHidden:
+	case fee.Adjusted, fee.ReductionReleased, fee.ReductionReversed, fee.WriteOffRecovered, fee.RecoveryReversed, fee.PaymentUnapplied,
+		fee.CreditUnapplied, fee.Annotated, fee.NoteAdded, fee.NoteChanged, fee.NoteHidden:
 		return nil
 	}
 	return []Change{{Object: ObjectFeeEvent, Action: ActionCreated, New: next}}
@@ -189,8 +193,8 @@ func (s *FeeState) note(e fee.Event, ev catalog.Event) (bool, []Change) {
 		return true, s.changeNote(e.NoteID, ev, func(n *FeeEvent) { n.Note = e.Note })
 	case fee.NoteHidden:
 		return true, s.changeNote(e.NoteID, ev, func(n *FeeEvent) { n.IsActive = false })
-	case fee.Assessed, fee.Adjusted, fee.Waived, fee.WrittenOff, fee.ReductionReleased, fee.ReductionReversed, fee.Cancelled,
-		fee.PaymentReserved, fee.ReservationReleased, fee.PaymentApplied, fee.PaymentUnapplied, fee.CreditApplied, fee.CreditUnapplied,
+	case fee.Assessed, fee.Adjusted, fee.Waived, fee.WrittenOff, fee.ReductionReleased, fee.ReductionReversed, fee.WriteOffRecovered,
+		fee.RecoveryReversed, fee.Cancelled, fee.PaymentReserved, fee.ReservationReleased, fee.PaymentApplied, fee.PaymentUnapplied, fee.CreditApplied, fee.CreditUnapplied,
 		fee.Annotated:
 	}
 	return false, nil

@@ -52,6 +52,8 @@ func TestFeeEventsOfAFee(t *testing.T) {
 		fee.Adjusted{Amount: ten},
 		fee.ReductionReleased{Amount: ten},
 		fee.ReductionReversed{Amount: ten},
+		fee.WriteOffRecovered{Amount: ten},
+		fee.RecoveryReversed{Amount: ten},
 		fee.PaymentUnapplied{Amount: ten},
 		fee.CreditUnapplied{Amount: ten},
 		fee.Annotated{Note: "x"},

@@ -121,6 +121,19 @@ func TestFeeRowThroughItsLife(t *testing.T) {
 		{"charged less", []any{fee.Adjusted{Direction: fee.DirectionDecrease, Amount: usd("2")}}, readmodels.FeeUnpaid, "10.5", "3 weeks", 1},
 		{"charged nothing", []any{fee.Adjusted{Direction: fee.DirectionDecrease, Amount: usd("12.5")}}, readmodels.FeeCanceled, "0", "3 weeks", 2},
 		{"written off", []any{fee.WrittenOff{Amount: usd("12.5"), Note: "moved away"}}, readmodels.FeeWaived, "12.5", "moved away", 2},
+		{"written off, then paid after all", []any{
+			fee.WrittenOff{Amount: usd("12.5")}, fee.WriteOffRecovered{Amount: usd("12.5")}, fee.PaymentApplied{Amount: usd("12.5")},
+		}, readmodels.FeePaid, "12.5", "3 weeks", 4},
+		{"written off, then paid in part", []any{
+			fee.WrittenOff{Amount: usd("12.5")}, fee.WriteOffRecovered{Amount: usd("1")}, fee.PaymentApplied{Amount: usd("1")},
+		}, readmodels.FeePaid, "12.5", "3 weeks", 4},
+		{"written off again", []any{
+			fee.WrittenOff{Amount: usd("12.5")},
+			fee.WriteOffRecovered{Amount: usd("1")},
+			fee.PaymentApplied{Amount: usd("1")},
+			fee.PaymentUnapplied{Amount: usd("1")},
+			fee.RecoveryReversed{Amount: usd("1")},
+		}, readmodels.FeeWaived, "12.5", "3 weeks", 6},
 		{"waived, then owed again", []any{fee.Waived{Amount: usd("12.5")}, fee.ReductionReversed{Amount: usd("12.5"), Note: "wrong fee"}}, readmodels.FeeUnpaid, "12.5", "wrong fee", 3},
 		{"being paid", []any{fee.PaymentReserved{Amount: usd("2.5")}}, readmodels.FeePaymentInProgress, "12.5", "3 weeks", 2},
 		{"not paid after all", []any{

@@ -33,6 +33,7 @@ const (
 	Revenue          Account = 4000
 	Waivers          Account = 4090
 	Goodwill         Account = 4096
+	Recoveries       Account = 4900
 	BadDebt          Account = 6100
 )
 
@@ -71,6 +72,7 @@ var chart = [...]ChartRow{
 	{Revenue, "Revenue", Income},
 	{Waivers, "Waivers", Contra},
 	{Goodwill, "Goodwill credits", Contra},
+	{Recoveries, "Recoveries", Income},
 	{BadDebt, "Bad debt", Expense},
 }
 

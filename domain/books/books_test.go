@@ -149,6 +149,30 @@ func TestActionsComeToTheirEntries(t *testing.T) {
 		},
 		{"22 write off", assessed, writtenOff, sums{6100: 4, 1100: -4}, sums{2190: 4, 1100: -4}},
 		{
+			"23 pay after a write-off", slices.Concat(assessed, writtenOff),
+			slices.Concat(
+				[]happened{{p, payment.Captured{PaymentID: "p", UserID: "u", Tender: payment.TenderCash, Amount: four}}},
+				[]happened{{f, fee.WriteOffRecovered{ReductionID: "r", PaymentID: "p", Amount: four}}, {f, fee.PaymentApplied{PaymentID: "p", Amount: four}}},
+			),
+			sums{1200: 4, 4900: -4},
+			sums{1200: 4, 4000: -4},
+		},
+		{
+			"18 void what was paid after a write-off",
+			slices.Concat(assessed, writtenOff, []happened{
+				{p, payment.Captured{PaymentID: "p", UserID: "u", Tender: payment.TenderCash, Amount: four}},
+				{f, fee.WriteOffRecovered{ReductionID: "r", PaymentID: "p", Amount: four}},
+				{f, fee.PaymentApplied{PaymentID: "p", Amount: four}},
+			}),
+			[]happened{
+				{p, payment.Voided{Amount: four}},
+				{f, fee.PaymentUnapplied{PaymentID: "p", Amount: four}},
+				{f, fee.RecoveryReversed{ReductionID: "r", PaymentID: "p", Amount: four}},
+			},
+			sums{1200: -4, 4900: 4},
+			sums{1200: -4, 4000: 4},
+		},
+		{
 			"reverse a write-off", slices.Concat(assessed, writtenOff),
 			[]happened{{f, fee.ReductionReversed{ReductionID: "r", Amount: four}}},
 			sums{6100: -4, 1100: 4},

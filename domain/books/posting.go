@@ -37,8 +37,8 @@ type Line struct {
 
 // Lines returns the entry of a posting in a profile: the sum of its debits is that of
 // its credits. In the cash profile a fee is revenue once it is paid: until then what is
-// charged stands on Uncollected, which what is forgiven or falls away is taken off. It is
-// linear: lines of a sum are the sums of lines.
+// charged stands on Uncollected, which what is forgiven or falls away is taken off; so
+// what is paid after a write-off is revenue as well. It is linear: lines of a sum are the sums of lines.
 func (p Posting) Lines(profile policy.Profile) []Line {
 	if profile != policy.ProfileCash {
 		return pair(p.Debit, p.Credit, p.FeeType, p.Amount.Minor())
@@ -67,7 +67,7 @@ func pair(debit, credit Account, feeType FeeType, minor int64) []Line {
 // account before any money came.
 func collected(a Account) Account {
 	switch a {
-	case Revenue, Waivers, BadDebt:
+	case Revenue, Waivers, BadDebt, Recoveries:
 		return Uncollected
 	default:
 		return a
@@ -167,6 +167,10 @@ func postFee(stream string, event fee.Event, ask func(string) Origin) Posting {
 		p = Posting{Debit: Receivables, Credit: reduction(e.ReductionID), Amount: e.Amount}
 	case fee.ReductionReversed:
 		p = Posting{Debit: Receivables, Credit: reduction(e.ReductionID), Amount: e.Amount}
+	case fee.WriteOffRecovered:
+		p = Posting{Debit: Receivables, Credit: Recoveries, Amount: e.Amount, PaymentID: e.PaymentID}
+	case fee.RecoveryReversed:
+		p = Posting{Debit: Recoveries, Credit: Receivables, Amount: e.Amount, PaymentID: e.PaymentID}
 	case fee.PaymentApplied:
 		p = Posting{Debit: Unallotted, Credit: Receivables, Amount: e.Amount, PaymentID: e.PaymentID}
 	case fee.PaymentUnapplied:

@@ -54,10 +54,15 @@ func (s State) makeRoom(gross money.Amount) []Event {
 			continue
 		}
 		tooMuch = minus(tooMuch, part)
-		if a.paymentID != "" {
-			events = append(events, PaymentUnapplied{PaymentID: a.paymentID, AllocationID: a.id, Amount: part, Cause: UnapplyAdjustment})
-		} else {
+		if a.paymentID == "" {
 			events = append(events, CreditUnapplied{CreditID: a.creditID, AllocationID: a.id, Amount: part, Cause: UnapplyAdjustment})
+			continue
+		}
+		for _, e := range s.takenOff(a, part, UnapplyAdjustment) {
+			events = append(events, e)
+			if again, ok := e.(RecoveryReversed); ok { // there is no room for the write-off either
+				events = append(events, ReductionReleased{ReductionID: again.ReductionID, Amount: again.Amount})
+			}
 		}
 	}
 	return events

@@ -78,7 +78,8 @@ type Release struct {
 	At           time.Time
 }
 
-// ApplyPayment settles an amount of what is owed with money of a payment.
+// ApplyPayment settles an amount of what is owed with money of a payment, and what
+// goes beyond that of what was written off.
 type ApplyPayment struct {
 	PaymentID, AllocationID string
 	Amount                  money.Amount
@@ -87,7 +88,7 @@ type ApplyPayment struct {
 }
 
 // UnapplyPayment takes an amount off that an allocation of a payment had put on
-// the fee.
+// the fee. What it had recovered of a write-off is written off again.
 type UnapplyPayment struct {
 	AllocationID string
 	Amount       money.Amount

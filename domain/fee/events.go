@@ -77,6 +77,25 @@ type ReductionReversed struct {
 	Note        string       `json:"note"        sealed:"true"`
 }
 
+// WriteOffRecovered (fee.write_off_recovered) takes part or all of a write-off back,
+// because a payment that names the fee brings the money after all. The fee owes it
+// again until that payment is applied, in the same commit.
+type WriteOffRecovered struct {
+	ReductionID  string       `json:"reductionId"`
+	PaymentID    string       `json:"paymentId"`
+	AllocationID string       `json:"allocationId"`
+	Amount       money.Amount `json:"amount"`
+}
+
+// RecoveryReversed (fee.recovery_reversed) writes off again what an allocation had
+// recovered, because its money was taken off the fee, earlier in the same commit.
+type RecoveryReversed struct {
+	ReductionID  string       `json:"reductionId"`
+	PaymentID    string       `json:"paymentId"`
+	AllocationID string       `json:"allocationId"`
+	Amount       money.Amount `json:"amount"`
+}
+
 // NoteAdded (fee.note_added) is something said about the fee. It leaves the fee's
 // own note alone.
 type NoteAdded struct {
@@ -158,6 +177,8 @@ func (Cancelled) isFeeEvent()           {}
 func (Adjusted) isFeeEvent()            {}
 func (WrittenOff) isFeeEvent()          {}
 func (ReductionReversed) isFeeEvent()   {}
+func (WriteOffRecovered) isFeeEvent()   {}
+func (RecoveryReversed) isFeeEvent()    {}
 func (NoteAdded) isFeeEvent()           {}
 func (NoteChanged) isFeeEvent()         {}
 func (NoteHidden) isFeeEvent()          {}

@@ -48,10 +48,14 @@ func applyPayment(s State, c ApplyPayment) ([]Event, error) {
 	if s.allocation(c.AllocationID) >= 0 {
 		return nil, nil
 	}
+	events := s.recovers(c)
+	for _, e := range events {
+		s = evolve(s, e)
+	}
 	if err := s.settles(c.Amount); err != nil && (!c.Captured || !errors.Is(err, ErrReserved)) {
 		return nil, err
 	}
-	return []Event{PaymentApplied{PaymentID: c.PaymentID, AllocationID: c.AllocationID, Amount: c.Amount}}, nil
+	return append(events, PaymentApplied{PaymentID: c.PaymentID, AllocationID: c.AllocationID, Amount: c.Amount}), nil
 }
 
 func applyCredit(s State, c ApplyCredit) ([]Event, error) {
@@ -82,9 +86,7 @@ func unapplyPayment(s State, c UnapplyPayment) ([]Event, error) {
 	case c.Amount.Cmp(s.allocations[i].live) > 0:
 		return nil, fmt.Errorf("%w: %s of %q", ErrAllocationNotFound, s.allocations[i].live, c.AllocationID)
 	}
-	return []Event{PaymentUnapplied{
-		PaymentID: s.allocations[i].paymentID, AllocationID: c.AllocationID, Amount: c.Amount, Cause: c.Cause,
-	}}, nil
+	return s.takenOff(s.allocations[i], c.Amount, c.Cause), nil
 }
 
 // allocation returns where an allocation stands, -1 for none.

@@ -17,6 +17,8 @@ func Moves(e Event) money.Amount {
 		return e.Amount
 	case ReductionReversed:
 		return e.Amount
+	case WriteOffRecovered:
+		return e.Amount
 	case PaymentUnapplied:
 		return e.Amount
 	case CreditUnapplied:
@@ -24,6 +26,8 @@ func Moves(e Event) money.Amount {
 	case Waived:
 		return negative(e.Amount)
 	case WrittenOff:
+		return negative(e.Amount)
+	case RecoveryReversed:
 		return negative(e.Amount)
 	case Cancelled:
 		return negative(e.Amount)

@@ -22,6 +22,7 @@ type State struct {
 	FirstEffective time.Time // when the first event took effect
 
 	reductions   []reduction
+	recoveries   []recovery
 	allocations  []allocation
 	reservations []reservation
 	adjustments  []string // ids
@@ -30,8 +31,15 @@ type State struct {
 
 // reduction is money forgiven under an id. Nothing of it is live once released.
 type reduction struct {
-	id   string
-	live money.Amount
+	id         string
+	writtenOff bool
+	live       money.Amount
+}
+
+// recovery is money of an allocation that came for a write-off.
+type recovery struct {
+	reductionID, allocationID string
+	live                      money.Amount // zero once the money was taken off
 }
 
 // allocation is money of a payment or of a credit on the fee, under an id.
@@ -66,6 +74,21 @@ func (s State) Reduced() money.Amount {
 func (s State) Outstanding() money.Amount {
 	return minus(minus(s.Gross, s.Reduced()), s.Allocated)
 }
+
+// WrittenOff returns what is given up and hasn't come after all.
+func (s State) WrittenOff() money.Amount {
+	sum := money.Zero(s.Currency)
+	for _, r := range s.reductions {
+		if r.writtenOff {
+			sum = plus(sum, r.live)
+		}
+	}
+	return sum
+}
+
+// Payable returns what a payment that names the fee may bring: what is owed, and what
+// was written off.
+func (s State) Payable() money.Amount { return plus(s.Outstanding(), s.WrittenOff()) }
 
 // Reserved returns what started payments hold. It may be more than what is owed
 // once the fee has shrunk.
@@ -147,13 +170,18 @@ func evolve(s State, e Event) State {
 	case Adjusted:
 		return s.adjusted(e)
 	case Waived:
-		return s.reduced(e.ReductionID, e.Amount, e.Note)
+		return s.reduced(reduction{id: e.ReductionID, live: e.Amount}, e.Note)
 	case WrittenOff:
-		return s.reduced(e.ReductionID, e.Amount, e.Note)
+		return s.reduced(reduction{id: e.ReductionID, live: e.Amount, writtenOff: true}, e.Note)
 	case ReductionReleased:
 		return s.restored(e.ReductionID, e.Amount, "")
 	case ReductionReversed:
 		return s.restored(e.ReductionID, e.Amount, e.Note)
+	case WriteOffRecovered:
+		s = s.restored(e.ReductionID, e.Amount, "")
+		s.recoveries = append(slices.Clone(s.recoveries), recovery{e.ReductionID, e.AllocationID, e.Amount})
+	case RecoveryReversed:
+		return s.unrecovered(e)
 	case Cancelled:
 		s.Cancelled, s.Hidden = true, s.Hidden || e.Hidden
 		s.Gross = minus(s.Gross, e.Amount)
@@ -198,8 +226,8 @@ func (s State) adjusted(e Adjusted) State {
 	return s
 }
 
-func (s State) reduced(id string, amount money.Amount, text string) State {
-	s.reductions = append(slices.Clone(s.reductions), reduction{id: id, live: amount})
+func (s State) reduced(r reduction, text string) State {
+	s.reductions = append(slices.Clone(s.reductions), r)
 	s.Note = cmp.Or(text, s.Note)
 	return s
 }
@@ -212,6 +240,17 @@ func (s State) restored(id string, amount money.Amount, text string) State {
 		}
 	}
 	s.Note = cmp.Or(text, s.Note)
+	return s
+}
+
+func (s State) unrecovered(e RecoveryReversed) State {
+	s = s.restored(e.ReductionID, negative(e.Amount), "")
+	s.recoveries = slices.Clone(s.recoveries)
+	for i, r := range s.recoveries {
+		if r.reductionID == e.ReductionID && r.allocationID == e.AllocationID {
+			s.recoveries[i].live = minus(r.live, e.Amount)
+		}
+	}
 	return s
 }
 

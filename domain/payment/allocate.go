@@ -14,7 +14,7 @@ import (
 // OpenFee is a fee that a payment may go to.
 type OpenFee struct {
 	FeeID       string
-	Outstanding money.Amount
+	Outstanding money.Amount // the most that it may get; for a given share with what was written off
 	AssessedAt  time.Time
 }
 

@@ -33,6 +33,8 @@ func entries() []entry {
 		of[fee.WrittenOff]("fee.written_off", 1),
 		of[fee.ReductionReleased]("fee.reduction_released", 1),
 		of[fee.ReductionReversed]("fee.reduction_reversed", 1),
+		of[fee.WriteOffRecovered]("fee.write_off_recovered", 1),
+		of[fee.RecoveryReversed]("fee.recovery_reversed", 1),
 		lifted(of[cancelledV1]("fee.cancelled", 1), liftCancelled),
 		of[fee.Cancelled]("fee.cancelled", 2),
 		of[fee.PaymentReserved]("fee.payment_reserved", 1),

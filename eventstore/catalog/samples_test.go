@@ -36,6 +36,8 @@ func samples() map[string]any {
 		"fee.written_off":          fee.WrittenOff{ReductionID: sampleOther, Amount: usd(250), Reason: "uncollectable"},
 		"fee.reduction_released":   fee.ReductionReleased{ReductionID: sampleAllocation, Amount: usd(250)},
 		"fee.reduction_reversed":   fee.ReductionReversed{ReductionID: sampleAllocation, Amount: usd(250), Reason: "staffError"},
+		"fee.write_off_recovered":  fee.WriteOffRecovered{ReductionID: sampleOther, PaymentID: samplePayment, AllocationID: sampleAllocation, Amount: usd(250)},
+		"fee.recovery_reversed":    fee.RecoveryReversed{ReductionID: sampleOther, PaymentID: samplePayment, AllocationID: sampleAllocation, Amount: usd(100)},
 		"fee.cancelled":            fee.Cancelled{Amount: usd(1250), Cause: fee.CauseItemReturned, Hidden: true},
 		"fee.payment_reserved":     fee.PaymentReserved{PaymentID: samplePayment, AllocationID: sampleAllocation, Amount: usd(1000)},
 		"fee.reservation_released": fee.ReservationReleased{PaymentID: samplePayment, AllocationID: sampleAllocation, Amount: usd(1000), Cause: fee.ReleaseFailed},

@@ -55,10 +55,7 @@ type spending struct {
 	amount money.Amount
 }
 
-type forgiving struct {
-	feeID, id string
-	amount    money.Amount
-}
+type forgiving struct{ feeID, id string }
 
 type note struct{ feeID, id string }
 
@@ -96,7 +93,7 @@ func (l *Log) part(of money.Amount) money.Amount {
 func (l *Log) live(t testing.TB, feeID string) {
 	t.Helper()
 	things := []func(testing.TB, string, fee.State) bool{
-		l.startPayment, l.startPayment, l.endPayment, l.endPayment, l.voidPayment, l.reallocatePayment, l.reallocatePayment, l.annotatePayment, l.chargeMore,
+		l.startPayment, l.startPayment, l.endPayment, l.endPayment, l.voidPayment, l.reallocatePayment, l.recoverWriteOff, l.annotatePayment, l.chargeMore,
 		l.writeOff, l.forgiveNoLonger, l.spendCredit, l.spendCredit, l.returnCredit, l.cancelForgiven, l.addNote, l.changeNote, l.tellGateway, l.changeCustomer, l.extend, l.setReasons,
 	}
 	for _, n := range l.random.Perm(len(things)) {
@@ -212,7 +209,7 @@ func (l *Log) voidPayment(t testing.TB, _ string, _ fee.State) bool {
 	}
 	l.Queue(t, payment.Stream(p.id), p.user, payment.Voided{Amount: sum, Reason: "typo", Outcome: outcome, Hidden: l.random.IntN(2) == 0, Note: l.text()})
 	for _, a := range p.shares {
-		l.happen(t, a.FeeID, fee.PaymentUnapplied{PaymentID: p.id, AllocationID: a.ID, Amount: a.Amount, Cause: fee.UnapplyVoid})
+		l.decide(t, a.FeeID, fee.UnapplyPayment{AllocationID: a.ID, Amount: a.Amount, Cause: fee.UnapplyVoid, At: l.now})
 	}
 	if c := p.credit; c != nil {
 		c.left = money.Zero(c.left.Currency())
@@ -243,7 +240,7 @@ func (l *Log) reallocatePayment(t testing.TB, feeID string, s fee.State) bool {
 		e.CreditID = made.id
 	}
 	l.Queue(t, payment.Stream(p.id), p.user, e)
-	l.happen(t, from.FeeID, fee.PaymentUnapplied{PaymentID: p.id, AllocationID: from.ID, Amount: taken.Amount, Cause: fee.UnapplyReallocation})
+	l.decide(t, from.FeeID, fee.UnapplyPayment{AllocationID: from.ID, Amount: taken.Amount, Cause: fee.UnapplyReallocation, At: l.now})
 	for _, a := range e.Given {
 		l.happen(t, a.FeeID, fee.PaymentApplied{PaymentID: p.id, AllocationID: a.ID, Amount: a.Amount})
 	}
@@ -282,20 +279,49 @@ func (l *Log) writeOff(t testing.TB, feeID string, s fee.State) bool {
 	if !s.Free().IsPositive() {
 		return false
 	}
-	f := &forgiving{feeID, l.id(), l.part(s.Free())}
+	f := &forgiving{feeID, l.id()}
 	l.forgiven = append(l.forgiven, f)
-	l.happen(t, feeID, fee.WrittenOff{ReductionID: f.id, Amount: f.amount, Reason: "uncollectable", Note: l.text()})
+	l.happen(t, feeID, fee.WrittenOff{ReductionID: f.id, Amount: l.part(s.Free()), Reason: "uncollectable", Note: l.text()})
+	return true
+}
+
+// recoverWriteOff pays what is owed on a fee and some of what was written off; some of these payments are voided at once.
+func (l *Log) recoverWriteOff(t testing.TB, _ string, _ fee.State) bool {
+	t.Helper()
+	f, ok := pick(l, l.forgiven, func(f *forgiving) bool {
+		return l.fees[f.feeID].WrittenOff().IsPositive() && l.fees[f.feeID].Reserved().IsZero()
+	})
+	if !ok {
+		return false
+	}
+	feeID, s := f.feeID, l.fees[f.feeID]
+	amount := money.New(s.Outstanding().Minor()+l.part(s.WrittenOff()).Minor(), s.Currency)
+	p := &taken{id: l.id(), user: s.UserID, shares: []payment.Allocation{{ID: l.id(), FeeID: feeID, Amount: amount}}}
+	l.payments = append(l.payments, p)
+	l.Queue(t, payment.Stream(p.id), p.user, payment.Captured{
+		PaymentID: p.id, UserID: p.user, Tender: payment.TenderCheck, Amount: amount, HandledBy: l.Users[0],
+		Allocations: slices.Clone(p.shares), Credit: money.Zero(s.Currency), Note: l.text(),
+	})
+	l.decide(t, feeID, fee.ApplyPayment{PaymentID: p.id, AllocationID: p.shares[0].ID, Amount: amount, At: l.now})
+	if l.random.IntN(3) == 0 {
+		l.Queue(t, payment.Stream(p.id), p.user, payment.Voided{Amount: amount, Reason: "bounced", Outcome: payment.OutcomeCanceled, Note: l.text()})
+		l.decide(t, feeID, fee.UnapplyPayment{AllocationID: p.shares[0].ID, Amount: amount, Cause: fee.UnapplyVoid, At: l.now})
+		p.shares = nil
+	}
 	return true
 }
 
 func (l *Log) forgiveNoLonger(t testing.TB, _ string, _ fee.State) bool {
 	t.Helper()
-	f, ok := pick(l, l.forgiven, func(f *forgiving) bool { return !f.amount.IsZero() && !l.fees[f.feeID].Cancelled })
+	f, ok := pick(l, l.forgiven, func(*forgiving) bool { return true })
 	if !ok {
 		return false
 	}
-	l.happen(t, f.feeID, fee.ReductionReversed{ReductionID: f.id, Amount: f.amount, Reason: "error", Note: l.text()})
-	f.amount = money.Zero(f.amount.Currency())
+	events, err := fee.Decider.Decide(l.fees[f.feeID], fee.ReverseReduction{ReductionID: f.id, Reason: "error", Note: l.text(), At: l.now})
+	if err != nil || len(events) == 0 {
+		return false
+	}
+	l.happen(t, f.feeID, events...)
 	return true
 }
 

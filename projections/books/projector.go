@@ -44,7 +44,8 @@ func (p *Projector) Version() int { return books.ProjectionVersion }
 // Handles lists the events that post something, or say what others need to post.
 func (p *Projector) Handles() []string {
 	return []string{
-		"fee.assessed", "fee.adjusted", "fee.waived", "fee.written_off", "fee.reduction_released", "fee.reduction_reversed", "fee.cancelled",
+		"fee.assessed", "fee.adjusted", "fee.waived", "fee.written_off", "fee.reduction_released", "fee.reduction_reversed",
+		"fee.write_off_recovered", "fee.recovery_reversed", "fee.cancelled",
 		"fee.payment_applied", "fee.payment_unapplied", "fee.credit_applied", "fee.credit_unapplied",
 		"payment.captured", "payment.voided",
 		"credit.granted", "credit.spent", "credit.returned", "credit.reversed",

@@ -41,7 +41,7 @@ func (p *Projector) Version() int { return documents.ProjectionVersion }
 func (p *Projector) Handles() []string {
 	return []string{
 		"fee.assessed", "fee.waived", "fee.reduction_released", "fee.cancelled", "fee.payment_applied", "fee.annotated", "fee.adjusted",
-		"fee.written_off", "fee.reduction_reversed", "fee.note_added", "fee.note_changed", "fee.note_hidden", "fee.payment_reserved",
+		"fee.written_off", "fee.reduction_reversed", "fee.write_off_recovered", "fee.recovery_reversed", "fee.note_added", "fee.note_changed", "fee.note_hidden", "fee.payment_reserved",
 		"fee.reservation_released", "fee.payment_unapplied", "fee.credit_applied", "fee.credit_unapplied",
 		"payment.captured", "payment.started", "payment.failed", "payment.cancelled", "payment.voided", "payment.reallocated", "payment.annotated",
 		"gateway_payment.recorded", "gateway_payment.updated", "gateway_payment.deleted",

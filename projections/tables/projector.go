@@ -42,7 +42,7 @@ func (p *Projector) Version() int { return tables.ProjectionVersion }
 func (p *Projector) Handles() []string {
 	return []string{
 		"fee.assessed", "fee.waived", "fee.reduction_released", "fee.cancelled", "fee.payment_applied", "fee.annotated", "fee.adjusted",
-		"fee.written_off", "fee.reduction_reversed", "fee.note_added", "fee.note_changed", "fee.note_hidden", "fee.payment_reserved",
+		"fee.written_off", "fee.reduction_reversed", "fee.write_off_recovered", "fee.recovery_reversed", "fee.note_added", "fee.note_changed", "fee.note_hidden", "fee.payment_reserved",
 		"fee.reservation_released", "fee.payment_unapplied", "fee.credit_applied", "fee.credit_unapplied",
 		"payment.captured", "payment.started", "payment.failed", "payment.cancelled", "payment.voided", "payment.reallocated", "payment.annotated",
 		"credit.granted", "credit.spent", "credit.returned", "credit.reversed",

@@ -67,6 +67,10 @@ func (e *Entry) ofFee(event fee.Event) {
 		e.Amount = &d.Amount
 	case fee.ReductionReversed:
 		e.Amount, e.Reason, e.Note = &d.Amount, d.Reason, d.Note
+	case fee.WriteOffRecovered:
+		e.Amount = &d.Amount
+	case fee.RecoveryReversed:
+		e.Amount = &d.Amount
 	case fee.Cancelled:
 		e.Amount, e.Reason, e.Note = &d.Amount, string(d.Cause), d.Note
 	case fee.PaymentReserved:

@@ -159,6 +159,10 @@ func paymentOf(ev catalog.Event) string {
 		return e.PaymentID
 	case fee.PaymentUnapplied:
 		return e.PaymentID
+	case fee.WriteOffRecovered:
+		return e.PaymentID
+	case fee.RecoveryReversed:
+		return e.PaymentID
 	case credit.Granted:
 		return e.PaymentID
 	}

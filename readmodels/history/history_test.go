@@ -321,6 +321,10 @@ func paymentsIn(data any) []string {
 		return []string{e.PaymentID}
 	case fee.PaymentUnapplied:
 		return []string{e.PaymentID}
+	case fee.WriteOffRecovered:
+		return []string{e.PaymentID}
+	case fee.RecoveryReversed:
+		return []string{e.PaymentID}
 	case credit.Granted:
 		return []string{e.PaymentID}
 	}
