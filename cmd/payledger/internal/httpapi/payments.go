@@ -29,7 +29,7 @@ func paymentRoutes() []route {
 				input.ID("id"), input.ID("userId").Must(), input.Choice("tender", tenders()...).Must(), input.Amount("amount").Must(),
 				input.Currency("currency", defaultCurrency),
 				input.Objects("allocations", maxAllocations, input.ID("feeId").Must(), input.Amount("amount").Must()).
-					Says("Which fee gets what. Without them the oldest fee is paid first."),
+					Says("Which fee gets what. Without them the oldest fee is paid first. One that names a written-off fee recovers what was written off."),
 				input.Date("paymentDate"), input.Text("note"),
 			},
 			serve: createPayment,
