@@ -6,18 +6,14 @@ import (
 	"go/token"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
 
-	"payledger/projections"
 	"payledger/projections/publisher"
-	"payledger/projections/selfaudit"
 )
 
 // read returns a page, by its name in this folder.
@@ -91,29 +87,5 @@ func TestEveryHeaderIsDocumented(t *testing.T) {
 		told = append(told, row[0])
 	}
 	require.Contains(t, want, "ledger-position")
-	require.ElementsMatch(t, want, told)
-}
-
-var metricName = regexp.MustCompile(`fqName: "([^"]+)"`)
-
-// Those of the API are looked for in its own package.
-func TestEveryMetricIsDocumented(t *testing.T) {
-	t.Parallel()
-	registry := prometheus.NewRegistry()
-	projections.NewMetrics(registry)
-	publisher.NewMetrics(registry)
-	selfaudit.NewMetrics(registry)
-	descriptions := make(chan *prometheus.Desc)
-	go func() { registry.Describe(descriptions); close(descriptions) }()
-	var want, told []string
-	for d := range descriptions {
-		want = append(want, metricName.FindStringSubmatch(d.String())[1])
-	}
-	for _, row := range rows(section(t, read(t, "runbook.md"), "## Metrics")) {
-		if name := strings.Trim(row[0], "`"); !strings.HasPrefix(name, "payledger_http_") {
-			told = append(told, name)
-		}
-	}
-	require.Len(t, want, 15)
 	require.ElementsMatch(t, want, told)
 }

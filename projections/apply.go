@@ -12,8 +12,8 @@ import (
 	"payledger/eventstore/catalog"
 )
 
-// applyPage applies a page and returns what ended it, if anything did. head is the end of the log as far as it is known.
-func (r *runner) applyPage(ctx context.Context, lease *Lease, pg page, head int64) error {
+// applyPage applies a page and returns what ended it, if anything did.
+func (r *runner) applyPage(ctx context.Context, lease *Lease, pg page) error {
 	r.Failpoint("decoded")
 	if pg.nearly {
 		if err := r.ensureIndexes(ctx, lease); err != nil {
@@ -24,11 +24,6 @@ func (r *runner) applyPage(ctx context.Context, lease *Lease, pg page, head int6
 		if err := r.applyEvents(ctx, lease, pg.events, pg.marks, pg.end); err != nil {
 			return err
 		}
-		lag := r.Now().Sub(pg.lastAt)
-		if head <= pg.end.Position {
-			lag = 0
-		}
-		r.Metrics.Lag(r.name, head-pg.end.Position, lag)
 	}
 	return pg.fault
 }

@@ -1,19 +1,13 @@
 package projections
 
-import (
-	"time"
+import "github.com/prometheus/client_golang/prometheus"
 
-	"github.com/prometheus/client_golang/prometheus"
-)
-
-// Metrics are the gauges of all projections of a process, labelled with the projection's name.
+// Metrics are the gauges and counters of the projections that run in a process, labelled with the projection's name. See also RegisterLag.
 type Metrics struct {
-	position   *prometheus.GaugeVec
-	lagEvents  *prometheus.GaugeVec
-	lagSeconds *prometheus.GaugeVec
-	halted     *prometheus.GaugeVec
-	events     *prometheus.CounterVec
-	retries    *prometheus.CounterVec
+	position *prometheus.GaugeVec
+	halted   *prometheus.GaugeVec
+	events   *prometheus.CounterVec
+	retries  *prometheus.CounterVec
 }
 
 // NewMetrics registers the metrics; it panics when reg has them already, which is a programming fault.
@@ -26,14 +20,12 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
 	}
 	m := &Metrics{
-		position:   gauge("projection_position", "Position of the last event applied."),
-		lagEvents:  gauge("projection_lag_events", "Events of the log that are not applied yet."),
-		lagSeconds: gauge("projection_lag_seconds", "Age of the oldest event that is not applied yet, in seconds; 0 when none is."),
-		halted:     gauge("projection_halted", "1 while the projection stands still at an event it can't apply."),
-		events:     counter("projection_events_total", "Events applied."),
-		retries:    counter("projection_retries_total", "Attempts repeated after a transient error."),
+		position: gauge("projection_position", "Position of the last event applied."),
+		halted:   gauge("projection_halted", "1 while the projection stands still at an event it can't apply."),
+		events:   counter("projection_events_total", "Events applied."),
+		retries:  counter("projection_retries_total", "Attempts repeated after a transient error."),
 	}
-	reg.MustRegister(m.position, m.lagEvents, m.lagSeconds, m.halted, m.events, m.retries)
+	reg.MustRegister(m.position, m.halted, m.events, m.retries)
 	return m
 }
 
@@ -42,12 +34,6 @@ func (m *Metrics) Applied(projection string, position int64, events int) {
 	m.position.WithLabelValues(projection).Set(float64(position))
 	m.events.WithLabelValues(projection).Add(float64(events))
 	m.halted.WithLabelValues(projection).Set(0)
-}
-
-// Lag notes how many events wait, and for how long the oldest of them has.
-func (m *Metrics) Lag(projection string, events int64, oldest time.Duration) {
-	m.lagEvents.WithLabelValues(projection).Set(float64(max(0, events)))
-	m.lagSeconds.WithLabelValues(projection).Set(max(0, oldest).Seconds())
 }
 
 // Halted notes that the projection stands still.

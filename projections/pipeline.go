@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -13,15 +12,11 @@ import (
 	"payledger/eventstore/catalog"
 )
 
-// headEvery is how often a runner that is behind looks how far.
-const headEvery = time.Second
-
 // page is a stretch of the log, decoded.
 type page struct {
 	events []catalog.Event // those that the projection handles
 	marks  []Checkpoint    // of each of events
 	end    Checkpoint      // of the stretch, ignored events included
-	lastAt time.Time       // when the last event of the stretch was recorded
 	nearly bool            // the stretch reaches the end of the log, as it was then
 	fault  error           // what ends the stretch: a *HaltedError or a passing trouble with the log or with the next event
 }
@@ -38,7 +33,6 @@ type pipeline struct {
 	r     *runner
 	raw   chan stretch
 	pages chan page
-	head  atomic.Int64 // last known end of the log
 	done  sync.WaitGroup
 }
 
@@ -55,7 +49,7 @@ func (p *pipeline) wait() { p.done.Wait() }
 // read reads until ctx ends or the log can't be read.
 func (p *pipeline) read(ctx context.Context, after int64) {
 	defer close(p.raw)
-	var headRead, atEnd time.Time
+	var atEnd time.Time
 	full := false
 	for {
 		p.r.Waker.GiveWay(ctx, atEnd, p.r.GiveWay) // behind a full page, too: a peak makes many
@@ -64,10 +58,6 @@ func (p *pipeline) read(ctx context.Context, after int64) {
 		most := int(p.r.batch.Load())
 		events, err := p.r.Reader.ReadAll(ctx, after, most)
 		full = len(events) == most
-		if err == nil && full && began.Sub(headRead) >= headEvery {
-			headRead = began
-			err = p.readHead(ctx)
-		}
 		if err != nil {
 			send(ctx, p.raw, stretch{err: p.r.halting(err, after, uuid.Nil)})
 			return
@@ -77,7 +67,6 @@ func (p *pipeline) read(ctx context.Context, after int64) {
 		}
 		if len(events) > 0 {
 			after = events[len(events)-1].Position
-			p.head.Store(max(p.head.Load(), after))
 		}
 		if len(events) > 0 || more { // a full page that was the last is followed by an empty one
 			if !send(ctx, p.raw, stretch{events: events, nearly: !full}) {
@@ -94,15 +83,6 @@ func (p *pipeline) read(ctx context.Context, after int64) {
 		}
 		Wait(ctx, p.r.Interval-p.r.Now().Sub(began))
 	}
-}
-
-func (p *pipeline) readHead(ctx context.Context) error {
-	head, err := p.r.Reader.Head(ctx)
-	if err != nil {
-		return err
-	}
-	p.head.Store(head.Position)
-	return nil
 }
 
 // decode decodes page by page until the raw ones end.
@@ -143,7 +123,7 @@ func (p *pipeline) decodePage(ctx context.Context, raw []eventstore.Recorded) pa
 		}
 		all.events, all.marks = append(all.events, part.events...), append(all.marks, part.marks...)
 		if part.end.Position > 0 {
-			all.end, all.lastAt = part.end, part.lastAt
+			all.end = part.end
 		}
 		all.fault = part.fault
 	}
@@ -168,7 +148,7 @@ func (p *pipeline) decodePart(ctx context.Context, raw []eventstore.Recorded) pa
 			}
 			pg.events, pg.marks = append(pg.events, event), append(pg.marks, mark)
 		}
-		pg.end, pg.lastAt = mark, rec.RecordedAt
+		pg.end = mark
 	}
 	return pg
 }

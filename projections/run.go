@@ -152,7 +152,7 @@ func (r *runner) work(ctx context.Context, lease *Lease) error {
 	for {
 		select {
 		case pg := <-p.pages:
-			if err := r.applyPage(ctx, lease, pg, p.head.Load()); err != nil {
+			if err := r.applyPage(ctx, lease, pg); err != nil {
 				return err
 			}
 		case <-renew.C:

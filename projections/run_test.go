@@ -491,7 +491,6 @@ func TestMetricNames(t *testing.T) {
 	reg := prometheus.NewPedanticRegistry()
 	m := projections.NewMetrics(reg)
 	m.Applied("tables", 1, 1)
-	m.Lag("tables", 1, time.Second)
 	m.Halted("tables")
 	m.Retried("tables")
 	problems, err := testutil.GatherAndLint(reg)

@@ -128,6 +128,7 @@ func (l *ledger) projectWithMetrics(ctx context.Context, names []string) error {
 func (l *ledger) project(ctx context.Context, names []string) error {
 	waker := eventstore.NewWaker(l.pool, l.log)
 	metrics := projections.NewMetrics(l.metrics)
+	projections.RegisterLag(l.metrics, l.pool, l.log, checkpointsOf(names)...)
 	var wakers, running sync.WaitGroup
 	helping, stop := context.WithCancel(context.WithoutCancel(ctx))
 	wakers.Go(func() { waker.Run(helping) })
@@ -144,6 +145,15 @@ func (l *ledger) project(ctx context.Context, names []string) error {
 		return &exitError{code: exitDamaged, err: err}
 	}
 	return err
+}
+
+// checkpointsOf returns those of the named projections whose checkpoints say how far they are behind: the self-audit's says how far a round has looked.
+func checkpointsOf(names []string) []checkpoints.Projection {
+	all := []checkpoints.Projection{search.Mirror(), {Name: publisher.Name, Version: publisher.Version}, proofs.Projection()}
+	for _, p := range projections.All() {
+		all = append(all, p.Projection)
+	}
+	return slices.DeleteFunc(all, func(p checkpoints.Projection) bool { return !slices.Contains(names, p.Name) })
 }
 
 // tablesGiveWay is how far behind `tables` may fall to give way: callers wait half a second to see their own writes there. It makes

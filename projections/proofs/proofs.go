@@ -109,7 +109,6 @@ func (b *builder) work(ctx context.Context, lease *projections.Lease) error {
 			return err
 		}
 		b.backoff.Reset()
-		b.Metrics.Lag(proofs.ProjectionName, 0, 0)
 		if err := b.sign(ctx, lease); err != nil {
 			return halting(err, b.tree.Size(), uuid.Nil)
 		}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -40,10 +39,6 @@ SELECT position, hash FROM ledger.checkpoints
 WHERE projection = $1 AND version = $2 AND to_regclass('documents_v2.documents') IS NOT NULL`
 
 const sqlEvent = `SELECT id, hash FROM ledger.events WHERE position = $1`
-
-const sqlLag = `
-SELECT head.position, next.recorded_at
-FROM ledger.head LEFT JOIN ledger.events AS next ON next.position = $1 + 1`
 
 // read returns the next page and the checkpoint to which it leads: that of the documents when the page isn't full.
 func (m *mirror) read(ctx context.Context, after int64) (page []search.Document, to projections.Checkpoint, err error) {
@@ -158,20 +153,5 @@ func (m *mirror) checkLog(ctx context.Context, at projections.Checkpoint) error 
 	if found != at {
 		return halted(projections.ErrOtherLog, at.Position, uuid.Nil)
 	}
-	return nil
-}
-
-// measure tells the metrics how much of the log isn't mirrored yet.
-func (m *mirror) measure(ctx context.Context, at int64) error {
-	var head int64
-	var waiting *time.Time // since when the oldest event waits
-	if err := m.Pool.QueryRow(ctx, sqlLag, at).Scan(&head, &waiting); err != nil {
-		return fmt.Errorf("read the head: %w", err)
-	}
-	lag := time.Duration(0)
-	if waiting != nil {
-		lag = m.Now().Sub(*waiting)
-	}
-	m.Metrics.Lag(search.Mirror().Name, head-at, lag)
 	return nil
 }

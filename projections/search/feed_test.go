@@ -24,7 +24,7 @@ func TestStatementsPrepare(t *testing.T) {
 	conn, err := pool.Acquire(t.Context())
 	require.NoError(t, err)
 	defer conn.Release()
-	for i, sql := range []string{sqlPage, sqlEnd, sqlEvent, sqlLag, sqlNextErasure, sqlErasedPage} {
+	for i, sql := range []string{sqlPage, sqlEnd, sqlEvent, sqlNextErasure, sqlErasedPage} {
 		_, err := conn.Conn().Prepare(t.Context(), "s"+strconv.Itoa(i), sql)
 		require.NoError(t, err, sql)
 	}

@@ -141,7 +141,7 @@ func (m *mirror) catchUp(ctx context.Context, lease *projections.Lease) error {
 			return err
 		}
 		if to.Position <= lease.Checkpoint().Position {
-			return m.measure(ctx, lease.Checkpoint().Position)
+			return nil
 		}
 		if err := m.send(ctx, lease, page); err != nil {
 			return err
@@ -150,9 +150,6 @@ func (m *mirror) catchUp(ctx context.Context, lease *projections.Lease) error {
 			return err
 		}
 		m.Metrics.Applied(search.Mirror().Name, to.Position, len(page))
-		if err := m.measure(ctx, to.Position); err != nil {
-			return err
-		}
 	}
 }
 

@@ -5,6 +5,7 @@ package search_test
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 	"strings"
 	"sync"
@@ -42,6 +43,7 @@ func TestOutageOfTheServerIsWaitedFor(t *testing.T) {
 	f := newFixture(t, 2)
 	f.startDocuments(t)
 	registry := prometheus.NewRegistry()
+	projections.RegisterLag(registry, f.pool, slog.New(slog.DiscardHandler), search.Mirror())
 	f.startMirror(t, func(c *mirror.Config) { c.Metrics = projections.NewMetrics(registry) })
 	before := f.Random(t, 60)
 	f.await(t, search.Mirror(), before)
@@ -57,6 +59,8 @@ func TestOutageOfTheServerIsWaitedFor(t *testing.T) {
 	require.Eventually(t, func() bool { return metric(t, registry, "projection_retries_total") >= 3 }, patience, 10*time.Millisecond)
 	require.Equal(t, before, f.checkpoint(t).Position)
 	require.Equal(t, "running", f.checkpoint(t).State)
+	require.InDelta(t, head-before, metric(t, registry, "projection_lag_events"), 0)
+	require.Positive(t, metric(t, registry, "projection_lag_seconds"))
 
 	f.proxy.down.Store(false)
 	f.await(t, search.Mirror(), head)
