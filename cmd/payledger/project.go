@@ -89,7 +89,7 @@ func chooseProjections(cfg config.Config, names []string) ([]string, error) {
 	}
 	all = append(all, projectionSearch, projectionPublisher, projectionProofs, projectionSelfAudit)
 	if len(names) == 0 {
-		return slices.DeleteFunc(all, func(name string) bool { return lacking[name] != "" }), nil
+		names = slices.DeleteFunc(slices.Clone(all), func(name string) bool { return lacking[name] != "" })
 	}
 	for _, name := range names {
 		if !slices.Contains(all, name) {
@@ -97,6 +97,11 @@ func chooseProjections(cfg config.Config, names []string) ([]string, error) {
 		}
 		if lacking[name] != "" {
 			return nil, usageError(fmt.Errorf("projection %s needs %s", name, lacking[name]))
+		}
+		if name == projectionProofs { // it would end alone, while the others go on and nothing is signed
+			if _, err := checkpointSigners(cfg); err != nil {
+				return nil, err
+			}
 		}
 	}
 	return names, nil

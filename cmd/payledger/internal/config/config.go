@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
+	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -130,9 +132,9 @@ func (c Config) Validate(parts ...Part) error {
 				fault("exactly one of OIDC_ISSUER and JWT_KEYS_FILE is required")
 			}
 		}
-		if (part == NeedApp || part == NeedProjector) && c.VaultKey == "" {
-			fault("VAULT_KEY is required: 32 random bytes in base64")
-		}
+	}
+	if (slices.Contains(parts, NeedApp) || slices.Contains(parts, NeedProjector)) && c.VaultKey == "" {
+		fault("VAULT_KEY is required: 32 random bytes in base64")
 	}
 	for _, setting := range []struct {
 		name  string
@@ -147,7 +149,7 @@ func (c Config) Validate(parts ...Part) error {
 		if setting.value == "" {
 			continue
 		}
-		if u, err := url.Parse(setting.value.Reveal()); err != nil || u.Scheme == "" || u.Host == "" {
+		if u, err := url.Parse(setting.value.Reveal()); err != nil || u.Scheme == "" || u.Host == "" && !u.Query().Has("host") { // a socket's folder
 			fault("%s is not a URL", setting.name)
 		}
 	}
@@ -168,10 +170,53 @@ func (c Config) Validate(parts ...Part) error {
 	if c.SelfAuditRate < 0 {
 		fault("SELFAUDIT_RATE must not be negative")
 	}
-	if c.KafkaSASLUser != "" && c.KafkaSASLMechanism != "SCRAM-SHA-256" {
-		fault("KAFKA_SASL_MECHANISM must be SCRAM-SHA-256")
+	if c.GiveWay < 0 {
+		fault("GIVE_WAY must not be negative")
 	}
+	faults = append(append(faults, c.kafkaFaults()...), c.nameFaults()...)
 	return errors.Join(faults...)
+}
+
+func (c Config) kafkaFaults() (faults []error) {
+	if slices.Contains(c.KafkaBrokers, "") {
+		faults = append(faults, errors.New("KAFKA_BROKERS has an empty one"))
+	}
+	if (c.KafkaSASLUser == "") != (c.KafkaSASLPassword == "") {
+		faults = append(faults, errors.New("KAFKA_SASL_USER and KAFKA_SASL_PASSWORD go together"))
+	}
+	if c.KafkaSASLUser != "" && c.KafkaSASLMechanism != "SCRAM-SHA-256" {
+		faults = append(faults, errors.New("KAFKA_SASL_MECHANISM must be SCRAM-SHA-256"))
+	}
+	if c.KafkaPartitions < 0 || c.KafkaReplication < 0 { // 0: what the brokers choose
+		faults = append(faults, errors.New("KAFKA_PARTITIONS and KAFKA_REPLICATION must not be negative"))
+	}
+	return faults
+}
+
+// What names of topics, indices, headers and cookies begin with. The lengths leave room for the rest: a topic has at most 249 characters.
+var (
+	topicStart  = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,159}$`)
+	indexStart  = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,159}$`)
+	headerStart = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9-]{0,159}$`)
+)
+
+func (c Config) nameFaults() (faults []error) {
+	for _, setting := range []struct {
+		name, value string
+		form        *regexp.Regexp
+	}{
+		{"LIBRARY_SERVICE", c.LibraryService, topicStart},
+		{"LIBRARY_INDEX_PREFIX", c.LibraryIndexPrefix, indexStart},
+		{"PROJECT_NAME", c.ProjectName, headerStart},
+	} {
+		if !setting.form.MatchString(setting.value) {
+			faults = append(faults, fmt.Errorf("%s %q must be of the form %s", setting.name, setting.value, setting.form))
+		}
+	}
+	if slices.Contains(c.ExtendsNames, "") {
+		faults = append(faults, errors.New("EXTENDS_NAMES has an empty one"))
+	}
+	return faults
 }
 
 // App returns the URL for commands and reads: APP_DATABASE_URL, else DATABASE_URL.

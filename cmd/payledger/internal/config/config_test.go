@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -29,6 +30,7 @@ func TestValidateTellsAllFaults(t *testing.T) {
 	t.Parallel()
 	cfg, err := config.Parse([]string{
 		"DATABASE_URL=s3cret", "ELASTICSEARCH_URL=nowhere", "TIME_ZONE=Mars/Olympus", "KAFKA_SASL_USER=u", "KAFKA_SASL_MECHANISM=PLAIN",
+		"KAFKA_BROKERS=,", "KAFKA_PARTITIONS=-1", "GIVE_WAY=-1s", "LIBRARY_SERVICE=a+b", "LIBRARY_INDEX_PREFIX=Library", "PROJECT_NAME=a b", "EXTENDS_NAMES=a,,b",
 		"OIDC_ISSUER=https://u:s3cret@issuer.example", "JWT_KEYS_FILE=keys.json",
 	})
 	require.NoError(t, err)
@@ -36,17 +38,27 @@ func TestValidateTellsAllFaults(t *testing.T) {
 	for _, fault := range []string{
 		"DATABASE_URL is not a URL", "ELASTICSEARCH_URL is not a URL", "TIME_ZONE", "KAFKA_SASL_MECHANISM", "VAULT_KEY is required",
 		"OIDC_ISSUER must not hold credentials",
-		"exactly one of OIDC_ISSUER and JWT_KEYS_FILE",
+		"exactly one of OIDC_ISSUER and JWT_KEYS_FILE", "KAFKA_BROKERS has an empty one", "KAFKA_SASL_USER and KAFKA_SASL_PASSWORD", "KAFKA_PARTITIONS",
+		"GIVE_WAY", "LIBRARY_SERVICE", "LIBRARY_INDEX_PREFIX", "PROJECT_NAME", "EXTENDS_NAMES",
 	} {
 		require.ErrorContains(t, err, fault)
 	}
 	require.NotContains(t, err.Error(), "s3cret")
+	require.Equal(t, 1, strings.Count(err.Error(), "VAULT_KEY"), "each once")
+}
+
+// A server on a socket has its folder in the query.
+func TestSocketIsAURL(t *testing.T) {
+	t.Parallel()
+	cfg, err := config.Parse([]string{"DATABASE_URL=postgres:///ledger?host=/run/postgresql"})
+	require.NoError(t, err)
+	require.NoError(t, cfg.Validate(config.NeedOwner))
 }
 
 func TestValidateNamesWhatIsMissing(t *testing.T) {
 	t.Parallel()
-	var cfg config.Config
-	cfg.TimeZone = "UTC"
+	cfg, err := config.Parse(nil)
+	require.NoError(t, err)
 	require.NoError(t, cfg.Validate())
 	require.ErrorContains(t, cfg.Validate(config.NeedOwner), "DATABASE_URL is required")
 	require.ErrorContains(t, cfg.Validate(config.NeedApp), "APP_DATABASE_URL (or DATABASE_URL) is required")
