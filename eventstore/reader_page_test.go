@@ -1,6 +1,7 @@
 package eventstore
 
 import (
+	"bytes"
 	"testing"
 	"time"
 
@@ -17,16 +18,23 @@ func TestReadPageUsesItsMemoryAgain(t *testing.T) {
 	events := f.events(10, 3)
 	odd := f.event("fee-ü/1", "")
 	odd.Metadata = []byte{0, 0xff}
-	events = append(events, odd)
+	long := f.event("fee-ü/1", "")
+	long.Metadata, long.Schema, long.Epoch = bytes.Repeat([]byte("x"), metadataHead+1), 7, 3
+	events = append(events, odd, long)
 	f.store(t, events)
 	for i := range events {
 		events[i].CommitID, events[i].RecordedAt, events[i].Hash = uuid.UUID{}, time.Time{}, [32]byte{}
 	}
 	var p Page
 	for _, from := range []int64{0, 4, 0} {
-		require.NoError(t, f.reader.ReadPage(t.Context(), &p, from, 11))
+		require.NoError(t, f.reader.ReadPage(t.Context(), &p, from, 12))
+		require.Len(t, p.Events[11-from].Metadata, metadataHead)
+		p.Events[11-from].Metadata = long.Metadata
 		require.Empty(t, cmp.Diff(events[from:], p.Events))
 	}
+	p.Whole = true
+	require.NoError(t, f.reader.ReadPage(t.Context(), &p, 0, 12))
+	require.Empty(t, cmp.Diff(events, p.Events))
 	first := &p.scanner.arena[0]
 	require.NoError(t, f.reader.ReadPage(t.Context(), &p, 2, 5))
 	require.Empty(t, cmp.Diff(events[2:5], p.Events))

@@ -11,49 +11,78 @@ import (
 // FoldFee returns what a fee's stream comes to after an event of it; s is nil before the first. Every event but those of
 // notes is one change of the fee's row; those that matter to a reader are a feeEvent as well.
 func FoldFee(s *FeeState, ev catalog.Event) (*FeeState, []Change, error) {
+	return foldFee(s, &ev)
+}
+
+func foldFee(s *FeeState, ev *catalog.Event) (*FeeState, []Change, error) {
+	next := s
+	if s != nil && s.Fee != nil {
+		row := *s.Fee
+		next = &FeeState{Fee: &row, Notes: s.Notes}
+	}
+	next, notes, err := advanceFee(next, ev)
+	if err != nil || notes != nil {
+		return next, notes, err
+	}
+	changes := make([]Change, 0, 2)
+	if s == nil {
+		changes = append(changes, Change{Object: ObjectFee, Action: ActionCreated, New: next.Fee})
+	} else {
+		changes = append(changes, updated(ObjectFee, s.Fee, next.Fee))
+	}
+	if row := new(FeeEvent); happened(row, next.Fee, ev) {
+		changes = append(changes, Change{Object: ObjectFeeEvent, Action: ActionCreated, New: row})
+	}
+	return next, changes, nil
+}
+
+// advanceFee changes the state of a fee's stream by an event, and returns what it did to notes.
+func advanceFee(s *FeeState, ev *catalog.Event) (next *FeeState, notes []Change, err error) {
 	e, ok := ev.Data.(fee.Event)
 	if !ok {
 		return nil, nil, unexpected(ev)
 	}
 	if assessed, ok := e.(fee.Assessed); ok {
-		return assessFee(s, assessed, ev)
+		next, err = assessFee(s, &assessed, ev)
+		return next, nil, err
 	}
 	if s == nil || s.Fee == nil {
 		return nil, nil, unexpected(ev)
 	}
-	row := *s.Fee
+	row := s.Fee
 	row.StreamVersion, row.Position = ev.Version, ev.Position
-	next := &FeeState{Fee: &row, Notes: s.Notes}
-	if isNote, changes := next.note(e, ev); isNote {
-		if changes == nil {
+	if isNote, notes := s.note(e, ev); isNote {
+		if notes == nil {
 			return nil, nil, unexpected(ev)
 		}
-		return next, changes, nil
+		return s, notes, nil
 	}
 	row.RecordVersion++
 	row.UpdatedAt = ev.Meta.At
 	if !row.apply(e) {
 		return nil, nil, unexpected(ev)
 	}
-	if row.Status = row.status(); row.Status != s.Fee.Status {
-		row.StatusUpdateDate = ev.EffectiveAt
+	if before := row.Status; row.status() != before {
+		row.Status, row.StatusUpdateDate = row.status(), ev.EffectiveAt
 	}
-	changes := append(make([]Change, 0, 2), updated(ObjectFee, s.Fee, &row))
-	return next, append(changes, happened(&row, e, ev)...), nil
+	return s, nil, nil
 }
 
-func assessFee(s *FeeState, e fee.Assessed, ev catalog.Event) (*FeeState, []Change, error) {
+func assessFee(s *FeeState, e *fee.Assessed, ev *catalog.Event) (*FeeState, error) {
 	if s != nil || !e.Amount.IsPositive() {
-		return nil, nil, unexpected(ev)
+		return nil, unexpected(ev)
 	}
 	none := money.Zero(e.Amount.Currency())
-	row := &Fee{
+	both := &struct { // one piece of memory: most streams have little more
+		state FeeState
+		row   Fee
+	}{row: Fee{
 		Tenant: ev.Stream.Tenant, ID: e.FeeID, UserID: e.UserID, LoanID: e.LoanID, Amount: e.Amount, Status: FeeUnpaid,
 		StatusUpdateDate: ev.EffectiveAt, Reason: e.Reason, Note: e.Note, IsActive: true,
 		CreatedAt: ev.Meta.At, UpdatedAt: ev.Meta.At, Paid: none, Reduced: none, Reserved: none, StreamVersion: ev.Version, Position: ev.Position,
-	}
-	changes := append(make([]Change, 0, 2), Change{Object: ObjectFee, Action: ActionCreated, New: row})
-	return &FeeState{Fee: row}, append(changes, happened(row, e, ev)...), nil
+	}}
+	both.state.Fee = &both.row
+	return &both.state, nil
 }
 
 // apply changes the sums and texts of the row, which is a copy, by one event. It reports false for amounts in another
@@ -135,43 +164,45 @@ func (r *Fee) status() FeeStatus {
 	}
 }
 
-// happened returns the feeEvent that an event of a fee is to a reader, none if it is only bookkeeping.
-func happened(row *Fee, e fee.Event, ev catalog.Event) []Change {
-	next := newFeeEvent(row, ev)
-	switch e := e.(type) {
+// happened makes the feeEvent that an event of a fee is to a reader, and reports whether it is one, not only bookkeeping.
+func happened(made *FeeEvent, row *Fee, ev *catalog.Event) bool {
+	kind, note := EventAssessed, ""
+	event, _ := ev.Data.(fee.Event)
+	switch e := event.(type) {
 	case fee.Assessed:
-		next.EventType, next.Note = EventAssessed, e.Note
+		note = e.Note
 	case fee.PaymentReserved:
-		next.EventType = EventPaymentAttempt
+		kind = EventPaymentAttempt
 	case fee.PaymentApplied, fee.CreditApplied:
-		next.EventType = EventPaymentSuccess
+		kind = EventPaymentSuccess
 	case fee.ReservationReleased:
-		if e.Cause != fee.ReleaseFailed {
-			return nil
+		if kind = EventPaymentFail; e.Cause != fee.ReleaseFailed {
+			return false
 		}
-		next.EventType = EventPaymentFail
 	case fee.Waived:
-		next.EventType, next.Note = EventWaived, e.Note
+		kind, note = EventWaived, e.Note
 	case fee.WrittenOff:
-		next.EventType, next.Note = EventWaived, e.Note
+		kind, note = EventWaived, e.Note
 	case fee.Cancelled:
-		next.EventType, next.Note = EventCanceled, e.Note
+		kind, note = EventCanceled, e.Note
 	case fee.Adjusted, fee.ReductionReleased, fee.ReductionReversed, fee.WriteOffRecovered, fee.RecoveryReversed, fee.PaymentUnapplied,
 		fee.CreditUnapplied, fee.Annotated, fee.NoteAdded, fee.NoteChanged, fee.NoteHidden:
-		return nil
+		return false
 	}
-	return []Change{{Object: ObjectFeeEvent, Action: ActionCreated, New: next}}
+	*made = newFeeEvent(row, ev)
+	made.EventType, made.Note = kind, note
+	return true
 }
 
-func newFeeEvent(row *Fee, ev catalog.Event) *FeeEvent {
-	return &FeeEvent{
-		Tenant: row.Tenant, ID: ev.ID.String(), FeeID: row.ID, UserID: row.UserID, EventDate: ev.EffectiveAt, ActorUserID: someone(ev.Meta.Actor),
+func newFeeEvent(row *Fee, ev *catalog.Event) FeeEvent {
+	return FeeEvent{
+		Tenant: row.Tenant, ID: ev.ID.String(), FeeID: row.ID, UserID: row.UserID, EventDate: ev.EffectiveAt, ActorUserID: someone(&ev.Meta.Actor),
 		IsActive: true, CreatedAt: ev.Meta.At, UpdatedAt: ev.Meta.At, Position: ev.Position,
 	}
 }
 
 // someone returns the id of who did it, empty for the system itself: its name is no id.
-func someone(a catalog.Actor) string {
+func someone(a *catalog.Actor) string {
 	if a.Kind == "system" {
 		return ""
 	}
@@ -179,7 +210,7 @@ func someone(a catalog.Actor) string {
 }
 
 // note applies an event of a note, and reports whether it is one; without changes it doesn't fit.
-func (s *FeeState) note(e fee.Event, ev catalog.Event) (bool, []Change) {
+func (s *FeeState) note(e fee.Event, ev *catalog.Event) (bool, []Change) {
 	switch e := e.(type) {
 	case fee.NoteAdded:
 		if s.Note(e.NoteID) != nil {
@@ -187,8 +218,8 @@ func (s *FeeState) note(e fee.Event, ev catalog.Event) (bool, []Change) {
 		}
 		added := newFeeEvent(s.Fee, ev)
 		added.ID, added.EventType, added.Note, added.StaffOnly = e.NoteID, EventNote, e.Note, e.Visibility == fee.VisibilityStaff
-		s.Notes = append(slices.Clip(s.Notes), added)
-		return true, []Change{{Object: ObjectFeeEvent, Action: ActionCreated, New: added}}
+		s.Notes = append(slices.Clip(s.Notes), &added)
+		return true, []Change{{Object: ObjectFeeEvent, Action: ActionCreated, New: &added}}
 	case fee.NoteChanged:
 		return true, s.changeNote(e.NoteID, ev, func(n *FeeEvent) { n.Note = e.Note })
 	case fee.NoteHidden:
@@ -201,7 +232,7 @@ func (s *FeeState) note(e fee.Event, ev catalog.Event) (bool, []Change) {
 }
 
 // changeNote puts a changed copy of a note in its place; nil if there is no such note, or it is hidden.
-func (s *FeeState) changeNote(id string, ev catalog.Event, change func(*FeeEvent)) []Change {
+func (s *FeeState) changeNote(id string, ev *catalog.Event, change func(*FeeEvent)) []Change {
 	i := slices.IndexFunc(s.Notes, func(n *FeeEvent) bool { return n.ID == id && n.IsActive })
 	if i < 0 {
 		return nil

@@ -11,7 +11,7 @@ import (
 )
 
 // foldGatewayPayment returns the row of a gateway payment after an event of its stream; row is nil before the first.
-func foldGatewayPayment(row *GatewayPayment, ev catalog.Event) (*GatewayPayment, []Change, error) {
+func foldGatewayPayment(row *GatewayPayment, ev *catalog.Event) (*GatewayPayment, []Change, error) {
 	e, ok := ev.Data.(gateway.Event)
 	if recorded, first := e.(gateway.Recorded); first {
 		return recordGatewayPayment(row, recorded, ev)
@@ -32,7 +32,7 @@ func foldGatewayPayment(row *GatewayPayment, ev catalog.Event) (*GatewayPayment,
 	return &next, []Change{updated(ObjectGatewayPayment, row, &next)}, nil
 }
 
-func recordGatewayPayment(row *GatewayPayment, e gateway.Recorded, ev catalog.Event) (*GatewayPayment, []Change, error) {
+func recordGatewayPayment(row *GatewayPayment, e gateway.Recorded, ev *catalog.Event) (*GatewayPayment, []Change, error) {
 	if row != nil {
 		return nil, nil, unexpected(ev)
 	}
@@ -44,7 +44,7 @@ func recordGatewayPayment(row *GatewayPayment, e gateway.Recorded, ev catalog.Ev
 }
 
 // foldCustomer returns a person's customers and cards after an event of their stream; s is nil before the first.
-func foldCustomer(s *CustomerState, ev catalog.Event) (*CustomerState, []Change, error) {
+func foldCustomer(s *CustomerState, ev *catalog.Event) (*CustomerState, []Change, error) {
 	e, ok := ev.Data.(customer.Event)
 	if !ok {
 		return nil, nil, unexpected(ev)
@@ -69,7 +69,7 @@ func foldCustomer(s *CustomerState, ev catalog.Event) (*CustomerState, []Change,
 }
 
 // link adds a customer, or gives one another id with its platform.
-func (s *CustomerState) link(e customer.Linked, ev catalog.Event) Change {
+func (s *CustomerState) link(e customer.Linked, ev *catalog.Event) Change {
 	row := &PaymentCustomer{
 		Tenant: ev.Stream.Tenant, ID: e.ID, UserID: e.UserID, CustomerID: e.CustomerID, Platform: e.Platform, IsActive: true,
 		CreatedAt: ev.Meta.At, UpdatedAt: ev.Meta.At, Position: ev.Position,
@@ -86,7 +86,7 @@ func (s *CustomerState) link(e customer.Linked, ev catalog.Event) Change {
 	return updated(ObjectPaymentCustomer, old, row)
 }
 
-func (s *CustomerState) attach(e customer.MethodAttached, ev catalog.Event) (Change, bool) {
+func (s *CustomerState) attach(e customer.MethodAttached, ev *catalog.Event) (Change, bool) {
 	if slices.ContainsFunc(s.Methods, func(m *PaymentMethod) bool { return m.ID == e.ID }) {
 		return Change{}, false
 	}
@@ -100,7 +100,7 @@ func (s *CustomerState) attach(e customer.MethodAttached, ev catalog.Event) (Cha
 	return Change{Object: ObjectPaymentMethod, Action: ActionCreated, New: row}, true
 }
 
-func (s *CustomerState) detach(e customer.MethodDetached, ev catalog.Event) (Change, bool) {
+func (s *CustomerState) detach(e customer.MethodDetached, ev *catalog.Event) (Change, bool) {
 	i := slices.IndexFunc(s.Methods, func(m *PaymentMethod) bool { return m.ID == e.ID && m.IsActive })
 	if i < 0 {
 		return Change{}, false
@@ -116,10 +116,10 @@ func (s *CustomerState) detach(e customer.MethodDetached, ev catalog.Event) (Cha
 
 // foldCredits returns a person's credits after an event of their stream; c is nil before the first. No row of the contract
 // changes by it.
-func foldCredits(c *Credits, ev catalog.Event) (*Credits, []Change, error) {
+func foldCredits(c *Credits, ev *catalog.Event) (*Credits, error) {
 	e, ok := ev.Data.(credit.Event)
 	if !ok {
-		return nil, nil, unexpected(ev)
+		return nil, unexpected(ev)
 	}
 	next := &Credits{}
 	if c != nil {
@@ -140,13 +140,13 @@ func foldCredits(c *Credits, ev catalog.Event) (*Credits, []Change, error) {
 		ok = next.move(e.CreditID, ev, func(left money.Amount) (money.Amount, error) { return left.Sub(e.Amount) })
 	}
 	if !ok {
-		return nil, nil, unexpected(ev)
+		return nil, unexpected(ev)
 	}
-	return next, nil, nil
+	return next, nil
 }
 
 // move changes what is left of a lot, and reports whether there is such a lot and such an amount.
-func (c *Credits) move(id string, ev catalog.Event, to func(money.Amount) (money.Amount, error)) bool {
+func (c *Credits) move(id string, ev *catalog.Event, to func(money.Amount) (money.Amount, error)) bool {
 	i := slices.IndexFunc(c.Lots, func(l CreditLot) bool { return l.ID == id })
 	if i < 0 {
 		return false

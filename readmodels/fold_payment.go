@@ -10,6 +10,10 @@ import (
 
 // FoldPayment returns a payment with its rows after an event of its stream; p is nil before the first.
 func FoldPayment(p *Payment, ev catalog.Event) (*Payment, []Change, error) {
+	return foldPayment(p, &ev)
+}
+
+func foldPayment(p *Payment, ev *catalog.Event) (*Payment, []Change, error) {
 	e, ok := ev.Data.(payment.Event)
 	if !ok {
 		return nil, nil, unexpected(ev)
@@ -72,7 +76,7 @@ func (p *Payment) pending() bool {
 
 // paymentFold is a payment after an event, while it is worked out.
 type paymentFold struct {
-	ev      catalog.Event
+	ev      *catalog.Event
 	next    *Payment
 	changes []Change
 }

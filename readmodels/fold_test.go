@@ -294,6 +294,7 @@ func TestFeeRowAgreesWithTheDecider(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		state, n := fee.Decider.Initial(), int64(0)
 		var rows *readmodels.FeeState
+		var advanced any
 		var events []any
 		var states []*readmodels.FeeState
 		var copies []readmodels.Fee
@@ -319,6 +320,17 @@ func TestFeeRowAgreesWithTheDecider(t *testing.T) {
 					require.Equal(t, rows.Fee.RecordVersion, next.Fee.RecordVersion)
 				}
 				rows = next
+				var made readmodels.FeeEvent
+				var isMade bool
+				ev := recorded(fee.Stream(feeID), n, e)
+				advanced, isMade, err = readmodels.Advance(advanced, &ev, &made)
+				require.NoError(t, err)
+				require.Empty(t, cmp.Diff(next, advanced))
+				if of := of(readmodels.ObjectFeeEvent, changes); len(of) > 0 && of[0].New.(*readmodels.FeeEvent).EventType != readmodels.EventNote {
+					require.Empty(t, cmp.Diff(of[0].New, readmodels.Row(&made)))
+				} else {
+					require.False(t, isMade)
+				}
 				events, states, copies = append(events, e), append(states, next), append(copies, *next.Fee)
 			}
 		}

@@ -93,7 +93,7 @@ var (
 // Catalog encodes and decodes events. It is immutable and safe for concurrent use.
 type Catalog struct {
 	byType map[reflect.Type]entry
-	byName map[wireName]entry
+	byName map[wireName]*entry
 	types  []string
 	meta   form
 }
@@ -108,7 +108,7 @@ func New() *Catalog { return build(entries()) }
 
 // build panics for a list of entries that is wrong in itself.
 func build(list []entry) *Catalog {
-	c := &Catalog{byType: make(map[reflect.Type]entry, len(list)), byName: make(map[wireName]entry, len(list))}
+	c := &Catalog{byType: make(map[reflect.Type]entry, len(list)), byName: make(map[wireName]*entry, len(list))}
 	for _, e := range list {
 		if _, taken := c.byName[e.wireName]; taken {
 			panic(fmt.Sprintf("catalog: %v is given twice", e.wireName))
@@ -117,7 +117,7 @@ func build(list []entry) *Catalog {
 			panic(fmt.Sprintf("catalog: %s is given twice", e.typ))
 		}
 		e.hot = hot[e.wireName]
-		c.byName[e.wireName], c.byType[e.typ] = e, e
+		c.byName[e.wireName], c.byType[e.typ] = &e, e
 		if e.up == nil {
 			c.types = append(c.types, e.name)
 		}
@@ -209,7 +209,8 @@ func (c *Catalog) Plain(data any) (name string, payload []byte, err error) {
 // Decode reads an event of the log and opens its sealed texts; those of an erased person are empty. Its errors are
 // ErrUnknownType, ErrMalformed, and those of keys and sealed texts.
 func (c *Catalog) Decode(ctx context.Context, keys eventstore.Keys, rec *eventstore.Recorded) (Event, error) {
-	ev, err := c.decodeData(ctx, keys, rec)
+	var ev Event
+	err := c.decodeData(ctx, keys, rec, &ev)
 	if err == nil {
 		ev.Meta, err = c.decodeMeta(rec)
 	}
@@ -220,18 +221,18 @@ func (c *Catalog) Decode(ctx context.Context, keys eventstore.Keys, rec *eventst
 }
 
 // decodeData reads all of an event but its metadata.
-func (c *Catalog) decodeData(ctx context.Context, keys eventstore.Keys, rec *eventstore.Recorded) (Event, error) {
+func (c *Catalog) decodeData(ctx context.Context, keys eventstore.Keys, rec *eventstore.Recorded, ev *Event) error {
 	e, ok := c.byName[wireName{rec.Type, rec.Schema}]
 	if !ok {
-		return Event{}, fmt.Errorf("decode event %s: %w: %s v%d", rec.ID, ErrUnknownType, rec.Type, rec.Schema)
+		return fmt.Errorf("decode event %s: %w: %s v%d", rec.ID, ErrUnknownType, rec.Type, rec.Schema)
 	}
-	ev := Event{
+	*ev = Event{
 		ID: rec.ID, CommitID: rec.CommitID, Stream: rec.Stream, Version: rec.Version, Position: rec.Position, Epoch: rec.Epoch,
 		Type: rec.Type, Schema: rec.Schema, EffectiveAt: rec.EffectiveAt.UTC(), RecordedAt: rec.RecordedAt.UTC(),
 	}
-	if e.hot != nil {
+	if e.hot != cold {
 		if ev.Data, ok = readHot(e.hot, rec.Data); ok {
-			return ev, nil
+			return nil
 		}
 	}
 	open := func(v reflect.Value) error {
@@ -239,10 +240,10 @@ func (c *Catalog) decodeData(ctx context.Context, keys eventstore.Keys, rec *eve
 	}
 	data, err := e.decode(rec.Data, open)
 	if err != nil {
-		return Event{}, fmt.Errorf("decode event %s, %s v%d: %w", rec.ID, rec.Type, rec.Schema, err)
+		return fmt.Errorf("decode event %s, %s v%d: %w", rec.ID, rec.Type, rec.Schema, err)
 	}
-	ev.Data = c.lift(e, data)
-	return ev, nil
+	ev.Data = c.lift(*e, data)
+	return nil
 }
 
 func (c *Catalog) decodeMeta(rec *eventstore.Recorded) (Meta, error) {

@@ -9,8 +9,8 @@ import (
 	"payledger/eventstore"
 )
 
-// Decoder decodes events for folds, as Catalog.Decode does, but for the metadata: of that it keeps what folds look at, Actor and At. The same few
-// actors stand in most of a log, so it remembers them. It belongs to one goroutine.
+// Decoder decodes events for folds, as Catalog.Decode does, but for the metadata: of that it reads what folds look at, Actor and At, and nothing
+// behind. The same few actors stand in most of a log, so it remembers them. It belongs to one goroutine.
 type Decoder struct {
 	catalog *Catalog
 	actors  map[string]Actor // by their text, up to the end of the object but for its brace
@@ -22,42 +22,59 @@ const maxActors = 4096
 // Decoder returns a decoder for folds.
 func (c *Catalog) Decoder() *Decoder { return &Decoder{catalog: c, actors: make(map[string]Actor)} }
 
-// Decode reads an event of the log. Its errors are those of Catalog.Decode. The event keeps nothing of the payload's memory, which may be used again.
-func (d *Decoder) Decode(ctx context.Context, keys eventstore.Keys, rec *eventstore.Recorded) (Event, error) {
-	ev, err := d.catalog.decodeData(ctx, keys, rec)
-	if err != nil {
-		return Event{}, err
+// Decode reads an event of the log into ev. Its errors are those of Catalog.Decode; metadata that is cut off behind At is none. The event keeps
+// nothing of the payload's memory, which may be used again.
+func (d *Decoder) Decode(ctx context.Context, keys eventstore.Keys, rec *eventstore.Recorded, ev *Event) error {
+	if err := d.catalog.decodeData(ctx, keys, rec, ev); err != nil {
+		return err
 	}
 	actorEnds := bytes.Index(rec.Metadata, []byte(`},"at":`)) // within a text its quotes would be escaped
+	known := false
 	if actorEnds > 0 {
-		if actor, known := d.actors[string(rec.Metadata[:actorEnds])]; known {
-			if m, ok := readRest(rec.Metadata[actorEnds:]); ok {
-				ev.Meta = Meta{Actor: actor, At: m.At}
-				return ev, nil
-			}
+		ev.Meta.Actor, known = d.actors[string(rec.Metadata[:actorEnds])]
+	}
+	var ok bool
+	if ev.Meta, ok = readHead(rec.Metadata, ev.Meta.Actor, actorEnds, known); !ok {
+		m, err := d.catalog.decodeMeta(rec)
+		if err != nil {
+			return err
 		}
+		ev.Meta = Meta{Actor: m.Actor, At: m.At}
 	}
-	m, err := d.catalog.decodeMeta(rec)
-	if err != nil {
-		return Event{}, err
+	if known {
+		return nil
 	}
-	for i, role := range m.Actor.Roles { // clones, so that the rest of the metadata isn't kept with them
-		m.Actor.Roles[i] = strings.Clone(role)
-	}
-	ev.Meta = Meta{Actor: Actor{Kind: strings.Clone(m.Actor.Kind), ID: strings.Clone(m.Actor.ID), Roles: m.Actor.Roles}, At: m.At}
+	ev.Meta.Actor = ev.Meta.Actor.clone()
 	if len(d.actors) >= maxActors {
 		clear(d.actors)
 	}
 	if actorEnds > 0 {
 		d.actors[string(rec.Metadata[:actorEnds])] = ev.Meta.Actor
 	}
-	return ev, nil
+	return nil
 }
 
-// readRest reads the metadata from the end of its actor on. Its texts are good as long as the bytes.
-func readRest(data []byte) (Meta, bool) {
-	s := scanner{rest: unsafe.String(&data[0], len(data)), size: len(data)} //nolint:gosec // read only, and nothing of it is kept
-	var m Meta
-	s.metaRest(&m)
-	return m, !s.cold && s.rest == ""
+// clone returns a copy with texts of its own, so that what they were read from isn't kept with them.
+func (a Actor) clone() Actor {
+	roles := make([]string, len(a.Roles))
+	for i, role := range a.Roles {
+		roles[i] = strings.Clone(role)
+	}
+	return Actor{Kind: strings.Clone(a.Kind), ID: strings.Clone(a.ID), Roles: roles}
+}
+
+// readHead reads the actor, unless it is known, and the time of metadata. Texts that it reads are good as long as the bytes.
+func readHead(data []byte, actor Actor, actorEnds int, known bool) (Meta, bool) {
+	if len(data) == 0 {
+		return Meta{}, false
+	}
+	s := scanner{rest: unsafe.String(&data[0], len(data)), size: len(data)} //nolint:gosec // read only, and what is kept of it is cloned
+	if known {
+		s.rest = s.rest[actorEnds:]
+	} else {
+		actor = s.actor()
+	}
+	m := Meta{Actor: actor, At: s.instant(`},"at":"`)}
+	s.take(`,"requestId":"`)
+	return m, !s.cold
 }

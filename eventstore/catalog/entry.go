@@ -17,7 +17,7 @@ type entry struct {
 	form   form
 	sealed []sealedField
 	decode func(data []byte, open func(reflect.Value) error) (any, error)
-	hot    func(*scanner) any // reads plain payloads fast; nil for most types
+	hot    hotType // which reader reads plain payloads fast
 	// up makes the next version's value of this one's, of type next; nil for the newest.
 	up   func(any) any
 	next reflect.Type

@@ -91,11 +91,11 @@ func writeInstant(dst []byte, v reflect.Value) ([]byte, error) {
 }
 
 func readInstant(s *scanner, v reflect.Value) {
-	t, err := time.Parse(time.RFC3339Nano, s.text())
+	t, err := parseInstant(s.text())
 	if err != nil {
 		s.fail(err)
 	}
-	*v.Addr().Interface().(*time.Time) = t.UTC()
+	*v.Addr().Interface().(*time.Time) = t
 }
 
 func writeFlag(dst []byte, v reflect.Value) ([]byte, error) {

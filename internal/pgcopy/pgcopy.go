@@ -30,12 +30,11 @@ type Rows struct {
 	values uint16 // of the last row
 }
 
-// Next returns no rows, but room for as much as these take.
-func (r *Rows) Next() Rows {
-	if r.count == 0 {
-		return Rows{}
+// Empty takes all rows out. The memory that they took is used again.
+func (r *Rows) Empty() {
+	if r.count > 0 {
+		*r = Rows{buf: r.buf[:len(header)]}
 	}
-	return Rows{buf: append(make([]byte, 0, len(r.buf)+len(r.buf)/16), header...)}
 }
 
 // Row begins a row, whose values follow.
@@ -148,6 +147,8 @@ func (r *Rows) Copy(ctx context.Context, tx pgx.Tx, table pgx.Identifier, column
 		names[i] = pgx.Identifier{column}.Sanitize()
 	}
 	sql := "COPY " + table.Sanitize() + " (" + strings.Join(names, ", ") + ") FROM STDIN (FORMAT binary)"
-	tag, err := tx.Conn().PgConn().CopyFrom(ctx, bytes.NewReader(append(r.buf, trailer...)), sql)
+	r.buf = append(r.buf, trailer...)
+	defer func() { r.buf = r.buf[:len(r.buf)-len(trailer)] }()
+	tag, err := tx.Conn().PgConn().CopyFrom(ctx, bytes.NewReader(r.buf), sql)
 	return tag.RowsAffected(), err
 }

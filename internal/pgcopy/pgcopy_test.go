@@ -31,7 +31,6 @@ func TestPostgresReadsWhatIsCopied(t *testing.T) {
 		values = append(values, []any{strings.Repeat("x", 50), true, int16(3), int64(4), time.UnixMicro(5).UTC()})
 	}
 	var rows pgcopy.Rows
-	room := rows.Next()
 	for _, row := range values {
 		require.NoError(t, rows.Add(row))
 	}
@@ -42,9 +41,6 @@ func TestPostgresReadsWhatIsCopied(t *testing.T) {
 		}))
 		return n
 	}
-	require.Zero(t, copied(&room))
-	room = rows.Next()
-	require.Zero(t, copied(&room), "room is no rows")
 	for range 2 {
 		require.EqualValues(t, len(values), copied(&rows))
 		found, err := pool.Query(t.Context(), "SELECT a, b, c, d, e AT TIME ZONE 'UTC' FROM named.t")

@@ -41,7 +41,7 @@ type Projector interface {
 // Fold folds a share of the log in memory. It belongs to one goroutine.
 type Fold interface {
 	// Apply folds the next event of the share. With last no later event of its stream comes. Its errors mean: this event can't be applied.
-	Apply(ev catalog.Event, last bool) error
+	Apply(ev *catalog.Event, last bool) error
 	// Next returns a function that writes rows which no later event changes, and forgets them; nil while there are few. With end, after
 	// the last event, it returns all that are left step by step, and nil when there is no more. What it returns after which
 	// events is the same in every run: what is written is recorded by its number.

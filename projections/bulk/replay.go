@@ -115,28 +115,41 @@ func (p *pass) read(ctx context.Context, free <-chan []catalog.Event, pages chan
 			return nil
 		}
 		limit := min(pageSize, p.upTo-after)
-		if err := p.Reader.ReadPage(ctx, &memory, after, after+limit); err != nil {
+		events, err := p.readPage(ctx, &memory, decode, slices.Grow(room, int(limit)), after, after+limit)
+		if err != nil {
 			return err
 		}
-		recorded := memory.Events
-		pg := page{number: number, read: limit, events: slices.Grow(room, int(limit))}
-		for i := range recorded {
-			wanted, err := p.wants(&recorded[i])
-			if err != nil {
-				return err
-			}
-			if wanted {
-				ev, err := decode.Decode(ctx, p.Keys, &recorded[i])
-				if err != nil {
-					return err
-				}
-				pg.events = append(pg.events, ev)
-			}
-		}
-		if err := send(ctx, pages, pg); err != nil {
+		if err := send(ctx, pages, page{number: number, read: limit, events: events}); err != nil {
 			return err
 		}
 	}
+}
+
+// readPage reads and decodes what is wanted of one page. An event that can't be decoded may be one whose metadata is longer than is usually
+// read: from there on all is read.
+func (p *pass) readPage(ctx context.Context, memory *eventstore.Page, decode *catalog.Decoder, room []catalog.Event, after, upTo int64) ([]catalog.Event, error) {
+	if err := p.Reader.ReadPage(ctx, memory, after, upTo); err != nil {
+		return nil, err
+	}
+	events := room
+	for i := range memory.Events {
+		wanted, err := p.wants(&memory.Events[i])
+		if err != nil {
+			return nil, err
+		}
+		if !wanted {
+			continue
+		}
+		events = events[:len(events)+1]
+		if err := decode.Decode(ctx, p.Keys, &memory.Events[i], &events[len(events)-1]); err != nil {
+			if !memory.Whole {
+				memory.Whole = true
+				return p.readPage(ctx, memory, decode, room, after, upTo)
+			}
+			return nil, err
+		}
+	}
+	return events, nil
 }
 
 // wants reports whether an event is one of the share.
@@ -198,7 +211,7 @@ func applyEvent(f Fold, ev *catalog.Event, last bool) (err error) {
 			err = fmt.Errorf("event %s at %d: panic: %v", ev.ID, ev.Position, v)
 		}
 	}()
-	return f.Apply(*ev, last)
+	return f.Apply(ev, last)
 }
 
 func handOver(ctx context.Context, f Fold, end bool, parts chan<- write) error {

@@ -1,12 +1,14 @@
 package bulk
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"golang.org/x/sync/errgroup"
 
 	"payledger/eventstore"
 )
@@ -143,12 +145,14 @@ func (b *builder) begin(ctx context.Context) (state, error) {
 	case b.UpTo > 0:
 		st.position, st.hash = b.UpTo, b.UpToHash
 	}
-	ends := eventstore.Ends{}
-	if b.Model.Fold != nil {
-		if ends, err = b.Reader.Ends(ctx, st.position); err != nil {
-			return state{}, err
+	var ends eventstore.Ends
+	var reading errgroup.Group
+	reading.Go(func() (err error) { // while the tables are made
+		if b.Model.Fold != nil {
+			ends, err = b.Reader.Ends(ctx, st.position)
 		}
-	}
+		return err
+	})
 	err = b.inTx(ctx, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, "DROP SCHEMA IF EXISTS "+pgx.Identifier{b.schema}.Sanitize()+" CASCADE"); err != nil {
 			return err
@@ -177,13 +181,16 @@ func (b *builder) begin(ctx context.Context) (state, error) {
 		if _, err := tx.Exec(ctx, sqlBegin, st.code, st.position, st.hash[:], st.shares); err != nil {
 			return err
 		}
-		if _, err := tx.Exec(ctx, sqlPutEnds, []byte(ends)); err != nil {
+		if _, err := tx.Exec(ctx, sqlShares, st.shares); err != nil {
 			return err
 		}
-		_, err := tx.Exec(ctx, sqlShares, st.shares)
+		if err := reading.Wait(); err != nil {
+			return err
+		}
+		_, err := tx.Exec(ctx, sqlPutEnds, append([]byte{}, ends...)) // not NULL
 		return err
 	})
-	return st, err
+	return st, cmp.Or(err, reading.Wait())
 }
 
 // enter records the next stage.

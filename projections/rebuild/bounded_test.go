@@ -18,7 +18,7 @@ type held struct {
 	most *int
 }
 
-func (h held) Apply(ev catalog.Event, last bool) error {
+func (h held) Apply(ev *catalog.Event, last bool) error {
 	if h.open[ev.Stream] = true; last {
 		delete(h.open, ev.Stream)
 	}

@@ -29,11 +29,11 @@ func NewBulk(holds func(tenant, key string) bool) *Bulk {
 }
 
 // Apply folds the next event; with last it is the last of its stream, but not of its documents. Its errors are those of readmodels.Fold.
-func (b *Bulk) Apply(ev catalog.Event, last bool) error {
+func (b *Bulk) Apply(ev *catalog.Event, last bool) error {
 	if before := b.versions[ev.Stream]; ev.Version != before+1 {
 		return fmt.Errorf("%w: version %d of %s after version %d", readmodels.ErrUnexpectedEvent, ev.Version, ev.Stream, before)
 	}
-	if err := b.replay.Apply(ev); err != nil {
+	if err := b.replay.Apply(*ev); err != nil {
 		return err
 	}
 	if last {

@@ -24,8 +24,13 @@ type Bulk struct {
 	streams map[eventstore.StreamID]*stream
 	order   []*stream // as they began; those that were let go leave room in the end
 	gone    int       // of order
-	rows    copies
+	made    readmodels.FeeEvent
+	rows    *copies
+	spare   chan *copies // that are written, whose memory is used again
 }
+
+// spareRows is how many sets of rows may wait to be used again: about as many as are on their way.
+const spareRows = 3
 
 // stream is what a stream came to so far.
 type stream struct {
@@ -42,37 +47,33 @@ type copies struct {
 
 // NewBulk returns a Bulk at the beginning of the log, for all tables or for some by their names without the schema.
 func NewBulk(only ...string) *Bulk {
-	return &Bulk{streams: make(map[eventstore.StreamID]*stream), rows: copies{only: only}}
+	return &Bulk{streams: make(map[eventstore.StreamID]*stream), rows: &copies{only: only}, spare: make(chan *copies, spareRows)}
 }
 
 // Apply folds the next event of any stream whose earlier events it was given; with last it is the stream's last. Its errors are those of
 // readmodels.Fold.
-func (b *Bulk) Apply(ev catalog.Event, last bool) error {
-	var s stream
+func (b *Bulk) Apply(ev *catalog.Event, last bool) error {
+	var state any
 	var known *stream
+	version := int64(0)
 	if ev.Version > 1 {
 		if known = b.streams[ev.Stream]; known != nil {
-			s = *known
+			state, version = known.state, known.version
 		}
 	}
-	if ev.Version != s.version+1 {
-		return fmt.Errorf("%w: version %d of %s after version %d", readmodels.ErrUnexpectedEvent, ev.Version, ev.Stream, s.version)
+	if ev.Version != version+1 {
+		return fmt.Errorf("%w: version %d of %s after version %d", readmodels.ErrUnexpectedEvent, ev.Version, ev.Stream, version)
 	}
-	next, changes, err := readmodels.Fold(s.state, ev)
+	next, err := b.fold(state, ev)
 	if err != nil {
 		return err
-	}
-	for _, c := range changes {
-		if row, ok := c.New.(*readmodels.FeeEvent); ok && row.EventType != readmodels.EventNote { // notes stay in the state
-			put(&b.rows, feeEvents, &b.rows.feeEvents, row)
-		}
 	}
 	switch {
 	case !last && known != nil:
 		known.state, known.version = next, ev.Version
 	case !last:
-		s = stream{next, ev.Version}
-		b.streams[ev.Stream], b.order = &s, append(b.order, &s)
+		s := &stream{next, ev.Version}
+		b.streams[ev.Stream], b.order = s, append(b.order, s)
 	default:
 		b.rows.take(next)
 		if known != nil {
@@ -82,6 +83,19 @@ func (b *Bulk) Apply(ev catalog.Event, last bool) error {
 		}
 	}
 	return nil
+}
+
+// fold returns what the stream comes to, and adds the rows that stand as they are made.
+func (b *Bulk) fold(state any, ev *catalog.Event) (any, error) {
+	var made *readmodels.FeeEvent
+	if b.rows.wants(feeEvents.name) {
+		made = &b.made
+	}
+	next, isMade, err := readmodels.Advance(state, ev, made)
+	if err == nil && isMade {
+		put(b.rows, feeEvents, &b.rows.feeEvents, made)
+	}
+	return next, err
 }
 
 // letGo counts a stream that is gone, and closes the gaps when they are many.
@@ -107,21 +121,38 @@ func (b *Bulk) Next(end bool) func(context.Context, pgx.Tx) error {
 		return nil
 	}
 	rows := b.rows
-	b.rows = rows.next()
-	return rows.write
-}
-
-// next returns room for as many rows again.
-func (c *copies) next() copies {
-	return copies{
-		only: c.only, fees: c.fees.Next(), feePayments: c.feePayments.Next(), feeEvents: c.feeEvents.Next(), gatewayPayments: c.gatewayPayments.Next(),
-		paymentCustomers: c.paymentCustomers.Next(), paymentMethods: c.paymentMethods.Next(), credits: c.credits.Next(),
+	select {
+	case b.rows = <-b.spare:
+	default:
+		b.rows = &copies{only: rows.only}
+	}
+	return func(ctx context.Context, tx pgx.Tx) error {
+		if err := rows.write(ctx, tx); err != nil {
+			return err
+		}
+		rows.empty()
+		select {
+		case b.spare <- rows:
+		default:
+		}
+		return nil
 	}
 }
 
+// empty takes all rows out, and keeps their memory.
+func (c *copies) empty() {
+	c.count = 0
+	for _, rows := range []*pgcopy.Rows{&c.fees, &c.feePayments, &c.feeEvents, &c.gatewayPayments, &c.paymentCustomers, &c.paymentMethods, &c.credits} {
+		rows.Empty()
+	}
+}
+
+// wants reports whether rows of a table are made.
+func (c *copies) wants(table string) bool { return len(c.only) == 0 || slices.Contains(c.only, table) }
+
 // put adds a row of a table.
 func put[R any](c *copies, t table[R], to *pgcopy.Rows, row R) {
-	if len(c.only) > 0 && !slices.Contains(c.only, t.name) {
+	if !c.wants(t.name) {
 		return
 	}
 	t.copied(to, row)
