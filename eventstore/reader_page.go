@@ -95,10 +95,10 @@ func (s *scanner) scanLean(raw [][]byte, r *Recorded) error {
 	d := rowDecoder{raw: raw}
 	r.Epoch = d.int64Or1()
 	r.ID = d.uuid()
-	r.Stream.Tenant = s.name(d.bytes())
+	r.Stream.Tenant = s.name(d.bytes(), &s.tenant)
 	r.Stream.Name = string(d.bytes())
 	r.Version = d.int64Or1()
-	r.Type = s.name(d.bytes())
+	r.Type = s.name(d.bytes(), &s.kind)
 	r.Schema = d.int32Or1()
 	r.Data, r.Metadata = s.payload(d.bytes(), d.bytes())
 	r.EffectiveAt = d.time()

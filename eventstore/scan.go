@@ -22,8 +22,9 @@ var errUnreadable = errors.New("unreadable column")
 // scanner turns rows in Postgres' binary format into events. It does without reflection and allocates twice for a row:
 // projections read tens of thousands of events a second. The zero value is ready to use, by one goroutine.
 type scanner struct {
-	names map[string]string // tenants and event types, which repeat in almost every row
-	arena []byte            // where payloads are copied to, if the caller has set one
+	names        map[string]string // tenants and event types, which repeat in almost every row
+	tenant, kind string            // of the row before
+	arena        []byte            // where payloads are copied to, if the caller has set one
 }
 
 // scan reads a row of eventColumns into r. Nothing in r points into raw.
@@ -33,10 +34,10 @@ func (s *scanner) scan(raw [][]byte, r *Recorded) error {
 	r.Epoch = d.int64()
 	r.ID = d.uuid()
 	r.CommitID = d.uuid()
-	r.Stream.Tenant = s.name(d.bytes())
+	r.Stream.Tenant = s.name(d.bytes(), &s.tenant)
 	r.Stream.Name = string(d.bytes())
 	r.Version = d.int64()
-	r.Type = s.name(d.bytes())
+	r.Type = s.name(d.bytes(), &s.kind)
 	r.Schema = d.int32()
 	r.Data, r.Metadata = s.payload(d.bytes(), d.bytes())
 	r.EffectiveAt = d.time()
@@ -48,15 +49,19 @@ func (s *scanner) scan(raw [][]byte, r *Recorded) error {
 	return nil
 }
 
-func (s *scanner) name(b []byte) string {
+func (s *scanner) name(b []byte, before *string) string {
+	if string(b) == *before {
+		return *before
+	}
 	if name, ok := s.names[string(b)]; ok {
+		*before = name
 		return name
 	}
 	if s.names == nil || len(s.names) >= maxNames {
 		s.names = make(map[string]string)
 	}
 	name := string(b)
-	s.names[name] = name
+	s.names[name], *before = name, name
 	return name
 }
 

@@ -210,7 +210,7 @@ func (c *Catalog) Plain(data any) (name string, payload []byte, err error) {
 // ErrUnknownType, ErrMalformed, and those of keys and sealed texts.
 func (c *Catalog) Decode(ctx context.Context, keys eventstore.Keys, rec *eventstore.Recorded) (Event, error) {
 	var ev Event
-	err := c.decodeData(ctx, keys, rec, &ev)
+	err := c.decodeData(ctx, keys, rec, c.byName[wireName{rec.Type, rec.Schema}], &ev)
 	if err == nil {
 		ev.Meta, err = c.decodeMeta(rec)
 	}
@@ -220,10 +220,9 @@ func (c *Catalog) Decode(ctx context.Context, keys eventstore.Keys, rec *eventst
 	return ev, nil
 }
 
-// decodeData reads all of an event but its metadata.
-func (c *Catalog) decodeData(ctx context.Context, keys eventstore.Keys, rec *eventstore.Recorded, ev *Event) error {
-	e, ok := c.byName[wireName{rec.Type, rec.Schema}]
-	if !ok {
+// decodeData reads all of an event of an entry, nil for none, but its metadata.
+func (c *Catalog) decodeData(ctx context.Context, keys eventstore.Keys, rec *eventstore.Recorded, e *entry, ev *Event) error {
+	if e == nil {
 		return fmt.Errorf("decode event %s: %w: %s v%d", rec.ID, ErrUnknownType, rec.Type, rec.Schema)
 	}
 	*ev = Event{
@@ -231,6 +230,7 @@ func (c *Catalog) decodeData(ctx context.Context, keys eventstore.Keys, rec *eve
 		Type: rec.Type, Schema: rec.Schema, EffectiveAt: rec.EffectiveAt.UTC(), RecordedAt: rec.RecordedAt.UTC(),
 	}
 	if e.hot != cold {
+		var ok bool
 		if ev.Data, ok = readHot(e.hot, rec.Data); ok {
 			return nil
 		}

@@ -14,6 +14,7 @@ import (
 type Decoder struct {
 	catalog *Catalog
 	actors  map[string]Actor // by their text, up to the end of the object but for its brace
+	entry   *entry           // of the event before: the next is often like it
 }
 
 // maxActors bounds the actors that a Decoder remembers.
@@ -25,7 +26,10 @@ func (c *Catalog) Decoder() *Decoder { return &Decoder{catalog: c, actors: make(
 // Decode reads an event of the log into ev. Its errors are those of Catalog.Decode; metadata that is cut off behind At is none. The event keeps
 // nothing of the payload's memory, which may be used again.
 func (d *Decoder) Decode(ctx context.Context, keys eventstore.Keys, rec *eventstore.Recorded, ev *Event) error {
-	if err := d.catalog.decodeData(ctx, keys, rec, ev); err != nil {
+	if d.entry == nil || d.entry.name != rec.Type || d.entry.schema != rec.Schema {
+		d.entry = d.catalog.byName[wireName{rec.Type, rec.Schema}]
+	}
+	if err := d.catalog.decodeData(ctx, keys, rec, d.entry, ev); err != nil {
 		return err
 	}
 	actorEnds := bytes.Index(rec.Metadata, []byte(`},"at":`)) // within a text its quotes would be escaped
