@@ -86,7 +86,7 @@ func (a *app) printMessage(m kafkabus.Message) error {
 			Value   json.RawMessage   `json:"value"`
 		}{m.Topic, m.Key, m.Headers, jsonValue(m.Value)})
 	}
-	_, err := fmt.Fprintf(a.stdout, "%s  %s  %s\n  %s\n", m.Headers["ledger-position"], m.Topic, m.Key, m.Value)
+	_, err := fmt.Fprintf(a.stdout, "%s  %s  %s\n  %s\n", visible(m.Headers["ledger-position"]), m.Topic, visible(m.Key), visible(string(m.Value)))
 	return err
 }
 
