@@ -207,17 +207,19 @@ func (r *rebuilding) events(ctx context.Context) error {
 func (r *rebuilding) replay(ctx context.Context, kept *[]write, only ...string) (took time.Duration, err error) {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
+	model := bulk.Model{
+		Fold:       func(bulk.Share) bulk.Fold { return tables.NewBulk(only...) },
+		Join:       func(to, from bulk.Fold) { to.(*tables.Bulk).Join(from.(*tables.Bulk)) }, //nolint:forcetypeassert // Fold made both
+		StreamSize: 1, Brief: 1,
+	}
+	if kept != nil {
+		model.Fold, model.Join = func(bulk.Share) bulk.Fold { return keeping{tables.NewBulk(only...), kept} }, nil
+	}
 	began := time.Now()
 	_, err = bulk.Build(ctx, bulk.Config{
 		Pool: r.pool, Reader: eventstore.NewReader(r.pool), Catalog: r.stack.suite.data.catalog, Keys: eventstore.OpenVault(r.pool, [32]byte{}),
 		Projector: tablesprojection.New(), Code: strconv.FormatInt(began.UnixNano(), 10), // another one each time: nothing is gone on with
-		Model: bulk.Model{StreamSize: 1, Brief: 1, Fold: func(bulk.Share) bulk.Fold {
-			f := tables.NewBulk(only...)
-			if kept == nil {
-				return f
-			}
-			return keeping{f, kept}
-		}},
+		Model: model,
 		Failpoint: func(point string) {
 			if point == "replayed" {
 				took = time.Since(began)

@@ -44,7 +44,11 @@ func All() []Postgres {
 		{
 			tables.Projection(), func() Projector { return tablesprojection.New() },
 			tables.Digest,
-			bulk.Model{Fold: func(bulk.Share) bulk.Fold { return tables.NewBulk() }, StreamSize: 750, Brief: 1},
+			bulk.Model{
+				Fold:       func(bulk.Share) bulk.Fold { return tables.NewBulk() },
+				Join:       func(to, from bulk.Fold) { to.(*tables.Bulk).Join(from.(*tables.Bulk)) }, //nolint:forcetypeassert // Fold made both
+				StreamSize: 750, Brief: 1,
+			},
 			tables.Shapes,
 			func() Replay { return new(tables.Replay) },
 		},

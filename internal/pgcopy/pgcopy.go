@@ -30,6 +30,20 @@ type Rows struct {
 	values uint16 // of the last row
 }
 
+// Append adds all rows of another one.
+func (r *Rows) Append(other *Rows) {
+	if other.count == 0 {
+		return
+	}
+	if r.buf == nil {
+		r.buf = []byte(header)
+	}
+	r.end()
+	begins := len(r.buf) - len(header)
+	r.buf = append(r.buf, other.buf[len(header):]...)
+	r.begins, r.values, r.count = begins+other.begins, other.values, r.count+other.count
+}
+
 // Empty takes all rows out. The memory that they took is used again.
 func (r *Rows) Empty() {
 	if r.count > 0 {

@@ -41,15 +41,30 @@ func TestPostgresReadsWhatIsCopied(t *testing.T) {
 		}))
 		return n
 	}
-	for range 2 {
-		require.EqualValues(t, len(values), copied(&rows))
+	stored := func() [][]any {
 		found, err := pool.Query(t.Context(), "SELECT a, b, c, d, e AT TIME ZONE 'UTC' FROM named.t")
 		require.NoError(t, err)
 		got, err := pgx.CollectRows(found, func(row pgx.CollectableRow) ([]any, error) { return row.Values() })
 		require.NoError(t, err)
-		require.Equal(t, values, got)
+		return got
+	}
+	for range 2 {
+		require.EqualValues(t, len(values), copied(&rows))
+		require.Equal(t, values, stored())
 		_, err = pool.Exec(t.Context(), "TRUNCATE named.t")
 		require.NoError(t, err)
 	}
+	var one, all pgcopy.Rows
+	for i := 0; i < len(values); i++ { // one, none and several at a time
+		require.NoError(t, one.Add(values[i]))
+		if i%3 == 0 {
+			all.Append(&one)
+			one.Empty()
+			all.Append(&one)
+		}
+	}
+	all.Append(&one)
+	require.EqualValues(t, len(values), copied(&all))
+	require.Equal(t, values, stored())
 	require.ErrorIs(t, rows.Add([]any{7}), pgcopy.ErrType)
 }

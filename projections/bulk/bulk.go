@@ -52,6 +52,9 @@ type Fold interface {
 type Model struct {
 	// Fold returns the fold of a share: of the rows whose keys are in it, for a Model with Key; of the events that it is given, otherwise.
 	Fold func(Share) Fold
+	// Join moves all rows that one Fold has to another one; the first has folded nothing but whole streams, and has no rows then. With it streams
+	// of one event are folded where they are decoded, beside each other. Nil: they aren't.
+	Join func(to, from Fold)
 	// StreamSize is about how many bytes a Fold holds of a stream.
 	StreamSize int64
 	// Brief is how many events a stream has at most that the Fold doesn't hold: 1 for one that lets go of streams at their last event.

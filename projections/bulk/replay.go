@@ -2,6 +2,7 @@ package bulk
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync/atomic"
@@ -76,8 +77,14 @@ type pass struct {
 // page is a stretch of the log, decoded.
 type page struct {
 	number int64
-	read   int64           // events of the log
-	events []catalog.Event // those of the share
+	read   int64 // events of the log
+	room
+}
+
+// room is memory for a page: the events of the share, and those of them that are all of a stream folded.
+type room struct {
+	events []catalog.Event
+	whole  Fold // nil for a Model without Join
 }
 
 // write is what copies a part.
@@ -86,9 +93,13 @@ type write func(context.Context, pgx.Tx) error
 func (p *pass) run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	pages, parts := make(chan page), make(chan write, 1)
-	free := make(chan []catalog.Event, p.Workers+2) // room for the pages under way
+	free := make(chan room, p.Workers+2) // for the pages under way
 	for range cap(free) {
-		free <- nil
+		var r room
+		if p.Model.Join != nil {
+			r.whole = p.Model.Fold(p.share)
+		}
+		free <- r
 	}
 	for range p.Workers {
 		group.Go(func() error { return p.read(ctx, free, pages) })
@@ -99,13 +110,13 @@ func (p *pass) run(ctx context.Context) error {
 }
 
 // read reads, decodes and shares out one page after the other.
-func (p *pass) read(ctx context.Context, free <-chan []catalog.Event, pages chan<- page) error {
+func (p *pass) read(ctx context.Context, free <-chan room, pages chan<- page) error {
 	var memory eventstore.Page
 	decode := p.Catalog.Decoder()
 	for {
-		var room []catalog.Event
+		var r room
 		select {
-		case room = <-free:
+		case r = <-free:
 		case <-ctx.Done():
 			return ctx.Err()
 		}
@@ -115,11 +126,11 @@ func (p *pass) read(ctx context.Context, free <-chan []catalog.Event, pages chan
 			return nil
 		}
 		limit := min(pageSize, p.upTo-after)
-		events, err := p.readPage(ctx, &memory, decode, slices.Grow(room, int(limit)), after, after+limit)
-		if err != nil {
+		r.events = slices.Grow(r.events, int(limit)+1)
+		if err := p.readPage(ctx, &memory, decode, &r, after, after+limit); err != nil {
 			return err
 		}
-		if err := send(ctx, pages, page{number: number, read: limit, events: events}); err != nil {
+		if err := send(ctx, pages, page{number, limit, r}); err != nil {
 			return err
 		}
 	}
@@ -127,29 +138,40 @@ func (p *pass) read(ctx context.Context, free <-chan []catalog.Event, pages chan
 
 // readPage reads and decodes what is wanted of one page. An event that can't be decoded may be one whose metadata is longer than is usually
 // read: from there on all is read.
-func (p *pass) readPage(ctx context.Context, memory *eventstore.Page, decode *catalog.Decoder, room []catalog.Event, after, upTo int64) ([]catalog.Event, error) {
-	if err := p.Reader.ReadPage(ctx, memory, after, upTo); err != nil {
-		return nil, err
-	}
-	events := room
-	for i := range memory.Events {
-		wanted, err := p.wants(&memory.Events[i])
-		if err != nil {
-			return nil, err
+func (p *pass) readPage(ctx context.Context, memory *eventstore.Page, decode *catalog.Decoder, r *room, after, upTo int64) error {
+	for after < upTo {
+		if err := p.Reader.ReadPage(ctx, memory, after, upTo); err != nil {
+			return err
 		}
-		if !wanted {
-			continue
-		}
-		events = events[:len(events)+1]
-		if err := decode.Decode(ctx, p.Keys, &memory.Events[i], &events[len(events)-1]); err != nil {
-			if !memory.Whole {
+		for i := range memory.Events {
+			if err := p.take(ctx, &memory.Events[i], decode, r); err != nil {
+				if memory.Whole || !errors.Is(err, catalog.ErrMalformed) {
+					return err
+				}
 				memory.Whole = true
-				return p.readPage(ctx, memory, decode, room, after, upTo)
+				break
 			}
-			return nil, err
+			after++
 		}
 	}
-	return events, nil
+	return nil
+}
+
+// take decodes an event, if it is wanted. The only one of its stream is folded at once, others are kept.
+func (p *pass) take(ctx context.Context, rec *eventstore.Recorded, decode *catalog.Decoder, r *room) error {
+	wanted, err := p.wants(rec)
+	if err != nil || !wanted {
+		return err
+	}
+	ev := &r.events[:len(r.events)+1][len(r.events)]
+	if err := decode.Decode(ctx, p.Keys, rec, ev); err != nil {
+		return err
+	}
+	if r.whole != nil && ev.Version == 1 && p.ends.Last(ev.Position) {
+		return applyEvent(r.whole, ev, true)
+	}
+	r.events = r.events[:len(r.events)+1]
+	return nil
 }
 
 // wants reports whether an event is one of the share.
@@ -169,7 +191,7 @@ func (p *pass) wants(rec *eventstore.Recorded) (bool, error) {
 }
 
 // fold folds the pages in the order of the log, and hands over what is to be copied. Only when it has all does it tell the end.
-func (p *pass) fold(ctx context.Context, free chan<- []catalog.Event, pages <-chan page, parts chan<- write) error {
+func (p *pass) fold(ctx context.Context, free chan<- room, pages <-chan page, parts chan<- write) error {
 	f := p.Model.Fold(p.share)
 	waiting := make(map[int64]page)
 	before, total := int64(p.share.Number)*p.upTo, int64(p.share.Of)*p.upTo
@@ -189,8 +211,11 @@ func (p *pass) fold(ctx context.Context, free chan<- []catalog.Event, pages <-ch
 				return err
 			}
 		}
+		if pg.whole != nil {
+			p.Model.Join(f, pg.whole)
+		}
 		clear(pg.events) // what they point to may go
-		free <- pg.events[:0]
+		free <- room{pg.events[:0], pg.whole}
 		if err := handOver(ctx, f, false, parts); err != nil {
 			return err
 		}

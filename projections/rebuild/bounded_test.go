@@ -44,6 +44,7 @@ func TestHoldsFewStreamsAtATime(t *testing.T) {
 					c.MaxStreams = limit
 				}
 				fold := c.Projection.Bulk.Fold
+				c.Projection.Bulk.Join = nil // all events come to the one that holds streams
 				c.Projection.Bulk.Fold = func(s bulk.Share) bulk.Fold {
 					folds++
 					of = s.Of

@@ -139,10 +139,25 @@ func (b *Bulk) Next(end bool) func(context.Context, pgx.Tx) error {
 	}
 }
 
+// Join takes all rows of another one, which holds no streams.
+func (b *Bulk) Join(other *Bulk) {
+	to := b.rows.all()
+	for i, rows := range other.rows.all() {
+		to[i].Append(rows)
+	}
+	b.rows.count += other.rows.count
+	other.rows.empty()
+}
+
+// all returns the rows of all tables.
+func (c *copies) all() [7]*pgcopy.Rows {
+	return [...]*pgcopy.Rows{&c.fees, &c.feePayments, &c.feeEvents, &c.gatewayPayments, &c.paymentCustomers, &c.paymentMethods, &c.credits}
+}
+
 // empty takes all rows out, and keeps their memory.
 func (c *copies) empty() {
 	c.count = 0
-	for _, rows := range []*pgcopy.Rows{&c.fees, &c.feePayments, &c.feeEvents, &c.gatewayPayments, &c.paymentCustomers, &c.paymentMethods, &c.credits} {
+	for _, rows := range c.all() {
 		rows.Empty()
 	}
 }
