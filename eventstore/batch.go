@@ -123,7 +123,7 @@ func (b *batch) commit(ctx context.Context, c *conn, reqs []*request) error {
 		return fmt.Errorf("write batch: %w", err)
 	}
 	b.store.failpoint(FailCommitted)
-	b.learn(ctx)
+	b.learn()
 	return nil
 }
 
@@ -288,7 +288,7 @@ func (b *batch) readNews(ctx context.Context, entries []*entry) error {
 	p.news.reset()
 	p.reads = p.reads[:0]
 	for _, e := range entries {
-		if !b.behind(e) {
+		if !b.behind(ctx, e) {
 			continue
 		}
 		p.news.arrays[0].addText(e.id.Tenant)
@@ -318,11 +318,11 @@ func (b *batch) readNews(ctx context.Context, entries []*entry) error {
 }
 
 // behind says whether the state of an entry lacks events that are in the log, and takes the cache's state when that is newer.
-func (b *batch) behind(e *entry) bool {
+func (b *batch) behind(ctx context.Context, e *entry) bool {
 	if len(e.pending) > 0 || e.state.Version == e.version && e.state.Position == e.position {
 		return false
 	}
-	if c, _ := b.store.cache.get(e.id, b.generation); c.Version > e.state.Version && c.Version <= e.version {
+	if c, _ := b.store.remembered(ctx, e.id, b.generation); c.Version > e.state.Version && c.Version <= e.version {
 		e.state = c
 	}
 	if e.state.Version >= e.version && e.state.Position != e.position {

@@ -55,9 +55,23 @@ func (s *Store) fetch(ctx context.Context, ids []StreamID, states []StreamState)
 				return err
 			}
 		}
-		s.cache.put(id, generation, *state)
+		s.cache.put(id, cached{StreamState: *state, generation: generation})
 	}
 	return nil
+}
+
+// remembered returns what the cache knows of a stream, folded. What can't be folded isn't known: reading it will say why.
+func (s *Store) remembered(ctx context.Context, id StreamID, generation int64) (state StreamState, known bool) {
+	hit, known := s.cache.get(id, generation)
+	if len(hit.news) == 0 {
+		return hit.StreamState, known
+	}
+	state, err := s.fold(ctx, id, hit.StreamState, hit.news)
+	if err != nil {
+		return StreamState{}, false
+	}
+	s.cache.put(id, cached{StreamState: state, generation: generation})
+	return state, true
 }
 
 // fold extends the state of a stream by the events that follow it. A fault in the folder is an error, not a crash.
@@ -89,7 +103,7 @@ func (s *Store) fold(ctx context.Context, id StreamID, base StreamState, events 
 func (s *Store) loadView(ctx context.Context, v *view, from int, fresh []StreamID, generation int64) error {
 	var missing []StreamID
 	for i := from; i < len(v.ids); i++ {
-		state, known := s.cache.get(v.ids[i], generation)
+		state, known := s.remembered(ctx, v.ids[i], generation)
 		v.states[i] = state
 		if !known && !slices.Contains(fresh, v.ids[i]) {
 			missing = append(missing, v.ids[i])

@@ -39,18 +39,9 @@ type request struct {
 	result Result
 	err    error
 	// sent is the result of the last attempt whose COMMIT was sent. If its id is found in the log, this is what became of it.
-	sent    Result
-	wasSent bool
-	// recorded are the events of the last attempt; settle is what of them the caller folds for the cache once they are committed.
-	recorded []Recorded
-	settle   []unsettled
-}
-
-// unsettled is a stream whose last events are committed but not folded yet.
-type unsettled struct {
-	id     StreamID
-	base   StreamState
-	events []Recorded
+	sent     Result
+	wasSent  bool
+	recorded []Recorded // the events of the last attempt
 }
 
 // Commit makes the decision of c and stores what it returns, all or nothing. The error of a decision comes back after it was checked
@@ -147,9 +138,6 @@ func (s *Store) await(ctx context.Context, r *request) (Result, error) {
 		r.state.CompareAndSwap(waiting, abandoned)
 		return Result{}, fmt.Errorf("wait for commit %s: %w", r.commit.ID, ctx.Err())
 	}
-	for i := range r.settle {
-		s.settle(ctx, &r.settle[i], r.generation)
-	}
 	return r.result, r.err
 }
 
@@ -165,17 +153,4 @@ func (s *Store) enqueue(r *request) error {
 	default:
 		return fmt.Errorf("%w: %d commits are waiting", ErrBusy, cap(s.queue))
 	}
-}
-
-// settle folds events that are committed by now and puts the state into the cache. Without it the next commit would read them back.
-func (s *Store) settle(ctx context.Context, u *unsettled, generation int64) {
-	state, err := s.fold(ctx, u.id, u.base, u.events)
-	if err != nil && ctx.Err() != nil {
-		return
-	}
-	if err != nil {
-		s.config.Logger.WarnContext(ctx, "committed events can't be folded", slog.String("stream", u.id.Name), slog.Any("error", err))
-		return
-	}
-	s.cache.put(u.id, generation, state)
 }

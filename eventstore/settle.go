@@ -11,7 +11,7 @@ import (
 // settle finds the outcome of one request, under the lock and after those before it in the batch. An error ends the attempt; the
 // request's own errors stand in it.
 func (b *batch) settle(ctx context.Context, r *request) error {
-	r.result, r.err, r.recorded, r.settle = Result{}, nil, nil, nil
+	r.result, r.err, r.recorded = Result{}, nil, nil
 	if stored, ok := b.stored[r.commit.ID]; ok {
 		r.result = b.earlier(r, stored)
 		return nil
@@ -184,21 +184,13 @@ func (b *batch) load(ctx context.Context, ids []StreamID) error {
 	return b.readNews(ctx, added)
 }
 
-// learn puts the states that the batch folded into the cache, and leaves the folding of the rest to the callers, who do it beside
-// each other. The COMMIT is known.
-func (b *batch) learn(ctx context.Context) {
+// learn puts what the batch knows of its streams into the cache: the COMMIT is known.
+func (b *batch) learn() {
 	b.store.counts.events.Add(b.head.Position - b.before.Position)
 	for _, e := range b.entries {
-		if e.refolded {
-			b.refold(ctx, e)
-		}
-		switch {
-		case e.err != nil || e.version == 0:
-		case e.refolded:
-			b.store.cache.put(e.id, b.generation, e.state)
-		case e.appender != nil:
+		if e.err == nil && e.version > 0 && (e.refolded || e.appender != nil) {
 			e.state.Subject = e.subject
-			e.appender.settle = append(e.appender.settle, unsettled{id: e.id, base: e.state, events: e.pending})
+			b.store.cache.put(e.id, cached{StreamState: e.state, news: e.pending, generation: b.generation})
 		}
 	}
 }

@@ -146,7 +146,7 @@ func (s *Store) isClosed() bool {
 
 // Load returns the state of a stream as it stands in the log now. A stream without events has Version 0 and a nil Value.
 func (s *Store) Load(ctx context.Context, id StreamID) (StreamState, error) {
-	state, _ := s.cache.get(id, s.generation.Load())
+	state, _ := s.remembered(ctx, id, s.generation.Load())
 	states := []StreamState{state}
 	if err := s.fetch(ctx, []StreamID{id}, states); err != nil {
 		return StreamState{}, fmt.Errorf("load stream %s: %w", id, err)

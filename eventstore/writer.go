@@ -137,7 +137,7 @@ func answer(reqs []*request) {
 
 func refuse(reqs []*request, err error) {
 	for _, r := range reqs {
-		r.result, r.err, r.settle = Result{}, fmt.Errorf("commit %s: %w", r.commit.ID, err), nil
+		r.result, r.err = Result{}, fmt.Errorf("commit %s: %w", r.commit.ID, err)
 	}
 	answer(reqs)
 }
