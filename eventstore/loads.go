@@ -9,9 +9,11 @@ import (
 )
 
 const (
-	// parallelLoads is how many queries for streams run at the same time. What is wanted meanwhile waits and becomes one query: under
-	// load a query for many streams costs little more than one for a single stream.
+	// parallelLoads is how many queries for streams run at the same time at most. What is wanted meanwhile waits and becomes one query,
+	// which costs little more than one for a single stream.
 	parallelLoads = 4
+	// loadPatience is for how long callers wait for a query that is under way, before one more begins: most take less.
+	loadPatience = 2 * time.Millisecond
 	// maxLoad is how many streams one query asks for, unless one caller alone wants more.
 	maxLoad = 256
 	// loadTimeout bounds a query that several callers wait for, whose own contexts may end earlier.
@@ -47,19 +49,28 @@ func (l *loads) read(ctx context.Context, wanted []streamNews) ([]news, error) {
 	mine := &load{ctx: ctx, wanted: wanted, done: make(chan struct{})}
 	l.mu.Lock()
 	l.waiting = append(l.waiting, mine)
-	start := l.running < parallelLoads
-	if start {
-		l.running++
-	}
+	alone := l.running == 0
 	l.mu.Unlock()
-	if start {
-		go l.run(context.WithoutCancel(ctx))
+	if alone {
+		l.start(ctx)
+	} else {
+		defer time.AfterFunc(loadPatience, func() { l.start(ctx) }).Stop()
 	}
 	select {
 	case <-mine.done:
 		return mine.found, mine.err
 	case <-ctx.Done():
 		return nil, readFault(ctx, ctx.Err())
+	}
+}
+
+// start makes one more query, if there may be one, for those who wait.
+func (l *loads) start(ctx context.Context) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.running < parallelLoads && len(l.waiting) > 0 {
+		l.running++
+		go l.run(context.WithoutCancel(ctx))
 	}
 }
 

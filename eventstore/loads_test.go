@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -96,4 +97,28 @@ func TestLoadsOfOneMomentAreOneQuery(t *testing.T) {
 		defer h.mu.Unlock()
 		return h.running == 0
 	}, wakeTimeout, time.Millisecond, "they end when nobody waits")
+}
+
+// Who comes while a query is under way is part of the next one, unless it takes too long.
+func TestLoadsWaitForEachOther(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := newHeldLoads()
+		var readers sync.WaitGroup
+		found := func(_ []news, err error) { require.NoError(t, err) }
+		h.goRead(t.Context(), &readers, found, "first")
+		<-h.begun
+		h.goRead(t.Context(), &readers, found, "second")
+		h.goRead(t.Context(), &readers, found, "third")
+		synctest.Wait()
+		h.pass <- struct{}{}
+		require.Len(t, <-h.begun, 2, "one query for both")
+		began := time.Now()
+		h.goRead(t.Context(), &readers, found, "fourth")
+		require.Len(t, <-h.begun, 1)
+		require.Equal(t, loadPatience, time.Since(began))
+		h.pass <- struct{}{}
+		h.pass <- struct{}{}
+		readers.Wait()
+	})
 }
