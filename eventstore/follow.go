@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -25,11 +26,17 @@ const (
 	pressedWait = 4 * time.Millisecond
 	// pressedCommits is how many commits that are under way in a process make a peak: fewer wait for a far database, not for a processor.
 	pressedCommits = 8
-	// A batch that had waited counts for pressedTimes as long, within these bounds: the slower batches come, the longer the pause
-	// between two that isn't the end of the peak.
-	pressedTimes   = 10
-	leastPressed   = 100 * time.Millisecond
-	longestPressed = time.Second
+	// A peak begins when half of the batches of the last moments had waited, since one alone may have met a slow disk, and ends when a tenth
+	// had, since what gives way makes them quicker. A moment is how long it takes until what was before counts a third; one batch
+	// counts for peakStep at most, whatever was before it.
+	peakMoment = 200 * time.Millisecond
+	peakStep   = 50 * time.Millisecond
+	peakBegins = 0.5
+	peakEnds   = 0.1
+	// peakSilence is for how long a peak without any batch is still one: the machine may be that slow in the midst of it.
+	peakSilence = time.Second
+	// wantedAllowed makes the batches of a peak larger than one of the writer's, which costs less, and is too short for a reader to feel.
+	wantedAllowed = 50 * time.Millisecond
 	// giveWayStep is how often who gives way looks again.
 	giveWayStep = 10 * time.Millisecond
 )
@@ -86,12 +93,32 @@ type Waker struct {
 	mu   sync.Mutex
 	next chan struct{}
 
-	pressed atomic.Pointer[time.Time] // until when the last batch that had waited counts; nil for never
+	pressure atomic.Pointer[pressure]
+}
+
+// pressure is how many of the last batches had waited, as a share, whether that makes a peak, and when the last one came.
+type pressure struct {
+	share float64
+	peak  bool
+	at    time.Time
+}
+
+// after returns the pressure after one more batch.
+func (p pressure) after(waited bool, at time.Time) pressure {
+	now := 0.
+	if waited {
+		now = 1
+	}
+	weight := 1 - math.Exp(-float64(min(at.Sub(p.at), peakStep))/float64(peakMoment))
+	share := p.share + weight*(now-p.share)
+	return pressure{share: share, peak: share > peakBegins || p.peak && share > peakEnds, at: at}
 }
 
 // NewWaker returns a waker for the database of pool. It wakes nobody until Run runs.
 func NewWaker(pool *pgxpool.Pool, log *slog.Logger) *Waker {
-	return &Waker{pool: pool, log: log, poll: wakePoll, next: make(chan struct{})}
+	w := &Waker{pool: pool, log: log, poll: wakePoll, next: make(chan struct{})}
+	w.pressure.Store(&pressure{})
+	return w
 }
 
 // Next returns a channel that is closed at the next wake-up.
@@ -161,21 +188,27 @@ func (w *Waker) listen(ctx context.Context) error {
 func (w *Waker) note(payload string) {
 	var position, micros, commits int64
 	_, err := fmt.Sscan(payload, &position, &micros, &commits)
-	waited := time.Duration(micros) * time.Microsecond
-	if err == nil && waited >= pressedWait && commits >= pressedCommits {
-		until := clock().Add(min(max(pressedTimes*waited, leastPressed), longestPressed))
-		w.pressed.Store(&until)
+	if err != nil {
+		return // of a writer that doesn't say
 	}
+	waited := time.Duration(micros)*time.Microsecond >= pressedWait && commits >= pressedCommits
+	p := w.pressure.Load().after(waited, clock())
+	w.pressure.Store(&p)
 }
 
 // GiveWay returns once commands no longer wait for the writer, when allowed has passed since began at the latest: began is when the
 // caller last stood at the end of the log. Work that can wait calls it before it goes on, so that at a peak the processors are
-// the commands'.
-func (w *Waker) GiveWay(ctx context.Context, began time.Time, allowed time.Duration) {
-	deadline := began.Add(allowed)
+// the commands'. While wanted, if it isn't nil, says that somebody waits for this work, no more than wantedAllowed is allowed.
+func (w *Waker) GiveWay(ctx context.Context, began time.Time, allowed time.Duration, wanted func() bool) {
 	for ctx.Err() == nil {
-		now, pressed := clock(), w.pressed.Load()
-		if !now.Before(deadline) || pressed == nil || !now.Before(*pressed) {
+		now := clock()
+		if p := w.pressure.Load(); !p.peak || now.Sub(p.at) >= peakSilence {
+			return
+		}
+		if wanted != nil && wanted() {
+			allowed = min(allowed, wantedAllowed)
+		}
+		if !now.Before(began.Add(allowed)) {
 			return
 		}
 		select {

@@ -72,27 +72,71 @@ func TestWakerPollsWithoutNotifications(t *testing.T) {
 	}
 }
 
-// Who gives way waits while commits wait, and no longer than its deadline.
+// Who gives way waits while most batches had waited, and no longer than its deadline.
 func TestGivingWay(t *testing.T) {
 	t.Parallel()
-	for payload, want := range map[string]time.Duration{
-		"7 4000 8": leastPressed, "7 30000 8": 300 * time.Millisecond, "7 900000 8": longestPressed,
-		"7 3999 8": 0,
-		"7 4000 7": 0,
-		"7":        0, // of a writer that doesn't say
+	const every = 10 * time.Millisecond
+	slow, quick := "7 4000 8", "7 3999 8"
+	for name, c := range map[string]struct {
+		batches []string // one after the other, again and again
+		gives   bool
+	}{
+		"slow batches":         {[]string{slow}, true},
+		"most are slow":        {[]string{slow, slow, quick}, true},
+		"most are not":         {[]string{slow, quick, quick}, false},
+		"few callers":          {[]string{"7 900000 7"}, false},
+		"a writer that is old": {[]string{"7"}, false},
 	} {
-		synctest.Test(t, func(t *testing.T) {
-			w := NewWaker(nil, slog.New(slog.DiscardHandler))
-			w.note(payload)
-			waited := func(allowed time.Duration) time.Duration {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w := NewWaker(nil, slog.New(slog.DiscardHandler))
+				var wanted func() bool
+				waited := func(allowed time.Duration) time.Duration {
+					began := time.Now()
+					w.GiveWay(t.Context(), began, allowed, wanted)
+					return time.Since(began)
+				}
+				for i := range 100 {
+					time.Sleep(every)
+					w.note(c.batches[i%len(c.batches)])
+				}
+				require.Zero(t, waited(0))
+				if !c.gives {
+					require.Zero(t, waited(time.Hour))
+					return
+				}
+				require.Equal(t, 3*giveWayStep, waited(3*giveWayStep))
 				began := time.Now()
-				w.GiveWay(t.Context(), began, allowed)
-				return time.Since(began)
-			}
-			require.Zero(t, waited(0), payload)
-			require.Equal(t, min(want, 3*giveWayStep), waited(3*giveWayStep), payload)
-			require.Equal(t, max(0, want-3*giveWayStep), waited(time.Hour), payload)
-			require.Zero(t, waited(time.Hour), payload)
+				wanted = func() bool { return time.Since(began) >= 6*giveWayStep }
+				require.Equal(t, 6*giveWayStep, waited(time.Hour), "somebody wants it")
+				wanted = nil
+				w.note(slow)
+				require.Equal(t, peakSilence, waited(time.Hour), "no batches any more")
+				for range peakMoment / every {
+					time.Sleep(every)
+					w.note(quick)
+				}
+				require.Equal(t, giveWayStep, waited(giveWayStep), "it gives way, which is why they are quick")
+				for range 2 * peakMoment / every {
+					time.Sleep(every)
+					w.note(quick)
+				}
+				require.Zero(t, waited(time.Hour), "quick ones only")
+			})
 		})
 	}
+}
+
+// One slow batch is no peak, be it the first after a long silence.
+func TestOneSlowBatchIsNoPeak(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := NewWaker(nil, slog.New(slog.DiscardHandler))
+		time.Sleep(time.Hour)
+		w.note("7 900000 64")
+		began := time.Now()
+		w.GiveWay(t.Context(), began, time.Hour, nil)
+		require.Zero(t, time.Since(began))
+	})
 }

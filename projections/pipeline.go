@@ -52,7 +52,7 @@ func (p *pipeline) read(ctx context.Context, after int64) {
 	var atEnd time.Time
 	full := false
 	for {
-		p.r.Waker.GiveWay(ctx, atEnd, p.r.GiveWay) // behind a full page, too: a peak makes many
+		p.r.Waker.GiveWay(ctx, atEnd, p.r.GiveWay, p.r.Wanted) // behind a full page, too: a peak makes many
 		began, more := p.r.Now(), full
 		grown := p.r.Waker.Next()
 		most := int(p.r.batch.Load())

@@ -48,6 +48,7 @@ type RunConfig struct {
 	LeaseTTL  time.Duration // how long a killed owner keeps its standby waiting
 	Decoders  int           // goroutines that decode a batch
 	GiveWay   time.Duration // how far behind it may fall to leave the processors to commands that wait; 0: it never gives way
+	Wanted    func() bool   // whether readers wait for it: it hardly gives way then; nil: they never do
 	// Model is how a read model far behind the log is built at once, see package bulk; zero: it isn't. BulkFrom is how many events the
 	// log then has at least, Code names what the rows are made by.
 	Model    bulk.Model

@@ -389,7 +389,8 @@ func TestBatchesThatGotLostAreMadeSmaller(t *testing.T) {
 	require.Greater(t, slices.Max(p.taken), 50)
 }
 
-// A peak makes full pages. Who goes on behind one until it reaches the end competes with the peak, and may never get there.
+// A peak makes full pages. Who goes on behind one until it reaches the end competes with the peak, and may never get there. Unless
+// readers wait.
 func TestGivesWayBehindFullPages(t *testing.T) {
 	t.Parallel()
 	l := ledgertest.Open(t, 6)
@@ -398,8 +399,9 @@ func TestGivesWayBehindFullPages(t *testing.T) {
 	var peak atomic.Bool
 	var first sync.Once
 	begun, release := make(chan struct{}), make(chan struct{})
+	var wanted atomic.Bool
 	start(t, l, func(c *projections.RunConfig) {
-		c.BatchSize, c.GiveWay = size, time.Hour
+		c.BatchSize, c.GiveWay, c.Wanted = size, time.Hour, wanted.Load
 		c.Failpoint = func(point string) {
 			if point == "applied" && peak.Load() {
 				first.Do(func() { close(begun); <-release })
@@ -414,6 +416,10 @@ func TestGivesWayBehindFullPages(t *testing.T) {
 	close(release)
 	time.Sleep(300 * time.Millisecond) // in which it would do all of it
 	require.Less(t, readCheckpoint(t, pool).Position, head, "it gives way")
+	wanted.Store(true)
+	waitFor(t, pool, head) // though the peak goes on
+	wanted.Store(false)
+	head = l.Random(t, 2*size)
 	stop()
 	waitFor(t, pool, head)
 	requireReplayed(t, l, head)
@@ -436,7 +442,7 @@ func press(t *testing.T, pool *pgxpool.Pool, waker *eventstore.Waker) (stop func
 	const enough = 50 * time.Millisecond
 	require.Eventually(t, func() bool {
 		began := time.Now()
-		waker.GiveWay(t.Context(), began, enough)
+		waker.GiveWay(t.Context(), began, enough, nil)
 		return time.Since(began) >= enough
 	}, patience, time.Millisecond)
 	return stop

@@ -28,7 +28,6 @@ import (
 	"payledger/readmodels/documents"
 	"payledger/readmodels/proofs"
 	"payledger/readmodels/search"
-	"payledger/readmodels/tables"
 )
 
 // The names of the projections that don't write to Postgres, as arguments of `project`.
@@ -161,10 +160,6 @@ func checkpointsOf(names []string) []checkpoints.Projection {
 	return slices.DeleteFunc(all, func(p checkpoints.Projection) bool { return !slices.Contains(names, p.Name) })
 }
 
-// tablesGiveWay is how far behind `tables` may fall to give way: callers wait half a second to see their own writes there. It makes
-// the batches of a peak larger, which costs less.
-const tablesGiveWay = 50 * time.Millisecond
-
 // booksInterval is how often the books are written: nobody waits to see their own command there, and few large batches cost less.
 const booksInterval = 250 * time.Millisecond
 
@@ -199,9 +194,9 @@ func (l *ledger) runProjection(ctx context.Context, name string, waker *eventsto
 	}
 	all := projections.All()
 	p := all[slices.IndexFunc(all, func(p projections.Postgres) bool { return p.Projection.Name == name })]
-	giveWay := l.cfg.GiveWay
-	if name == tables.ProjectionName {
-		giveWay = min(giveWay, tablesGiveWay)
+	waitedFor := []checkpoints.Projection{p.Projection}
+	if name == documents.ProjectionName {
+		waitedFor = append(waitedFor, search.Mirror()) // which follows it
 	}
 	interval := time.Duration(0) // the default
 	if name == books.ProjectionName {
@@ -209,7 +204,8 @@ func (l *ledger) runProjection(ctx context.Context, name string, waker *eventsto
 	}
 	return projections.Run(ctx, projections.RunConfig{
 		Pool: l.pool, Reader: l.reader, Waker: waker, Catalog: l.catalog, Keys: l.vault, Projector: p.New(),
-		Logger: l.log, Metrics: metrics, Now: l.now, GiveWay: giveWay, Interval: interval, Model: p.Bulk, Code: codeVersion(), Failpoint: failpoint(),
+		Logger: l.log, Metrics: metrics, Now: l.now, Interval: interval, Model: p.Bulk, Code: codeVersion(), Failpoint: failpoint(),
+		GiveWay: l.cfg.GiveWay, Wanted: func() bool { return slices.ContainsFunc(waitedFor, l.watcher.Wanted) },
 	})
 }
 

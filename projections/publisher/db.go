@@ -17,7 +17,7 @@ func (s *session) pumpDB(ctx context.Context) error {
 	after := s.from.db
 	var atEnd time.Time
 	for {
-		s.Waker.GiveWay(ctx, atEnd, s.GiveWay)
+		s.Waker.GiveWay(ctx, atEnd, s.GiveWay, nil)
 		began := s.Now()
 		grown := s.Waker.Next()
 		recs, err := s.Reader.ReadAll(ctx, after, pageSize)

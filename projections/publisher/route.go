@@ -76,7 +76,7 @@ func (s *session) pumpRoutes(ctx context.Context) error {
 	after := s.from.route
 	var atEnd time.Time
 	for {
-		s.Waker.GiveWay(ctx, atEnd, s.GiveWay)
+		s.Waker.GiveWay(ctx, atEnd, s.GiveWay, nil)
 		began := s.Now()
 		grown := s.Waker.Next()
 		routes, err := s.readRoutes(ctx, after)

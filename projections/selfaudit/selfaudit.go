@@ -99,7 +99,7 @@ func (a *auditor) work(ctx context.Context, lease *projections.Lease) error {
 	}
 	for {
 		began := a.Now()
-		a.Waker.GiveWay(ctx, began, min(a.GiveWay, a.LeaseTTL/3))
+		a.Waker.GiveWay(ctx, began, min(a.GiveWay, a.LeaseTTL/3), nil)
 		n, err := a.step(ctx)
 		if err != nil {
 			return a.halting(err)

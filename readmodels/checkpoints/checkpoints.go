@@ -18,10 +18,19 @@ import (
 // Channel is the NOTIFY channel on which projections announce their checkpoints, once for each transaction.
 const Channel = "checkpoint"
 
+// wantedChannel is the one on which those who wait for a projection say so.
+const wantedChannel = "wanted"
+
 const (
 	// listeningPoll is how often a waiter looks for itself while notifications come in, pollAlone while none can.
 	listeningPoll = 100 * time.Millisecond
 	pollAlone     = 5 * time.Millisecond
+	// unhurried is how long who is in a hurry waits before saying so: mostly the projection is on its way.
+	unhurried = 20 * time.Millisecond
+	// askEvery bounds how often a process says that a projection is wanted, wantedFor is for how long that holds: longer than a
+	// caller waits before it comes again.
+	askEvery  = 100 * time.Millisecond
+	wantedFor = 2 * time.Second
 	// relistenPause is the wait before a lost connection is made again.
 	relistenPause = 200 * time.Millisecond
 )
@@ -63,12 +72,17 @@ type Watcher struct {
 	mu        sync.Mutex
 	listening bool
 	known     map[Projection]int64
-	moved     chan struct{} // closed at the next news
+	moved     chan struct{}            // closed at the next news
+	asked     map[Projection]time.Time // when this process last said that it waits
+	wanted    map[Projection]time.Time // when any process did
 }
 
 // NewWatcher returns a watcher over pool, whose role may read ledger.checkpoints.
 func NewWatcher(pool *pgxpool.Pool, log *slog.Logger) *Watcher {
-	return &Watcher{pool: pool, log: log, known: make(map[Projection]int64), moved: make(chan struct{})}
+	return &Watcher{
+		pool: pool, log: log, known: make(map[Projection]int64), moved: make(chan struct{}),
+		asked: make(map[Projection]time.Time), wanted: make(map[Projection]time.Time),
+	}
 }
 
 const sqlCheckpoint = `SELECT position FROM ledger.checkpoints WHERE projection = $1 AND version = $2`
@@ -91,9 +105,18 @@ func Read(ctx context.Context, db Querier, p Projection) (int64, error) {
 // Wait returns the checkpoint as soon as it has reached position, or as it is after timeout; the caller compares. It
 // returns the error of ctx, or of the database.
 func (w *Watcher) Wait(ctx context.Context, p Projection, position int64, timeout time.Duration) (int64, error) {
+	return w.wait(ctx, p, position, timeout, false)
+}
+
+// Hurry is Wait for somebody whom the projection shall not keep waiting: soon it is told, see Wanted.
+func (w *Watcher) Hurry(ctx context.Context, p Projection, position int64, timeout time.Duration) (int64, error) {
+	return w.wait(ctx, p, position, timeout, true)
+}
+
+func (w *Watcher) wait(ctx context.Context, p Projection, position int64, timeout time.Duration, hurry bool) (int64, error) {
 	deadline := time.NewTimer(timeout)
 	defer deadline.Stop()
-	for {
+	for first := true; ; first = false {
 		moved, known, poll := w.news(p)
 		if known >= position {
 			return known, nil
@@ -101,6 +124,14 @@ func (w *Watcher) Wait(ctx context.Context, p Projection, position int64, timeou
 		stored, err := Read(ctx, w.pool, p)
 		if err != nil || stored >= position {
 			return stored, err
+		}
+		switch {
+		case hurry && first:
+			poll = min(poll, unhurried)
+		case hurry:
+			if err := w.ask(ctx, p, position); err != nil {
+				return stored, err
+			}
 		}
 		if stop, err := w.await(ctx, p, position, moved, deadline.C, poll); stop {
 			return stored, err
@@ -127,6 +158,34 @@ func (w *Watcher) await(ctx context.Context, p Projection, position int64, moved
 			return true, ctx.Err()
 		}
 	}
+}
+
+// A NOTIFY of its own makes its transaction wait for the disk, and writers for it, unless told otherwise.
+const sqlAsk = `SELECT set_config('synchronous_commit', 'off', true), pg_notify('` + wantedChannel + `', $1)`
+
+// ask tells the projection's process that somebody waits, so that it doesn't give way to commands.
+func (w *Watcher) ask(ctx context.Context, p Projection, position int64) error {
+	w.mu.Lock()
+	now := time.Now()
+	due := now.Sub(w.asked[p]) >= askEvery
+	if due {
+		w.asked[p] = now
+	}
+	w.mu.Unlock()
+	if !due {
+		return nil
+	}
+	if _, err := w.pool.Exec(ctx, sqlAsk, Notification(p, position)); err != nil {
+		return fmt.Errorf("ask for %s: %w", p.Name, err)
+	}
+	return nil
+}
+
+// Wanted reports whether anybody, in any process, has been in a hurry for the projection a moment ago. It hears of it while Run runs.
+func (w *Watcher) Wanted(p Projection) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return time.Since(w.wanted[p]) < wantedFor
 }
 
 func (w *Watcher) news(p Projection) (moved <-chan struct{}, known int64, poll time.Duration) {
@@ -165,8 +224,10 @@ func (w *Watcher) listen(ctx context.Context) error {
 		defer cancel()
 		_ = conn.Close(ctx) // it may be broken already; nothing is lost with it
 	}()
-	if _, err := conn.Exec(ctx, "LISTEN "+Channel); err != nil {
-		return err
+	for _, channel := range []string{Channel, wantedChannel} {
+		if _, err := conn.Exec(ctx, "LISTEN "+channel); err != nil {
+			return err
+		}
 	}
 	w.setListening(true)
 	for {
@@ -174,7 +235,12 @@ func (w *Watcher) listen(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if p, position, ok := parseNotification(n.Payload); ok {
+		p, position, ok := parseNotification(n.Payload)
+		switch {
+		case !ok:
+		case n.Channel == wantedChannel:
+			w.want(p)
+		default:
 			w.announce(p, position)
 		}
 	}
@@ -185,6 +251,12 @@ func (w *Watcher) announce(p Projection, position int64) {
 	defer w.mu.Unlock()
 	w.known[p] = position
 	w.wake()
+}
+
+func (w *Watcher) want(p Projection) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.wanted[p] = time.Now()
 }
 
 // setListening forgets what was known: notifications may have been missed, and a restore may have set checkpoints back.

@@ -28,12 +28,17 @@ func setup(t *testing.T, listening bool) *bundle {
 	db := pgtest.NewFrom(t, storetest.Template())
 	b := &bundle{db: db, pool: db.ProjectorPool(t), watcher: checkpoints.NewWatcher(db.AppPool(t), slog.New(slog.DiscardHandler))}
 	if listening {
-		ctx, cancel := context.WithCancel(context.Background())
-		done := make(chan struct{})
-		go func() { defer close(done); b.watcher.Run(ctx) }()
-		t.Cleanup(func() { cancel(); <-done })
+		run(t, b.watcher)
 	}
 	return b
+}
+
+func run(t *testing.T, w *checkpoints.Watcher) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() { defer close(done); w.Run(ctx) }()
+	t.Cleanup(func() { cancel(); <-done })
 }
 
 func (b *bundle) move(t *testing.T, p checkpoints.Projection, position int64, notify bool) {
@@ -92,6 +97,31 @@ func TestWaiting(t *testing.T) {
 			require.ErrorIs(t, err, context.Canceled)
 		})
 	}
+}
+
+// Who is in a hurry is heard in the projection's process, though its own doesn't listen; who just follows asks for nothing.
+func TestHurry(t *testing.T) {
+	t.Parallel()
+	b := setup(t, false)
+	projector := checkpoints.NewWatcher(b.pool, slog.New(slog.DiscardHandler))
+	run(t, projector)
+	tables, documents := checkpoints.Projection{Name: "tables", Version: 1}, checkpoints.Projection{Name: "documents", Version: 1}
+	b.move(t, tables, 5, true)
+	require.Eventually(t, func() bool { // it listens
+		_, err := b.watcher.Hurry(t.Context(), tables, 6, time.Millisecond)
+		require.NoError(t, err)
+		_, err = b.watcher.Hurry(t.Context(), tables, 6, 50*time.Millisecond)
+		require.NoError(t, err)
+		return projector.Wanted(tables)
+	}, patience, time.Millisecond)
+	reached, err := b.watcher.Hurry(t.Context(), tables, 5, patience)
+	require.NoError(t, err)
+	require.Equal(t, int64(5), reached)
+	_, err = b.watcher.Wait(t.Context(), documents, 6, 50*time.Millisecond)
+	require.NoError(t, err)
+	_, err = b.watcher.Hurry(t.Context(), tables, 6, 150*time.Millisecond) // told behind it
+	require.NoError(t, err)
+	require.False(t, projector.Wanted(documents))
 }
 
 // TestLostConnectionIsMadeAgain: after a lost connection nothing that was known counts, and news come in again.

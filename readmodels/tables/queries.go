@@ -53,5 +53,5 @@ func (q Queries) OpenFees(ctx context.Context, tenant, userID string) (feeIDs []
 
 // WaitFor returns the checkpoint of a projection once it has reached position, or as it is after timeout: the caller compares.
 func (q Queries) WaitFor(ctx context.Context, p checkpoints.Projection, position int64, timeout time.Duration) (int64, error) {
-	return q.Watcher.Wait(ctx, p, position, timeout)
+	return q.Watcher.Hurry(ctx, p, position, timeout)
 }

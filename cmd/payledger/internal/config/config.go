@@ -75,7 +75,7 @@ type Config struct {
 
 	ExtendsNames []string `env:"EXTENDS_NAMES" doc:"names of the lists that other services may add to search documents, comma separated; empty: none"`
 
-	GiveWay time.Duration `env:"GIVE_WAY" doc:"how far tables (50ms at most), documents, books and publisher may fall behind, and selfaudit may wait each time, to leave the processors to commands that wait; search follows documents; 0s: none gives way" envDefault:"10s"`
+	GiveWay time.Duration `env:"GIVE_WAY" doc:"how far tables, documents and books, unless readers wait for them, and publisher may fall behind, and selfaudit may wait each time, to leave the processors to commands that wait; search follows documents; 0s: none gives way" envDefault:"10s"`
 
 	SelfAuditRate int `env:"SELFAUDIT_RATE" doc:"streams, and rows, that the self-audit compares with the log each second, at most; 0: it doesn't run" envDefault:"50"`
 
