@@ -144,8 +144,13 @@ func After(ctx context.Context, db DB, c proof.Checkpoint) ([]Signed, error) {
 	return list(ctx, db, sqlAfter, c.Epoch, c.Size)
 }
 
-// Unsent returns the next ones that Kafka doesn't have, in order; none as long as there is no tree.
+// Unsent returns the next ones that Kafka doesn't have, in order; none as long as there is no tree. Where nothing is signed there never is one,
+// and the publisher asks every second: so it isn't asked by a statement that the server refuses and logs.
 func Unsent(ctx context.Context, db DB) ([]Signed, error) {
+	var exists bool
+	if err := db.QueryRow(ctx, sqlSchemaExists).Scan(&exists); err != nil || !exists {
+		return nil, err
+	}
 	signed, err := list(ctx, db, sqlUnsent)
 	if errors.Is(err, checkpoints.ErrNotBuilt) {
 		return nil, nil
