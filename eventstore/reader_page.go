@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -65,8 +66,10 @@ func (r *Reader) ReadPage(ctx context.Context, p *Page, after, upTo int64) error
 func (p *Page) scan(rows pgx.Rows, after int64) error {
 	defer rows.Close()
 	for rows.Next() {
-		p.Events = append(p.Events, Recorded{Position: after + int64(len(p.Events)) + 1})
-		if err := p.scanner.scanLean(rows.RawValues(), &p.Events[len(p.Events)-1]); err != nil {
+		n := len(p.Events)
+		p.Events = slices.Grow(p.Events, 1)[:n+1] // what isn't read was never set
+		p.Events[n].Position = after + int64(n) + 1
+		if err := p.scanner.scanLean(rows.RawValues(), &p.Events[n]); err != nil {
 			return err
 		}
 	}

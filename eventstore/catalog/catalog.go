@@ -220,15 +220,14 @@ func (c *Catalog) Decode(ctx context.Context, keys eventstore.Keys, rec *eventst
 	return ev, nil
 }
 
-// decodeData reads all of an event of an entry, nil for none, but its metadata.
+// decodeData reads all of an event of an entry, nil for none, but its metadata, into ev.
 func (c *Catalog) decodeData(ctx context.Context, keys eventstore.Keys, rec *eventstore.Recorded, e *entry, ev *Event) error {
 	if e == nil {
 		return fmt.Errorf("decode event %s: %w: %s v%d", rec.ID, ErrUnknownType, rec.Type, rec.Schema)
 	}
-	*ev = Event{
-		ID: rec.ID, CommitID: rec.CommitID, Stream: rec.Stream, Version: rec.Version, Position: rec.Position, Epoch: rec.Epoch,
-		Type: rec.Type, Schema: rec.Schema, EffectiveAt: rec.EffectiveAt.UTC(), RecordedAt: rec.RecordedAt.UTC(),
-	}
+	// One by one: a whole Event would be made elsewhere and copied.
+	ev.ID, ev.CommitID, ev.Stream, ev.Version, ev.Position, ev.Epoch = rec.ID, rec.CommitID, rec.Stream, rec.Version, rec.Position, rec.Epoch
+	ev.Type, ev.Schema, ev.EffectiveAt, ev.RecordedAt = rec.Type, rec.Schema, rec.EffectiveAt.UTC(), rec.RecordedAt.UTC()
 	if e.hot != cold {
 		var ok bool
 		if ev.Data, ok = readHot(e.hot, rec.Data); ok {

@@ -23,8 +23,8 @@ const maxActors = 4096
 // Decoder returns a decoder for folds.
 func (c *Catalog) Decoder() *Decoder { return &Decoder{catalog: c, actors: make(map[string]Actor)} }
 
-// Decode reads an event of the log into ev. Its errors are those of Catalog.Decode; metadata that is cut off behind At is none. The event keeps
-// nothing of the payload's memory, which may be used again.
+// Decode reads an event of the log into ev, which is zero or was read into before. Its errors are those of Catalog.Decode; metadata that is cut
+// off behind At is none. The event keeps nothing of the payload's memory, which may be used again.
 func (d *Decoder) Decode(ctx context.Context, keys eventstore.Keys, rec *eventstore.Recorded, ev *Event) error {
 	if d.entry == nil || d.entry.name != rec.Type || d.entry.schema != rec.Schema {
 		d.entry = d.catalog.byName[wireName{rec.Type, rec.Schema}]
@@ -37,13 +37,12 @@ func (d *Decoder) Decode(ctx context.Context, keys eventstore.Keys, rec *eventst
 	if actorEnds > 0 {
 		ev.Meta.Actor, known = d.actors[string(rec.Metadata[:actorEnds])]
 	}
-	var ok bool
-	if ev.Meta, ok = readHead(rec.Metadata, ev.Meta.Actor, actorEnds, known); !ok {
+	if !readHead(rec.Metadata, &ev.Meta, actorEnds, known) {
 		m, err := d.catalog.decodeMeta(rec)
 		if err != nil {
 			return err
 		}
-		ev.Meta = Meta{Actor: m.Actor, At: m.At}
+		ev.Meta.Actor, ev.Meta.At = m.Actor, m.At
 	}
 	if known {
 		return nil
@@ -68,17 +67,17 @@ func (a Actor) clone() Actor {
 }
 
 // readHead reads the actor, unless it is known, and the time of metadata. Texts that it reads are good as long as the bytes.
-func readHead(data []byte, actor Actor, actorEnds int, known bool) (Meta, bool) {
+func readHead(data []byte, m *Meta, actorEnds int, known bool) bool {
 	if len(data) == 0 {
-		return Meta{}, false
+		return false
 	}
 	s := scanner{rest: unsafe.String(&data[0], len(data)), size: len(data)} //nolint:gosec // read only, and what is kept of it is cloned
 	if known {
 		s.rest = s.rest[actorEnds:]
 	} else {
-		actor = s.actor()
+		m.Actor = s.actor()
 	}
-	m := Meta{Actor: actor, At: s.instant(`},"at":"`)}
+	m.At = s.instant(`},"at":"`)
 	s.take(`,"requestId":"`)
-	return m, !s.cold
+	return !s.cold
 }
