@@ -49,9 +49,9 @@ type exported struct {
 	at    int64 // position of the last event
 	last  [32]byte
 	leaf  tlog.Hash
-	tree  Tree                // if it begins at 1
-	heads map[int64][32]byte  // hash of the event at the sizes of kept checkpoints
-	roots map[int64]tlog.Hash // root there
+	tree  Tree // if it begins at 1
+	epoch int64
+	heads map[int64]Checkpoint // what it says at the sizes of kept checkpoints
 }
 
 func (c Checker) export(first json.RawMessage, d *json.Decoder) (Result, error) {
@@ -62,7 +62,7 @@ func (c Checker) export(first json.RawMessage, d *json.Decoder) (Result, error) 
 	if head.From < 1 || head.To < head.From {
 		return Result{}, damaged(0, "it says to hold positions %d to %d", head.From, head.To)
 	}
-	x := exported{head: head, at: head.From - 1, heads: make(map[int64][32]byte), roots: make(map[int64]tlog.Hash)}
+	x := exported{head: head, at: head.From - 1, heads: make(map[int64]Checkpoint)}
 	for x.at < head.To {
 		var line json.RawMessage
 		if err := d.Decode(&line); err != nil {
@@ -76,7 +76,7 @@ func (c Checker) export(first json.RawMessage, d *json.Decoder) (Result, error) 
 			return Result{}, err
 		}
 		if slices.ContainsFunc(c.Kept, func(k Checkpoint) bool { return k.Size == x.at }) {
-			x.heads[x.at], x.roots[x.at] = x.last, x.tree.Root()
+			x.heads[x.at] = Checkpoint{Size: x.at, Root: x.tree.Root(), Head: x.last, Epoch: x.epoch}
 		}
 	}
 	var line json.RawMessage
@@ -110,7 +110,7 @@ func (x *exported) add(entry Entry) error {
 	case e.Before != x.last:
 		return damaged(max(want-1, 1), "this event is not the one that the next one follows")
 	}
-	x.at, x.last, x.leaf = want, HashOf(entry.Bytes), Leaf(entry.Bytes)
+	x.at, x.epoch, x.last, x.leaf = want, e.Epoch, HashOf(entry.Bytes), Leaf(entry.Bytes)
 	if x.head.From == 1 {
 		x.tree.Append(x.leaf)
 	}
@@ -128,22 +128,24 @@ func (c Checker) exportEnd(x *exported, end ExportEnd) (Result, error) {
 	}
 	kept := c.kept(checkpoint)
 	for _, k := range kept { // in order of size: the first that differs tells most
-		if err := k.agrees(checkpoint.Size, checkpoint.Root, checkpoint.Head); err != nil {
+		if err := k.agrees(checkpoint); err != nil {
 			return Result{}, err
 		}
-		head, ok := x.heads[k.Size]
+		told, ok := x.heads[k.Size]
 		if !ok {
 			continue
 		}
-		if err := k.agreesAt(k.Size, head); err != nil {
+		if err := k.agreesAt(k.Size, told.Epoch, told.Head); err != nil {
 			return Result{}, err
 		}
-		if x.head.From == 1 && k.Root != x.roots[k.Size] {
-			return Result{}, damaged(k.Size, "another log than that of the kept checkpoint of %d events", k.Size)
+		if x.head.From == 1 {
+			if err := k.agrees(told); err != nil {
+				return Result{}, err
+			}
 		}
 	}
 	result.Kept = count(kept, func(k Checkpoint) bool { _, ok := x.heads[k.Size]; return ok || k.Size == checkpoint.Size })
-	if err := checkpoint.agreesAt(x.at, x.last); err != nil {
+	if err := checkpoint.agreesAt(x.at, x.epoch, x.last); err != nil {
 		return Result{}, damaged(x.at, "another event than that of the checkpoint")
 	}
 	if result.Whole && x.tree.Root() != checkpoint.Root {

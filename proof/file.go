@@ -188,10 +188,10 @@ func (c Checker) inclusion(raw json.RawMessage) (Result, error) {
 	}
 	kept := c.kept(checkpoint)
 	for _, k := range kept {
-		if err := k.agrees(checkpoint.Size, checkpoint.Root, checkpoint.Head); err != nil {
+		if err := k.agrees(checkpoint); err != nil {
 			return Result{}, err
 		}
-		if err := k.agreesAt(event.Position, HashOf(file.Bytes)); err != nil {
+		if err := k.agreesAt(event.Position, event.Epoch, HashOf(file.Bytes)); err != nil {
 			return Result{}, err
 		}
 	}
@@ -239,7 +239,7 @@ func (c Checker) consistency(raw json.RawMessage) (Result, error) {
 		kept := c.kept(end)
 		compared += count(kept, func(k Checkpoint) bool { return k.Size == end.Size })
 		for _, k := range kept {
-			if err := k.agrees(end.Size, end.Root, end.Head); err != nil {
+			if err := k.agrees(end); err != nil {
 				return Result{}, err
 			}
 		}
@@ -300,20 +300,28 @@ func (c Checker) kept(of Checkpoint) []Checkpoint {
 	return standing
 }
 
-// agrees checks a kept checkpoint against what is said of the log at a size.
-func (c Checkpoint) agrees(size int64, root tlog.Hash, head [32]byte) error {
-	if c.Size == size && (c.Root != root || c.Head != head) {
-		return damaged(size, "another log than that of the kept checkpoint of %d events", c.Size)
+// agrees checks a kept checkpoint against another one of the same size.
+func (c Checkpoint) agrees(with Checkpoint) error {
+	if c.Size == with.Size && (c.Root != with.Root || c.Head != with.Head) {
+		return damaged(c.Size, "another log than that of the kept checkpoint of %d events%s", c.Size, c.overtaken(with.Epoch))
 	}
 	return nil
 }
 
 // agreesAt checks a kept checkpoint against the event at a position.
-func (c Checkpoint) agreesAt(position int64, hash [32]byte) error {
+func (c Checkpoint) agreesAt(position, epoch int64, hash [32]byte) error {
 	if c.Size == position && c.Head != hash {
-		return damaged(position, "another event than that of the kept checkpoint of %d events", c.Size)
+		return damaged(position, "another event than that of the kept checkpoint of %d events%s", c.Size, c.overtaken(epoch))
 	}
 	return nil
+}
+
+// overtaken says of a checkpoint that doesn't fit what has come of its epoch, if the log is in another one by now.
+func (c Checkpoint) overtaken(epoch int64) string {
+	if epoch <= c.Epoch {
+		return ""
+	}
+	return fmt.Sprintf(", epoch %d, and of epoch %d: if a restore took that future away, the checkpoint that was signed after it says so, which is not among the kept ones", c.Epoch, epoch)
 }
 
 func count(list []Checkpoint, of func(Checkpoint) bool) int {

@@ -260,7 +260,9 @@ func TestKeptCheckpointsOfBeforeARestore(t *testing.T) {
 	j.epoch = 2
 	export := j.export(t, 1, 12, 12)
 	_, err := j.check(export, before)
-	requireDamage(t, err, 10, "kept checkpoint of 10 events")
+	requireDamage(t, err, 10, "another event than that of the kept checkpoint of 10 events, epoch 1, and of epoch 2: if a restore took that future away")
+	_, err = j.check(j.inclusion(t, 9, 10), before)
+	requireDamage(t, err, 10, "another log than that of the kept checkpoint of 10 events, epoch 1, and of epoch 2: if a restore took that future away")
 	_, err = j.check(export, before, fork)
 	require.NoError(t, err)
 }

@@ -267,12 +267,36 @@ func TestARestoreIsSigned(t *testing.T) {
 	require.False(t, both.OK, "a new epoch alone excuses nothing")
 	require.Contains(t, []int64{9, 10}, both.FirstBadPosition, both.Problem) // both histories signed something between 8 and 10
 
+	require.Contains(t, both.Problem, "epoch 1, is of a future that a restore took away: the log forked behind position 8, where epoch 2 begins")
+
 	f.restore(t, 10) // at 10 the file has signed more: 12 and perhaps 11
 	stop = f.run(t)
 	f.sign(t, 1)
 	require.NoError(t, stop())
 	_, both = f.verify(t, f.kept(t))
 	require.True(t, both.OK, both.Problem)
+}
+
+// A checkpoint of a lost future isn't called a cut tail, whether the log has grown beyond it or not; it is an error all the same.
+func TestACheckpointOfALostFuture(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	stop := f.run(t)
+	f.sign(t, 6)
+	f.sign(t, 4)
+	require.NoError(t, stop())
+	old := f.kept(t)
+	f.restore(t, 8)
+	for grown := range 4 {
+		_, both := f.verify(t, old)
+		require.False(t, both.OK)
+		require.EqualValues(t, 9, both.FirstBadPosition, grown)
+		require.Regexp(t, `the signed checkpoint of (9|10) events, epoch 1, is of a future that a restore took away: the log forked behind position 8, where epoch 2 begins`, both.Problem)
+		f.grow(t, 1)
+	}
+	f.tamper(t, "DELETE FROM ledger.events WHERE position = 3")
+	_, both := f.verify(t, old)
+	require.EqualValues(t, 3, both.FirstBadPosition, "damage before that is told first: %s", both.Problem)
 }
 
 // No history before the restored end may change under the cover of a restore.

@@ -3,6 +3,7 @@ package selfaudit
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -120,6 +121,20 @@ const sqlClear = `DELETE FROM selfaudit_v1.drift WHERE projection = $1 AND tenan
 func clearDrift(ctx context.Context, tx pgx.Tx, projection string, place compare.Place) error {
 	if _, err := tx.Exec(ctx, sqlClear, projection, place.Tenant, place.Object, place.ID); err != nil {
 		return fmt.Errorf("clear drift: %w", err)
+	}
+	return nil
+}
+
+const sqlUncompared = `DELETE FROM selfaudit_v1.drift WHERE projection <> ALL ($1::text[])`
+
+// forgetUncompared drops drift in what is compared no more, since it was taken out of the configuration: nobody could ever clear it.
+func (a *auditor) forgetUncompared(ctx context.Context, tx pgx.Tx) error {
+	gone, err := tx.Exec(ctx, sqlUncompared, a.projections())
+	if err != nil {
+		return fmt.Errorf("forget drift in what is compared no more: %w", err)
+	}
+	if n := gone.RowsAffected(); n > 0 {
+		a.Logger.WarnContext(ctx, "drift in what is not configured any more is forgotten", slog.Int64("places", n))
 	}
 	return nil
 }

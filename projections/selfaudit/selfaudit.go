@@ -140,6 +140,9 @@ func (a *auditor) resume(ctx context.Context) error {
 		if err := EnsureSchema(ctx, tx); err != nil {
 			return err
 		}
+		if err := a.forgetUncompared(ctx, tx); err != nil {
+			return err
+		}
 		at := &a.at
 		err := tx.QueryRow(ctx, sqlCursor).Scan(&at.stage, &at.last.Tenant, &at.last.Object, &at.last.ID, &at.began)
 		if errors.Is(err, pgx.ErrNoRows) {

@@ -387,3 +387,33 @@ func TestDriftThatIsGoneIsCleared(t *testing.T) {
 	w.audit(t)
 	require.Eventually(t, func() bool { return len(w.drift(t)) == 0 }, patience, 5*time.Millisecond)
 }
+
+// What is compared no more, since its server was taken out of the configuration, stays nobody's drift; that of others stays.
+func TestDriftOfWhatIsComparedNoMoreIsForgotten(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 64)
+	w.await(t, w.Random(t, 60))
+	place := compare.Place{Tenant: ledgertest.Tenant, Object: "some-topic", ID: "some-id"}
+	w.checks = []Check{{
+		Name: "tail of kafka", Projection: ProjectionKafka,
+		Look: func(context.Context, compare.Place, int) ([]compare.Difference, int, compare.Place, error) {
+			return []compare.Difference{{Place: place, What: "changed"}}, 1, compare.Place{}, nil
+		},
+		Judge: func(_ context.Context, seen []compare.Difference) ([]compare.Difference, error) { return seen, nil },
+	}}
+	stop := w.audit(t)
+	w.exec(t, `UPDATE tables_v2.fees SET paid = paid + 1 WHERE id = $1`, w.one(t, someFee))
+	of := func() map[string]bool {
+		names := map[string]bool{}
+		for _, d := range w.drift(t) {
+			names[d.Projection] = true
+		}
+		return names
+	}
+	require.Eventually(t, func() bool { return of()[ProjectionKafka] && of()["tables"] }, patience, 5*time.Millisecond)
+	stop()
+	w.checks = nil
+	w.audit(t)
+	require.Eventually(t, func() bool { return !of()[ProjectionKafka] }, patience, 5*time.Millisecond)
+	require.True(t, of()["tables"])
+}

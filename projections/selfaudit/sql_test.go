@@ -27,5 +27,6 @@ func TestStatementsFitTheSchema(t *testing.T) {
 		"sqlPlacesOf": sqlPlacesOf, "sqlCounts": sqlCounts, "sqlCursor": sqlCursor, "sqlSaveCursor": sqlSaveCursor, "sqlHash": sqlHash,
 		"sqlStreams": sqlStreams, "sqlErasing": sqlErasing, "sqlKnown": sqlKnown, "sqlHealSettings": sqlHealSettings, "sqlLockCheckpoint": sqlLockCheckpoint,
 		"sqlDismissOwner": sqlDismissOwner, "sqlStreamOfDrift": sqlStreamOfDrift, "sqlMayBeLater": sqlMayBeLater, "sqlErasedAt": sqlErasedAt,
+		"sqlUncompared": sqlUncompared,
 	}, "sqlCreateSchema")
 }

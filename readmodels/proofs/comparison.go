@@ -59,6 +59,15 @@ func (c *Comparison) compare(head [32]byte) {
 // Report adds to what eventstore.Verify found of the whole log where it parts from what was signed: the lower position of both is told. The
 // stored tiles name the very event, unless they were changed too: only what the signed root vouches for is believed.
 func (c *Comparison) Report(ctx context.Context, db DB, reader *eventstore.Reader, report eventstore.VerifyReport) (eventstore.VerifyReport, error) {
+	if len(c.standing) > 0 {
+		fork, err := forkBefore(ctx, reader, c.standing[0], report)
+		if err != nil {
+			return report, err
+		}
+		if fork != nil {
+			return c.reportFork(ctx, db, reader, report, *fork)
+		}
+	}
 	switch {
 	case c.bad != nil:
 		position, err := c.part(ctx, db, reader, *c.bad, c.bad.Size)
@@ -87,6 +96,56 @@ func (c *Comparison) Report(ctx context.Context, db DB, reader *eventstore.Reade
 		return told(report, c.tree.Size()+1, "the log ends before the %d events of a signed checkpoint: the tail is cut off", c.standing[0].Size), nil
 	}
 	return report, nil
+}
+
+// reportFork tells of a checkpoint of a future that a restore took away, which no checkpoint among those that are compared says was signed
+// away: that is no proof that there was one.
+func (c *Comparison) reportFork(
+	ctx context.Context, db DB, reader *eventstore.Reader, report eventstore.VerifyReport, fork proof.Restore,
+) (eventstore.VerifyReport, error) {
+	signed, upTo := c.standing[0], fork.After
+	if !report.OK {
+		upTo = min(upTo, report.FirstBadPosition-1)
+	}
+	position, err := c.part(ctx, db, reader, signed, upTo)
+	switch {
+	case err != nil:
+		return report, err
+	case position > 0:
+		return told(report, position, "the event is another one than in the signed checkpoint of %d events", signed.Size), nil
+	}
+	return told(report, fork.After+1, "the signed checkpoint of %d events, epoch %d, is of a future that a restore took away: the log forked behind position %d, where epoch %d begins; "+
+		"no checkpoint that was signed after that restore is among these and says so", signed.Size, signed.Epoch, fork.After, fork.Epoch), nil
+}
+
+// forkBefore returns where the log left the epoch of a checkpoint before all of its events had come, nil if it didn't as far as it is whole.
+func forkBefore(ctx context.Context, reader *eventstore.Reader, signed proof.Checkpoint, report eventstore.VerifyReport) (*proof.Restore, error) {
+	if report.Head.Epoch <= signed.Epoch {
+		return nil, nil
+	}
+	whole := report.Head.Position
+	if !report.OK {
+		whole = report.FirstBadPosition - 1
+	}
+	fork := proof.Restore{After: whole, Epoch: report.Head.Epoch}
+	for low := int64(0); low < fork.After; { // epochs only grow
+		middle := low + (fork.After-low)/2
+		events, err := reader.ReadAll(ctx, middle, 1)
+		switch {
+		case err != nil:
+			return nil, err
+		case len(events) == 0:
+			return nil, nil
+		case events[0].Epoch > signed.Epoch:
+			fork = proof.Restore{After: middle, Epoch: events[0].Epoch}
+		default:
+			low = middle + 1
+		}
+	}
+	if fork.After >= signed.Size || !report.OK && fork.After == whole {
+		return nil, nil
+	}
+	return &fork, nil
 }
 
 // told puts a finding into a report, unless that knows of something at a lower position, or at the same.
