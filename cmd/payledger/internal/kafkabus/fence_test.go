@@ -78,6 +78,7 @@ func TestErasureDuringAReplayOfRoutes(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, plain(t))
 	w.foundAll(t)
+	app := w.db.AppPool(t)
 	ctx, canceled := context.WithoutCancel(t.Context()), readmodels.FeeCanceled
 	words := map[string]string{uuid.NewString(): "annsecret", uuid.NewString(): "bobsecret"}
 	fees := map[string]string{}
@@ -105,7 +106,7 @@ func TestErasureDuringAReplayOfRoutes(t *testing.T) {
 		require.NoError(t, err)
 		head, err := w.reader.Head(ctx)
 		require.NoError(t, err)
-		n, err := eventstore.EraseAnswers(ctx, w.db.AppPool(t), eventstore.Person{Tenant: "main", Subject: ann}, head.Position)
+		n, err := eventstore.EraseAnswers(ctx, app, eventstore.Person{Tenant: "main", Subject: ann}, head.Position)
 		require.NoError(t, err)
 		require.EqualValues(t, 32, n.RouteEvents)
 	})
