@@ -137,18 +137,11 @@ func (n *noting) Key(ctx context.Context, id uuid.UUID) (eventstore.Key, error) 
 func activityRow(t *table, a act, begun map[eventstore.StreamID]catalog.Event) error {
 	e, meta := a.Entry, a.Meta
 	first := begun[a.Stream]
-	memberID, feeReason, paidBy := "", "", tenderOf(begun[paymentStream(a.Stream.Tenant, a.PaymentID)].Data)
+	memberID, feeReason, paidBy := memberOf(first), "", tenderOf(begun[paymentStream(a.Stream.Tenant, a.PaymentID)].Data)
 	billed, billedAt, billedBy, loanID := money.Amount{}, time.Time{}, "", ""
-	switch d := first.Data.(type) {
-	case fee.Assessed:
-		memberID, feeReason, e.FeeID, loanID = d.UserID, d.Reason, d.FeeID, d.LoanID
+	if d, ok := first.Data.(fee.Assessed); ok {
+		feeReason, e.FeeID, loanID = d.Reason, d.FeeID, d.LoanID
 		billed, billedAt, billedBy = d.Amount, first.EffectiveAt, first.Meta.Actor.ID
-	case payment.Started:
-		memberID = d.UserID
-	case payment.Captured:
-		memberID = d.UserID
-	case credit.Granted:
-		memberID = d.UserID
 	}
 	t.noted(a.noted, a.shown)
 	err := t.row(
@@ -161,6 +154,21 @@ func activityRow(t *table, a act, begun map[eventstore.StreamID]catalog.Event) e
 		return err
 	}
 	return t.total(e.Type, 1, *e.Amount)
+}
+
+// memberOf is whom a stream of money is about, by its first event.
+func memberOf(first catalog.Event) string {
+	switch d := first.Data.(type) {
+	case fee.Assessed:
+		return d.UserID
+	case payment.Started:
+		return d.UserID
+	case payment.Captured:
+		return d.UserID
+	case credit.Granted:
+		return d.UserID
+	}
+	return ""
 }
 
 func paymentStream(tenant, id string) eventstore.StreamID {

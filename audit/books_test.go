@@ -328,6 +328,11 @@ func (l *library) tie(t require.TestingT, b audit.Bounds) {
 			net := payments.columns[string(tender)+"net"+cur]
 			require.Equal(t, moved(domain.TenderAccount(tender)), net, "payments by %s are their account", tender)
 			taken += net
+			byType := payments.columns[string(tender)+"toCredit"+cur]
+			for _, feeType := range domain.FeeTypes() {
+				byType += payments.columns[string(tender)+string(feeType)+cur]
+			}
+			require.Equal(t, payments.columns[string(tender)+"gross"+cur], byType, "types of fees and credits are gross")
 		}
 		require.Equal(t, taken, payments.totals["net"+cur])
 

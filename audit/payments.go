@@ -6,27 +6,36 @@ import (
 	"maps"
 	"slices"
 
+	"payledger/domain/books"
+	"payledger/domain/fee"
 	"payledger/domain/money"
 	"payledger/domain/payment"
+	"payledger/eventstore"
 	"payledger/eventstore/catalog"
 )
 
 // payments are the sums of money that arrived, and of what was voided, by tender and channel. A void counts where and how its
-// payment was captured, in the period in which it took effect.
+// payment was captured, in the period in which it took effect. Behind the rest stands what of gross was taken for fees of each type, by the allocations
+// with which it was captured: with toCredit it is all of gross.
 func payments() Kind {
+	columns := []Column{
+		{"tender", Text},
+		{"channel", Text},
+		{"currency", Text},
+		{"captured", Number},
+		{"gross", Money},
+		{"voids", Number},
+		{"voided", Money},
+		{"net", Money},
+		{"toCredit", Money},
+	}
+	width := len(columns)
+	for _, feeType := range books.FeeTypes() {
+		columns = append(columns, Column{string(feeType), Money})
+	}
 	return Kind{
-		Name: "payments", Title: "Payments by method", Period: true, Filters: []string{filterTender}, form: 1, fold: foldPayments,
-		Columns: []Column{
-			{"tender", Text},
-			{"channel", Text},
-			{"currency", Text},
-			{"captured", Number},
-			{"gross", Money},
-			{"voids", Number},
-			{"voided", Money},
-			{"net", Money},
-			{"toCredit", Money},
-		},
+		Name: "payments", Title: "Payments by method", Period: true, Filters: []string{filterTender}, form: 2, earlier: map[int]int{1: width},
+		Columns: columns, fold: foldPayments,
 	}
 }
 
@@ -40,7 +49,41 @@ func (g paymentGroup) compare(h paymentGroup) int {
 }
 
 // takings are the sums of a row. What became a credit is part of captured.
-type takings struct{ captured, voided, credit group }
+type takings struct {
+	captured, voided, credit group
+	types                    map[books.FeeType]money.Amount // of fees, what was captured for each
+}
+
+// taking is a part of a payment, for a fee.
+type taking struct {
+	of     *takings
+	fee    eventstore.StreamID
+	amount money.Amount
+}
+
+// byType adds parts to the sums by what their fees are for, which the first event of each fee says.
+func (r Reader) byType(ctx context.Context, parts []taking) error {
+	ids := make([]eventstore.StreamID, len(parts))
+	for i, part := range parts {
+		ids[i] = part.fee
+	}
+	begun, err := r.firsts(ctx, ids)
+	if err != nil {
+		return err
+	}
+	for _, part := range parts {
+		assessed, _ := begun[part.fee].Data.(fee.Assessed)
+		feeType := books.TypeOf(assessed.Reason)
+		sum, known := part.of.types[feeType]
+		if !known {
+			sum = money.Zero(part.amount.Currency())
+		}
+		if part.of.types[feeType], err = sum.Add(part.amount); err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
 func foldPayments(ctx context.Context, r Reader, p Params, t *table) error {
 	tenders := []string{string(payment.TenderCash), string(payment.TenderPOS), string(payment.TenderCheck), string(payment.TenderOther)}
@@ -49,6 +92,7 @@ func foldPayments(ctx context.Context, r Reader, p Params, t *table) error {
 		return badFilter(filterTender, only, tenders)
 	}
 	groups := make(map[paymentGroup]*takings)
+	var parts []taking // whose fees are looked up together
 	err := r.eachStream(ctx, p.Tenant, payment.Stream(""), p.KnownAt, func(events []catalog.Event) error {
 		var key paymentGroup
 		for _, ev := range events {
@@ -62,14 +106,25 @@ func foldPayments(ctx context.Context, r Reader, p Params, t *table) error {
 			}
 			if groups[key] == nil {
 				none := group{sum: money.Zero(key.currency)}
-				groups[key] = &takings{none, none, none}
+				groups[key] = &takings{none, none, none, make(map[books.FeeType]money.Amount)}
 			}
 			if err := groups[key].add(captured, voided, ok); err != nil {
 				return err
 			}
+			for _, a := range captured.Allocations {
+				parts = append(parts, taking{groups[key], eventstore.StreamID{Tenant: p.Tenant, Name: fee.Stream(a.FeeID)}, a.Amount})
+			}
 		}
-		return nil
+		if len(parts) < pageEvents {
+			return nil
+		}
+		err := r.byType(ctx, parts)
+		parts = parts[:0]
+		return err
 	})
+	if err == nil {
+		err = r.byType(ctx, parts)
+	}
 	if err != nil {
 		return err
 	}
@@ -96,9 +151,18 @@ func paymentRow(t *table, key paymentGroup, s *takings) error {
 	if err != nil {
 		return err
 	}
-	err = t.row(text(key.tender), text(key.channel), text(key.currency.Code()), number(s.captured.count), amount(s.captured.sum),
-		number(s.voided.count), amount(s.voided.sum), amount(net), amount(s.credit.sum))
-	if err != nil {
+	cells := []Value{
+		text(key.tender), text(key.channel), text(key.currency.Code()), number(s.captured.count), amount(s.captured.sum),
+		number(s.voided.count), amount(s.voided.sum), amount(net), amount(s.credit.sum),
+	}
+	for _, feeType := range books.FeeTypes() {
+		sum, known := s.types[feeType]
+		if !known {
+			sum = money.Zero(key.currency)
+		}
+		cells = append(cells, amount(sum))
+	}
+	if err := t.row(cells...); err != nil {
 		return err
 	}
 	for _, total := range []struct {

@@ -73,7 +73,7 @@ func TestReports(t *testing.T) {
 			"waived staff " + staff + " hardship lost USD count 1 amount 5.00 largest 5.00",
 		}},
 		{"payments", audit.Params{Kind: "payments", Bounds: audit.Bounds{AsOf: s.end(9), KnownAt: 9}}, []string{
-			"cash api USD captured 1 gross 18.00 net 18.00 toCredit 1.00",
+			"cash api USD captured 1 gross 18.00 net 18.00 toCredit 1.00 overdue 2.00 lost 15.00",
 		}},
 		{"payments by card", audit.Params{
 			Kind: "payments", Filters: []evidence.Parameter{{Name: "tender", Value: "pos"}}, Bounds: audit.Bounds{AsOf: s.end(9), KnownAt: 9},
@@ -95,16 +95,16 @@ func TestReports(t *testing.T) {
 			Kind: "rollforward", Bounds: audit.Bounds{From: s.day.AddDate(0, 0, 2), AsOf: s.end(5), KnownAt: lastOfStory},
 		}, []string{"USD opening 18.00 paid 17.00 closing 1.00"}},
 		{"who did what", audit.Params{Kind: "staff", Bounds: audit.Bounds{AsOf: s.end(9), KnownAt: 9}}, []string{
-			"staff " + staff + " credit.granted USD count 1 amount 1.00 mean 1.00 largest 1.00",
-			"staff " + staff + " fee.assessed USD count 2 amount 23.00 mean 11.50 largest 20.00",
-			"staff " + staff + " fee.waived USD count 2 amount 5.25 mean 2.63 largest 5.00",
-			"staff " + staff + " fee.written_off USD count 1 amount 0.50 mean 0.50 largest 0.50",
-			"staff " + staff + " payment.captured USD count 1 amount 18.00 mean 18.00 largest 18.00",
+			"staff " + staff + " credit.granted USD count 1 amount 1.00 mean 1.00 largest 1.00 members 1 repeats 1 " + s.member,
+			"staff " + staff + " fee.assessed USD count 2 amount 23.00 mean 11.50 largest 20.00 members 1 repeats 2 " + s.member,
+			"staff " + staff + " fee.waived USD count 2 amount 5.25 mean 2.63 largest 5.00 members 1 repeats 2 " + s.member,
+			"staff " + staff + " fee.written_off USD count 1 amount 0.50 mean 0.50 largest 0.50 members 1 repeats 1 " + s.member,
+			"staff " + staff + " payment.captured USD count 1 amount 18.00 mean 18.00 largest 18.00 members 1 repeats 1 " + s.member,
 		}},
 		{"who waived on the second day", audit.Params{
 			Kind: "staff", Filters: []evidence.Parameter{{Name: "type", Value: "fee.waived"}, {Name: "by", Value: staff}},
 			Bounds: audit.Bounds{From: s.day.AddDate(0, 0, 1), AsOf: s.end(2), KnownAt: lastOfStory},
-		}, []string{"staff " + staff + " fee.waived USD count 1 amount 5.00 mean 5.00 largest 5.00"}},
+		}, []string{"staff " + staff + " fee.waived USD count 1 amount 5.00 mean 5.00 largest 5.00 members 1 repeats 1 " + s.member}},
 		{"roll-forward of all", audit.Params{Kind: "rollforward", Bounds: audit.Bounds{AsOf: s.end(9), KnownAt: 9}}, []string{
 			"USD assessed 23.00 waived 5.25 writtenOff 0.50 paid 17.00 closing 0.25",
 		}},
@@ -281,14 +281,20 @@ func TestGroups(t *testing.T) {
 	for i, cents := range []int64{100, 300, 200} {
 		s.Change(t, other, fee.Waive{ReductionID: "g" + strconv.Itoa(i), Amount: ledgertest.USD(t, cents), Reason: "hardship", At: s.Now()})
 	}
+	theirs := "00000000-0000-7000-8000-00000000001f"
+	s.Change(t, theirs, fee.Assess{FeeID: theirs, UserID: s.Users[2], Amount: ledgertest.USD(t, 100), Reason: "damage", At: s.Now()})
+	s.Change(t, theirs, fee.Waive{ReductionID: "g9", Amount: ledgertest.USD(t, 15), Reason: "goodwill", At: s.Now()})
 	s.Queue(t, payment.Stream(taken), s.member, payment.Voided{Amount: ledgertest.USD(t, 1800), Reason: "duplicate", Outcome: payment.OutcomeCanceled})
 	last := s.Flush(t)
 	rows, _ := s.made(t, audit.Params{Kind: "waivers", Bounds: audit.Bounds{AsOf: s.end(9), KnownAt: last}})
 	require.Contains(t, rows, "waived staff "+s.Users[0]+" hardship lost USD count 4 amount 11.00 largest 5.00")
 	rows, _ = s.made(t, audit.Params{Kind: "payments", Bounds: audit.Bounds{AsOf: s.end(9), KnownAt: last}})
-	require.Equal(t, []string{"cash api USD captured 1 gross 18.00 voids 1 voided 18.00 toCredit 1.00"}, rows)
+	require.Equal(t, []string{"cash api USD captured 1 gross 18.00 voids 1 voided 18.00 toCredit 1.00 overdue 2.00 lost 15.00"}, rows)
 	rows, _ = s.made(t, audit.Params{Kind: "payments", Bounds: audit.Bounds{From: s.day.AddDate(0, 0, 5), AsOf: s.end(9), KnownAt: last}})
 	require.Equal(t, []string{"cash api USD voids 1 voided 18.00 net -18.00"}, rows)
+	rows, _ = s.made(t, audit.Params{Kind: "staff", Bounds: audit.Bounds{AsOf: s.end(9), KnownAt: last}})
+	require.Contains(t, rows, "staff "+s.Users[0]+" fee.waived USD count 6 amount 11.40 mean 1.90 largest 5.00 members 2 repeats 5 "+s.member)
+	require.Contains(t, rows, "staff "+s.Users[0]+" payment.voided USD count 1 amount 18.00 mean 18.00 largest 18.00 members 1 repeats 1 "+s.member)
 }
 
 // A credit that was spent, given back, and spent again for a day before that has less than nothing left in between, as the books have it.

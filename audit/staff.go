@@ -3,10 +3,12 @@ package audit
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"maps"
 	"slices"
 
 	"payledger/domain/money"
+	"payledger/eventstore"
 	"payledger/eventstore/catalog"
 	"payledger/readmodels/history"
 )
@@ -19,10 +21,12 @@ func deeds() []string {
 	}
 }
 
-// staff is who did what, how often and of how much: sum, mean and largest show who stands out. Credits that a payment left are beside it.
+// staff is who did what, how often and of how much: sum, mean and largest show who stands out, and for how many members it was, and how often for
+// the one for whom it was most often, who gets more than others. Credits that a payment left are beside it.
 func staff() Kind {
 	return Kind{
-		Name: "staff", Title: "Who did what", Period: true, Filters: []string{filterBy, filterType}, form: 1, fold: foldStaff,
+		Name: "staff", Title: "Who did what", Period: true, Filters: []string{filterBy, filterType}, form: 2, fold: foldStaff,
+		earlier: map[int]int{1: 8},
 		Columns: []Column{
 			{"actorKind", Text},
 			{"actorId", Text},
@@ -32,6 +36,9 @@ func staff() Kind {
 			{"amount", Money},
 			{"mean", Money},
 			{"largest", Money},
+			{"members", Number},
+			{"repeats", Number}, // the most for one member
+			{"repeatsFor", Text},
 		},
 	}
 }
@@ -47,6 +54,25 @@ func (g deedGroup) compare(h deedGroup) int {
 		cmp.Compare(g.currency.Code(), h.currency.Code()))
 }
 
+// repeats counts what somebody did for each member.
+type repeats struct {
+	group
+
+	members map[[8]byte]int32 // by the beginning of the SHA-256 of their ids, which is less to remember
+	most    int32
+	forWhom string // who was the first to come to it
+}
+
+func (r *repeats) addFor(memberID string, a money.Amount) error {
+	sum := sha256.Sum256([]byte(memberID))
+	key := [8]byte(sum[:])
+	r.members[key]++
+	if n := r.members[key]; n > r.most {
+		r.most, r.forWhom = n, memberID
+	}
+	return r.add(a)
+}
+
 func foldStaff(ctx context.Context, r Reader, p Params, t *table) error {
 	types := deeds()
 	if only := p.filter(filterType); only != "" {
@@ -56,21 +82,28 @@ func foldStaff(ctx context.Context, r Reader, p Params, t *table) error {
 		types = []string{only}
 	}
 	by := p.filter(filterBy)
-	groups := make(map[deedGroup]*group)
+	groups := make(map[deedGroup]*repeats)
 	want := func(eventType string) bool { return slices.Contains(types, eventType) }
 	sealed := Reader{Log: r.Log, Catalog: r.Catalog, Keys: SealedKeys{}}
 	err := sealed.eachPage(ctx, p.Tenant, 0, p.KnownAt, want, func(events []catalog.Event) error {
+		events = slices.DeleteFunc(events, func(ev catalog.Event) bool {
+			return !p.within(ev.EffectiveAt) || by != "" && ev.Meta.Actor.ID != by
+		})
+		ids := make([]eventstore.StreamID, len(events))
+		for i, ev := range events {
+			ids[i] = ev.Stream
+		}
+		begun, err := r.firsts(ctx, ids)
+		if err != nil {
+			return err
+		}
 		for _, ev := range events {
-			actor := ev.Meta.Actor
-			if !p.within(ev.EffectiveAt) || by != "" && actor.ID != by {
-				continue
-			}
 			a := *history.EntryOf(ev).Amount
-			key := deedGroup{actor.Kind, actor.ID, ev.Type, a.Currency()}
+			key := deedGroup{ev.Meta.Actor.Kind, ev.Meta.Actor.ID, ev.Type, a.Currency()}
 			if groups[key] == nil {
-				groups[key] = &group{}
+				groups[key] = &repeats{members: make(map[[8]byte]int32)}
 			}
-			if err := groups[key].add(a); err != nil {
+			if err := groups[key].addFor(memberOf(begun[ev.Stream]), a); err != nil {
 				return err
 			}
 		}
@@ -82,7 +115,7 @@ func foldStaff(ctx context.Context, r Reader, p Params, t *table) error {
 	for _, key := range slices.SortedFunc(maps.Keys(groups), deedGroup.compare) {
 		g := groups[key]
 		err := t.row(text(key.actorKind), text(key.actorID), text(key.action), text(key.currency.Code()), number(g.count), amount(g.sum), amount(g.mean()),
-			amount(g.largest))
+			amount(g.largest), number(int64(len(g.members))), number(int64(g.most)), text(g.forWhom))
 		if err != nil {
 			return err
 		}

@@ -41,6 +41,8 @@ type verified struct {
 	Problem          string `json:"problem"`
 	// Projections are compared with a replay of the log, when the whole log is verified and VAULT_KEY opens its texts.
 	Projections []comparedProjection `json:"projections"`
+	// Answers counts the stored answers that are what their commands' events say, when the whole log is verified.
+	Answers int64 `json:"answers"`
 	// Checkpoints tells of those that the log was held against; absent without --checkpoints.
 	Checkpoints *comparedCheckpoints `json:"checkpoints,omitempty"`
 	// Drift is what the self-audit found and nobody has healed, at most 100.
@@ -139,6 +141,9 @@ func (a *app) verify(ctx context.Context, cfg config.Config, options eventstore.
 		}
 	}
 	if report.OK && whole {
+		if err := l.checkAnswers(ctx, &answer); err != nil {
+			return err
+		}
 		if err := l.addDrift(ctx, &answer); err != nil {
 			return err
 		}

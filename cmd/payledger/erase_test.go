@@ -26,6 +26,21 @@ import (
 	"payledger/internal/sqltest"
 )
 
+// answered is a command with an idempotency key and a route event.
+func answered(key string) commands.Request {
+	return commands.Request{
+		Tenant: "main", Actor: catalog.Actor{Kind: "staff", ID: "s", Roles: []string{"staff"}}, CommandID: uuid.Must(uuid.NewV7()), At: time.Now(),
+		Claim: &eventstore.Claim{Tenant: "main", Subject: "s", Key: key}, RequestID: key, Channel: "api",
+		Render: func(o commands.Outcome) (eventstore.Answer, *eventstore.RouteEvent, error) {
+			body := []byte(`{}`)
+			if o.Fee != nil {
+				body = o.Fee.AppendJSON(nil, true)
+			}
+			return eventstore.Answer{Status: 200, Body: body}, &eventstore.RouteEvent{Topic: "t", Key: key, Headers: map[string]string{"ledger-tenant": "main"}, Body: body}, nil
+		},
+	}
+}
+
 // TestErase erases a member over the command line: refused while a fee is owed, then no table has the texts, and once more changes nothing.
 func TestErase(t *testing.T) {
 	t.Parallel()
@@ -35,19 +50,7 @@ func TestErase(t *testing.T) {
 	store := storetest.OpenOn(t, db, func(c *eventstore.Config) { c.Folder, c.Keys = commands.Folder{Catalog: events}, vault })
 	service := &commands.Service{Store: store, Catalog: events, Vault: vault}
 	member, feeID := uuid.NewString(), uuid.NewString()
-	request := func(key string) commands.Request {
-		return commands.Request{
-			Tenant: "main", Actor: catalog.Actor{Kind: "staff", ID: "s", Roles: []string{"staff"}}, CommandID: uuid.Must(uuid.NewV7()), At: time.Now(),
-			Claim: &eventstore.Claim{Tenant: "main", Subject: "s", Key: key}, RequestID: key, Channel: "api",
-			Render: func(o commands.Outcome) (eventstore.Answer, *eventstore.RouteEvent, error) {
-				body := []byte(`{}`)
-				if o.Fee != nil {
-					body = o.Fee.AppendJSON(nil, true)
-				}
-				return eventstore.Answer{Status: 200, Body: body}, &eventstore.RouteEvent{Topic: "t", Key: key, Headers: map[string]string{"ledger-tenant": "main"}, Body: body}, nil
-			},
-		}
-	}
+	request := answered
 	usd, err := money.ParseCurrency("USD")
 	require.NoError(t, err)
 	_, err = service.AssessFee(t.Context(), request("fee"), commands.NewFee{FeeID: feeID, UserID: member, Amount: money.New(200, usd), Note: "annsecret"})

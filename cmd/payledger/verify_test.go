@@ -6,12 +6,20 @@ import (
 	"encoding/json"
 	"testing"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
+	"payledger/commands"
 	"payledger/domain/fee"
+	"payledger/domain/money"
 	"payledger/domain/payment"
+	"payledger/eventstore"
+	"payledger/eventstore/catalog"
+	"payledger/eventstore/pgtest"
+	"payledger/eventstore/storetest"
 	"payledger/internal/ledgertest"
+	"payledger/readmodels"
 	"payledger/readmodels/books"
 )
 
@@ -45,4 +53,57 @@ func TestVerifyFindsBooksOutOfBalance(t *testing.T) {
 	require.False(t, answer.OK)
 	require.Nil(t, answer.FirstBadPosition, "the chain is whole")
 	require.Contains(t, answer.Problem, "books are out of balance at position 3: I22: commit ")
+}
+
+// A stored answer that was changed, or lost its salt though nobody was erased, is told; one that an erasure took the texts of is not.
+func TestVerifyHoldsAnswersAgainstTheLog(t *testing.T) {
+	t.Parallel()
+	db := pgtest.NewFrom(t, storetest.Template())
+	master := [32]byte{3}
+	events, vault := catalog.New(), eventstore.OpenVault(db.AppPool(t), master)
+	store := storetest.OpenOn(t, db, func(c *eventstore.Config) { c.Folder, c.Keys = commands.Folder{Catalog: events}, vault })
+	service, pool := &commands.Service{Store: store, Catalog: events, Vault: vault}, db.AppPool(t)
+	usd, err := money.ParseCurrency("USD")
+	require.NoError(t, err)
+	member, feeID, canceled := uuid.NewString(), uuid.NewString(), readmodels.FeeCanceled
+	_, err = service.AssessFee(t.Context(), answered("first"), commands.NewFee{FeeID: feeID, UserID: member, Amount: money.New(200, usd), Note: "annsecret"})
+	require.NoError(t, err)
+	_, err = service.PatchFee(t.Context(), answered("second"), commands.FeePatch{FeeID: feeID, Status: &canceled})
+	require.NoError(t, err)
+	_, err = service.PatchFee(t.Context(), answered("no event"), commands.FeePatch{FeeID: feeID, Status: &canceled})
+	require.NoError(t, err)
+	verify := func() (answer verified, code int) {
+		var out, errs bytes.Buffer
+		environ := []string{"APP_DATABASE_URL=" + db.AppURL, "VAULT_KEY=" + base64.StdEncoding.EncodeToString(master[:])}
+		code = newApp(environ, &out, &errs).execute(t.Context(), []string{"audit", "verify", "--json"})
+		require.NoError(t, json.Unmarshal(out.Bytes(), &answer), &errs)
+		return answer, code
+	}
+	answer, code := verify()
+	require.Equal(t, exitDone, code, answer.Problem)
+	require.EqualValues(t, 2, answer.Answers)
+	for _, damage := range []string{
+		`UPDATE ledger.idempotency SET body = convert_to(replace(convert_from(body, 'UTF8'), '"canceled"', '"paid"'), 'UTF8') WHERE key = 'second'`,
+		`UPDATE ledger.idempotency SET salt = '' WHERE key = 'second'`,
+	} {
+		var body, salt []byte
+		require.NoError(t, pool.QueryRow(t.Context(), `SELECT body, salt FROM ledger.idempotency WHERE key = 'second'`).Scan(&body, &salt))
+		_, err := pool.Exec(t.Context(), damage)
+		require.NoError(t, err)
+		answer, code := verify()
+		require.Equal(t, exitDamaged, code)
+		require.Contains(t, answer.Problem, "the stored answer of the command that ends at position 2 isn't the one that was hashed there")
+		require.Contains(t, answer.Problem, "second")
+		_, err = pool.Exec(t.Context(), `UPDATE ledger.idempotency SET body = $1, salt = $2 WHERE key = 'second'`, body, salt)
+		require.NoError(t, err)
+	}
+	_, err = service.ErasePerson(t.Context(), answered("erase"), member, "request", false)
+	require.NoError(t, err)
+	head, err := eventstore.NewReader(db.AppPool(t)).Head(t.Context())
+	require.NoError(t, err)
+	_, err = eventstore.EraseAnswers(t.Context(), db.AppPool(t), eventstore.Person{Tenant: "main", Subject: member}, head.Position)
+	require.NoError(t, err)
+	answer, code = verify()
+	require.Equal(t, exitDone, code, answer.Problem)
+	require.EqualValues(t, 3, answer.Answers)
 }
