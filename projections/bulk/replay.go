@@ -17,6 +17,9 @@ import (
 // pageSize is how many events are read at a time.
 const pageSize = 4096
 
+// partsAhead is how many parts wait for the one that is copied: while it waits for the disk the others go on.
+const partsAhead = 4
+
 // part is what is recorded of a share.
 type part struct {
 	parts int
@@ -92,7 +95,7 @@ type write func(context.Context, pgx.Tx) error
 
 func (p *pass) run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
-	pages, parts := make(chan page), make(chan write, 1)
+	pages, parts := make(chan page), make(chan write, partsAhead)
 	free := make(chan room, p.Workers+2) // for the pages under way
 	for range cap(free) {
 		var r room

@@ -30,7 +30,7 @@ type Bulk struct {
 }
 
 // spareRows is how many sets of rows may wait to be used again: about as many as are on their way.
-const spareRows = 3
+const spareRows = 6
 
 // stream is what a stream came to so far.
 type stream struct {
