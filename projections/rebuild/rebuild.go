@@ -142,7 +142,7 @@ func (r *rebuild) run(ctx context.Context) (Result, error) {
 	if result, found, err := r.certify(ctx); err != nil || found {
 		return result, err
 	}
-	live, err := r.checkpoint(ctx)
+	live, err := r.checkpoint(ctx, r.Pool)
 	if err != nil {
 		return Result{}, err
 	}
@@ -157,7 +157,7 @@ func (r *rebuild) run(ctx context.Context) (Result, error) {
 		return Result{}, err
 	}
 	s := &shadow{rebuild: r, schema: built.Schema, at: projections.Checkpoint{Position: built.Position, Hash: built.Hash}}
-	if live, err = r.checkpoint(ctx); err != nil {
+	if live, err = r.checkpoint(ctx, r.Pool); err != nil {
 		return Result{}, err
 	}
 	if err := s.catchUp(ctx, live.Position); err != nil {

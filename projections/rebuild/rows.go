@@ -10,7 +10,6 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
-	"payledger/projections/bulk"
 	"payledger/readmodels/digest"
 )
 
@@ -110,8 +109,7 @@ func (r *rebuild) comparePage(ctx context.Context, s *shadow, t table, live *raw
 // tells for some tables what changed, goes on.
 func (r *rebuild) changedSince(ctx context.Context, s *shadow, after int64) (int, error) {
 	found := verified{}
-	options := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
-	err := pgx.BeginTxFunc(ctx, r.Pool, options, func(tx pgx.Tx) error {
+	err := r.snapshot(ctx, func(tx pgx.Tx) error {
 		for _, t := range r.shapes {
 			sides := make([][]row, 2)
 			for i, schema := range []string{r.live, s.schema} {
@@ -128,27 +126,4 @@ func (r *rebuild) changedSince(ctx context.Context, s *shadow, after int64) (int
 		return nil
 	})
 	return found.differences, err
-}
-
-// digest sums up a read model that stands still, page by page.
-func (r *rebuild) digest(ctx context.Context, schema string) (digest.Sum, error) {
-	var sum digest.Sum
-	for _, t := range r.shapes {
-		for b := (bounds{}); ; {
-			sql, args := t.sqlPage(schema, b, r.PageRows)
-			rows, err := t.read(ctx, r.Pool, sql, args)
-			if err != nil {
-				return sum, err
-			}
-			for i := range rows {
-				sum.Add(rows[i].form)
-			}
-			r.Progress(bulk.Progress{Stage: StageDigest, Done: sum.Rows, Total: sum.Rows})
-			if len(rows) < r.PageRows {
-				break
-			}
-			b.after = rows[len(rows)-1].key
-		}
-	}
-	return sum, nil
 }

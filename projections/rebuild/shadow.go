@@ -11,6 +11,7 @@ import (
 	"payledger/eventstore/catalog"
 	"payledger/projections"
 	"payledger/projections/bulk"
+	"payledger/readmodels/checkpoints"
 )
 
 // shadow is a read model beside the live one, which the projector's own code takes further.
@@ -28,10 +29,10 @@ WHERE projection = $1 AND version = $2 AND position > 0 AND to_regnamespace($3) 
 )
 
 // checkpoint is that of the live read model.
-func (r *rebuild) checkpoint(ctx context.Context) (projections.Checkpoint, error) {
+func (r *rebuild) checkpoint(ctx context.Context, db checkpoints.Querier) (projections.Checkpoint, error) {
 	var at projections.Checkpoint
 	var hash []byte
-	err := r.Pool.QueryRow(ctx, sqlLiveCheckpoint, r.projector.Name(), r.projector.Version(), r.live).Scan(&at.Position, &hash)
+	err := db.QueryRow(ctx, sqlLiveCheckpoint, r.projector.Name(), r.projector.Version(), r.live).Scan(&at.Position, &hash)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return at, ErrNotBuilt
 	}

@@ -47,7 +47,7 @@ func (r *rebuild) meet(ctx context.Context, s *shadow, found verified, swap bool
 		}
 	}
 	for range swapAttempts {
-		live, err := r.checkpoint(ctx)
+		live, err := r.checkpoint(ctx, r.Pool)
 		if err == nil {
 			err = s.catchUp(ctx, live.Position)
 		}
@@ -148,7 +148,7 @@ func RollBack(ctx context.Context, cfg Config) (Result, error) {
 	}
 	from := s.at.Position
 	for range swapAttempts {
-		live, err := r.checkpoint(ctx)
+		live, err := r.checkpoint(ctx, r.Pool)
 		if err == nil {
 			err = s.catchUp(ctx, live.Position)
 		}

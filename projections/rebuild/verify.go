@@ -11,8 +11,6 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
-	"payledger/projections"
-	"payledger/projections/bulk"
 	"payledger/readmodels/digest"
 )
 
@@ -165,54 +163,67 @@ func (t table) form(form digest.Row, fields []pgconn.FieldDescription, raw [][]b
 
 const sqlCountRows = `SELECT greatest(0, sum(reltuples))::bigint FROM pg_class WHERE relnamespace = $1::regnamespace AND relkind = 'r'`
 
-// verify compares all rows of the live read model with the shadow's, range by range. Each range is read with the live checkpoint in one short
-// snapshot; the shadow is taken to that checkpoint and compared there.
+// verify compares all rows of the live read model with the shadow's, table by table: first by sums, which don't need the order of keys, in which
+// a table that doesn't fit into memory is read from all over the disk.
 func (r *rebuild) verify(ctx context.Context, s *shadow) (verified, error) {
 	found := verified{since: s.at.Position}
-	var done, total int64
-	if err := r.Pool.QueryRow(ctx, sqlCountRows, s.schema).Scan(&total); err != nil {
+	bar := progress{to: r.Progress, stage: StageVerify, every: int64(r.PageRows)}
+	if err := r.Pool.QueryRow(ctx, sqlCountRows, s.schema).Scan(&bar.total); err != nil {
 		return found, err
 	}
+	for _, t := range r.shapes {
+		live, built, err := r.sumBoth(ctx, s, t, &bar)
+		if err != nil {
+			return found, err
+		}
+		if live.all == built.all {
+			found.sum.AddAll(built.form)
+			found.liveSum.AddAll(built.form)
+			continue
+		}
+		if err := r.compareRows(ctx, s, t, &found); err != nil {
+			return found, err
+		}
+	}
+	bar.end()
+	return found, nil
+}
+
+// compareRows compares the rows of a table range by range, in the order of their keys. Each range is read with the live checkpoint in one short
+// snapshot; the shadow is taken to that checkpoint and compared there.
+func (r *rebuild) compareRows(ctx context.Context, s *shadow, t table, found *verified) error {
 	ctx, cancel := context.WithCancel(ctx)
 	var fetching sync.WaitGroup
 	defer fetching.Wait()
 	defer cancel()
-	fetch := func(t table, b bounds) <-chan livePage {
+	fetch := func(b bounds) <-chan livePage {
 		to := make(chan livePage, 1)
 		fetching.Go(func() { to <- r.livePage(ctx, t, b) })
 		return to
 	}
-	for _, t := range r.shapes {
-		next := fetch(t, bounds{})
-		for b := (bounds{}); ; {
-			live := <-next
-			if live.err != nil {
-				return found, live.err
-			}
-			last := live.rows.count() < r.PageRows
-			if !last {
-				end, err := t.parse(live.rows.fields, live.rows.row(live.rows.count()-1))
-				if err != nil {
-					return found, err
-				}
-				b.upTo = end.key
-				next = fetch(t, bounds{after: b.upTo}) // while the shadow's rows are read
-			}
-			if err := s.catchUp(ctx, live.at); err != nil {
-				return found, err
-			}
-			if err := r.comparePage(ctx, s, t, &live.rows, b, &found); err != nil {
-				return found, err
-			}
-			done += int64(live.rows.count())
-			r.Progress(bulk.Progress{Stage: StageVerify, Done: done, Total: max(done, total)})
-			if last {
-				break
-			}
-			b = bounds{after: b.upTo}
+	next := fetch(bounds{})
+	for b := (bounds{}); ; {
+		live := <-next
+		if live.err != nil {
+			return live.err
 		}
+		last := live.rows.count() < r.PageRows
+		if !last {
+			end, err := t.parse(live.rows.fields, live.rows.row(live.rows.count()-1))
+			if err != nil {
+				return err
+			}
+			b.upTo = end.key
+			next = fetch(bounds{after: b.upTo}) // while the shadow's rows are read
+		}
+		if err := s.catchUp(ctx, live.at); err != nil {
+			return err
+		}
+		if err := r.comparePage(ctx, s, t, &live.rows, b, found); err != nil || last {
+			return err
+		}
+		b = bounds{after: b.upTo}
 	}
-	return found, nil
 }
 
 // livePage is a range of the live read model, and the position that it is of.
@@ -224,11 +235,9 @@ type livePage struct {
 
 // livePage reads rows of the live read model and its checkpoint in one snapshot.
 func (r *rebuild) livePage(ctx context.Context, t table, b bounds) (p livePage) {
-	options := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
-	p.err = pgx.BeginTxFunc(ctx, r.Pool, options, func(tx pgx.Tx) (err error) {
-		var live projections.Checkpoint
-		var hash []byte
-		if err := tx.QueryRow(ctx, sqlLiveCheckpoint, r.projector.Name(), r.projector.Version(), r.live).Scan(&live.Position, &hash); err != nil {
+	p.err = r.snapshot(ctx, func(tx pgx.Tx) error {
+		live, err := r.checkpoint(ctx, tx)
+		if err != nil {
 			return err
 		}
 		p.at = live.Position
