@@ -16,7 +16,7 @@ func TestStatementsFitTheSchema(t *testing.T) {
 	_, err := db.ProjectorPool(t).Exec(t.Context(), `CREATE SCHEMA shadow; CREATE TABLE shadow.rebuild (stage text, position bigint, hash bytea);`+sqlCreateCertificate)
 	require.NoError(t, err)
 	sqltest.Prepare(t, ".", db.ProjectorURL, map[string]string{
-		"sqlLiveCheckpoint": sqlLiveCheckpoint, "sqlMoveShadow": sqlMoveShadow, "sqlSwapSettings": sqlSwapSettings, "sqlStopLive": sqlStopLive,
+		"sqlLiveCheckpoint": sqlLiveCheckpoint, "sqlMoveShadow": sqlMoveShadow, "sqlSpareSettings": sqlSpareSettings, "sqlSwapSettings": sqlSwapSettings, "sqlStopLive": sqlStopLive,
 		"sqlFence": sqlFence, "sqlAside": sqlAside, "sqlOld": sqlOld, "sqlRegclass": sqlRegclass, "sqlColumns": sqlColumns, "sqlCountRows": sqlCountRows,
 		"sqlKeepCertificate": sqlKeepCertificate, "sqlReadCertificate": sqlReadCertificate,
 	}, "sqlCreateCertificate", "sqlDropCertificate")

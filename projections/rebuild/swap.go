@@ -24,8 +24,12 @@ const (
 )
 
 const (
-	sqlSwapSettings = `SELECT set_config('lock_timeout', '200ms', true), set_config('statement_timeout', '60s', true),
+	// Autovacuum gives way to who has waited for a second, and a large table keeps it busy for longer than a swap is tried. Waiting for this lock
+	// keeps nobody else waiting but an ANALYZE.
+	sqlSpareSettings = `SELECT set_config('lock_timeout', '5s', true), set_config('statement_timeout', '60s', true),
     set_config('idle_in_transaction_session_timeout', '10s', true)`
+	spareMode       = "SHARE UPDATE EXCLUSIVE"
+	sqlSwapSettings = `SELECT set_config('lock_timeout', '200ms', true)`
 	// The projector commits nothing while this row is locked: the live read model stands still.
 	sqlStopLive = `SELECT position FROM ledger.checkpoints WHERE projection = $1 AND version = $2 FOR UPDATE`
 	// Whoever owns the lease remembers rows of the other read model: the next epoch makes it begin anew. A halt was of the other one, too.
@@ -84,6 +88,12 @@ func (r *rebuild) meet(ctx context.Context, s *shadow, found verified, swap bool
 // tryMeet calls fn in a transaction in which the live read model stands still and the shadow has come as far.
 func (r *rebuild) tryMeet(ctx context.Context, s *shadow, fn func(context.Context, pgx.Tx) error) error {
 	return pgx.BeginTxFunc(ctx, r.Pool, pgx.TxOptions{}, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, sqlSpareSettings); err != nil {
+			return err
+		}
+		if err := r.lock(ctx, tx, spareMode); err != nil {
+			return err
+		}
 		if _, err := tx.Exec(ctx, sqlSwapSettings); err != nil {
 			return err
 		}
@@ -101,14 +111,22 @@ func (r *rebuild) tryMeet(ctx context.Context, s *shadow, fn func(context.Contex
 	})
 }
 
+// lock locks the tables of the live read model.
+func (r *rebuild) lock(ctx context.Context, tx pgx.Tx, mode string) error {
+	for _, name := range r.projector.Tables() {
+		if _, err := tx.Exec(ctx, "LOCK TABLE "+name+" IN "+mode+" MODE"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // swap gives the shadow the live one's name, and that one the name aside. Readers of the live one are waited for, briefly; then all see
 // the new one with their next statement.
 func (r *rebuild) swap(ctx context.Context, tx pgx.Tx, s *shadow, aside string) error {
 	r.Progress(bulk.Progress{Stage: StageSwap, Done: 0, Total: 1})
-	for _, name := range r.projector.Tables() {
-		if _, err := tx.Exec(ctx, "LOCK TABLE "+name+" IN ACCESS EXCLUSIVE MODE"); err != nil {
-			return err
-		}
+	if err := r.lock(ctx, tx, "ACCESS EXCLUSIVE"); err != nil {
+		return err
 	}
 	live, was, between := pgx.Identifier{r.live}.Sanitize(), pgx.Identifier{s.schema}.Sanitize(), pgx.Identifier{r.live + "_swap"}.Sanitize()
 	for _, sql := range []string{
