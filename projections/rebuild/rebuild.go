@@ -1,5 +1,5 @@
 // Package rebuild replaces a live read model by one that is built anew from the log beside it, see package bulk: it lets the new one
-// catch up, compares the two row by row at the same position, and swaps their schemas in one transaction while readers and
+// catch up, compares the two, all of all rows, at the same position, and swaps their schemas in one transaction while readers and
 // projectors go on. The old one stays, to be swapped back. Nothing is published again.
 package rebuild
 

@@ -14,7 +14,7 @@ import (
 	"payledger/readmodels/digest"
 )
 
-// defaultPageRows is how many rows of each side are compared at a time: few enough for a short snapshot.
+// defaultPageRows is how many rows of each side are compared one by one at a time: few enough for a short snapshot.
 const defaultPageRows = 10_000
 
 // maxDifferences is how many rows that differ are looked into.
