@@ -98,7 +98,7 @@ type Waker struct {
 
 // pressure is how many of the last batches had waited, as a share, whether that makes a peak, and when the last one came.
 type pressure struct {
-	share float64
+	share float64 //nolint:forbidigo // of batches
 	peak  bool
 	at    time.Time
 }
@@ -109,7 +109,7 @@ func (p pressure) after(waited bool, at time.Time) pressure {
 	if waited {
 		now = 1
 	}
-	weight := 1 - math.Exp(-float64(min(at.Sub(p.at), peakStep))/float64(peakMoment))
+	weight := 1 - math.Exp(-min(at.Sub(p.at), peakStep).Seconds()/peakMoment.Seconds())
 	share := p.share + weight*(now-p.share)
 	return pressure{share: share, peak: share > peakBegins || p.peak && share > peakEnds, at: at}
 }
