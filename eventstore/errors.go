@@ -16,6 +16,8 @@ var (
 	ErrKeyDestroyed = errors.New("key was destroyed by an erasure")
 	// ErrKeyUnknown: a key is missing without a tombstone. That is damage, not erasure.
 	ErrKeyUnknown = errors.New("key is not in the vault")
+	// ErrNoHead: the one row that says where the log ends is gone. That is damage.
+	ErrNoHead = errors.New("the log has no head")
 	// ErrSubjectChanged: an append names another person than the stream's first event did.
 	ErrSubjectChanged = errors.New("stream belongs to another person")
 	// ErrStored: Postgres refused a row of this commit (SQLSTATE classes 22, 23, 54); nothing of it is stored.

@@ -29,15 +29,23 @@ type StreamEnd struct {
 
 const sqlHead = `SELECT position, epoch, hash, route FROM ledger.head`
 
-// Head returns the end of the log.
+// Head returns the end of the log: ErrNoHead if that is gone.
 func (r *Reader) Head(ctx context.Context) (Head, error) {
 	var h Head
 	var hash []byte
 	if err := r.pool.QueryRow(ctx, sqlHead).Scan(&h.Position, &h.Epoch, &hash, &h.Route); err != nil {
-		return Head{}, fmt.Errorf("read head: %w", err)
+		return Head{}, fmt.Errorf("read head: %w", headError(err))
 	}
 	copy(h.Hash[:], hash)
 	return h, nil
+}
+
+// headError tells a head that is gone from one that couldn't be read.
+func headError(err error) error {
+	if errors.Is(err, pgx.ErrNoRows) {
+		return ErrNoHead
+	}
+	return err
 }
 
 const sqlReadAll = `SELECT ` + eventColumns + ` FROM ledger.events WHERE position > $1 ORDER BY position LIMIT $2`

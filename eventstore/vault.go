@@ -181,7 +181,7 @@ func (v *Vault) Refresh(ctx context.Context) error {
 func (v *Vault) refresh(ctx context.Context) error {
 	began, erased := clock(), int64(0)
 	if err := v.pool.QueryRow(ctx, sqlErased).Scan(&erased); err != nil {
-		return fmt.Errorf("ask for erasures: %w", err)
+		return fmt.Errorf("ask for erasures: %w", headError(err))
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()

@@ -124,7 +124,7 @@ func (v *verification) start(ctx context.Context, o VerifyOptions) (*damage, err
 	h := &v.head
 	err := v.reader.pool.QueryRow(ctx, sqlEnds).Scan(&h.Position, &h.Epoch, &hash, &h.Route, &v.newest)
 	if errors.Is(err, pgx.ErrNoRows) {
-		return damaged(0, "the log has no head"), nil
+		return damaged(0, "%s", ErrNoHead), nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read head: %w", err)

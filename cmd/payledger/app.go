@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"payledger/cmd/payledger/internal/config"
+	"payledger/eventstore"
 )
 
 // The exit codes: scripts rely on them.
@@ -88,6 +89,8 @@ func exitCode(err error) int {
 		return exit.code
 	case errors.As(err, &connect):
 		return exitUnreachable
+	case errors.Is(err, eventstore.ErrNoHead):
+		return exitDamaged
 	}
 	return exitFailed
 }

@@ -145,11 +145,22 @@ func (l *ledger) bounds(ctx context.Context, p parsed) (audit.Bounds, error) {
 	return b, nil
 }
 
-const sqlTenants = `SELECT coalesce(min(tenant), ''), coalesce(max(tenant), '') FROM ledger.streams`
+const (
+	sqlTenants     = `SELECT coalesce(min(tenant), ''), coalesce(max(tenant), '') FROM ledger.streams`
+	sqlKnowsTenant = `SELECT EXISTS (SELECT FROM ledger.streams WHERE tenant = $1)`
+)
 
-// onlyTenant returns the tenant that was given, else the only one that the log has.
+// onlyTenant returns the tenant that was given, else the only one that the log has: empty for an empty log. One that the log doesn't know
+// is a slip of the hand: what was stored under it would make the log one of several tenants for ever.
 func (l *ledger) onlyTenant(ctx context.Context, given string) (string, error) {
 	if given != "" {
+		known := false
+		if err := l.pool.QueryRow(ctx, sqlKnowsTenant, given).Scan(&known); err != nil {
+			return "", fmt.Errorf("look for tenant %s: %w", given, err)
+		}
+		if !known {
+			return "", usageError(fmt.Errorf("the log knows no tenant %s", visible(given)))
+		}
 		return given, nil
 	}
 	var first, last string
@@ -160,4 +171,13 @@ func (l *ledger) onlyTenant(ctx context.Context, given string) (string, error) {
 		return "", usageError(errors.New("the log has several tenants: choose one with --tenant"))
 	}
 	return first, nil
+}
+
+// storingTenant is onlyTenant for what stores an event: an empty log has no tenant to store it under.
+func (l *ledger) storingTenant(ctx context.Context, given string) (string, error) {
+	tenant, err := l.onlyTenant(ctx, given)
+	if err == nil && tenant == "" {
+		err = usageError(errors.New("the log is empty: it knows no tenant yet"))
+	}
+	return tenant, err
 }

@@ -92,7 +92,11 @@ func (a *app) rebuild(ctx context.Context, cfg config.Config, name string, o reb
 		return err
 	}
 	defer l.close()
-	tenant, err := l.onlyTenant(ctx, flags.tenant)
+	choose := l.storingTenant
+	if o.NoSwap || o.VerifyOnly || flags.rollBack || flags.dropOld { // no certificate
+		choose = l.onlyTenant
+	}
+	tenant, err := choose(ctx, flags.tenant)
 	if err != nil {
 		return err
 	}

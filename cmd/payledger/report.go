@@ -87,7 +87,11 @@ func (a *app) report(ctx context.Context, name string, flags reportFlags, given 
 		return err
 	}
 	defer l.close()
-	tenant, err := l.onlyTenant(ctx, flags.tenant)
+	choose := l.storingTenant
+	if flags.dryRun {
+		choose = l.onlyTenant
+	}
+	tenant, err := choose(ctx, flags.tenant)
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"testing"
@@ -106,4 +107,51 @@ func TestVerifyHoldsAnswersAgainstTheLog(t *testing.T) {
 	answer, code = verify()
 	require.Equal(t, exitDone, code, answer.Problem)
 	require.EqualValues(t, 3, answer.Answers)
+}
+
+// A log without its head, or without a key that no erasure destroyed, is told as damage, not as a failure of the question.
+func TestVerifyFindsHeadAndKeysGone(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct{ damage, problem string }{
+		"head":        {`DELETE FROM ledger.head`, "^the log has no head$"},
+		"key":         {`DELETE FROM vault.keys WHERE id = $1`, "^decode event .*: key [0-9a-f-]{36}: key is not in the vault$"},
+		"changed key": {`UPDATE vault.keys SET wrapped = '\x00' WHERE id = $1`, "^decode event .*: key [0-9a-f-]{36}: key can't be unwrapped with this VAULT_KEY$"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := ledgertest.Open(t, 62)
+			run := asking(t, l.DB)
+			for _, user := range l.Users[:2] { // the vault is opened with the first key
+				l.Change(t, l.Assess(t, user, 500), fee.Annotate{Note: "a text", At: l.Now()})
+			}
+			head := l.Flush(t)
+			require.NoError(t, pgx.BeginFunc(t.Context(), l.DB.ProjectorPool(t), func(tx pgx.Tx) error {
+				if _, err := books.EnsureSchema(t.Context(), tx); err != nil {
+					return err
+				}
+				_, err := tx.Exec(t.Context(), `INSERT INTO ledger.checkpoints (projection, version, position, hash) VALUES ('books', 1, $1, '\x00')`, head)
+				return err
+			}))
+			super, err := pgx.Connect(t.Context(), l.DB.SuperURL)
+			require.NoError(t, err)
+			t.Cleanup(func() { require.NoError(t, super.Close(context.Background())) })
+			var args []any
+			if name != "head" {
+				var id uuid.UUID
+				require.NoError(t, super.QueryRow(t.Context(), `SELECT id FROM vault.keys ORDER BY id DESC LIMIT 1`).Scan(&id))
+				args = append(args, id)
+			}
+			tag, err := super.Exec(t.Context(), c.damage, args...)
+			require.NoError(t, err)
+			require.EqualValues(t, 1, tag.RowsAffected())
+
+			out, errs, code := run("audit", "verify", "--json")
+			require.Equal(t, exitDamaged, code, "%s%s", out, errs)
+			var answer verified
+			require.NoError(t, json.Unmarshal([]byte(out), &answer), errs)
+			require.False(t, answer.OK)
+			require.Regexp(t, c.problem, answer.Problem)
+			require.Contains(t, errs, "the data is not intact")
+		})
+	}
 }

@@ -194,6 +194,7 @@ var rules = [...]rule{
 	fault(person.ErrNotErased),
 	fault(eventstore.ErrCommitNotFound),
 	fault(eventstore.ErrKeyUnknown),
+	fault(eventstore.ErrNoHead),
 	fault(eventstore.ErrMasterKey),
 	fault(eventstore.ErrSealed),
 	fault(eventstore.ErrSubjectChanged),
