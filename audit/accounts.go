@@ -43,7 +43,7 @@ func foldAccounts(ctx context.Context, r Reader, p Params, t *table) error {
 	if err != nil {
 		return err
 	}
-	moved := make(map[accountPair]money.Amount)
+	moved := make(map[accountPair]money.Total)
 	for _, prefix := range []string{fee.Stream(""), payment.Stream(""), credit.Stream("")} {
 		err := r.eachStream(ctx, p.Tenant, prefix, p.KnownAt, func(events []catalog.Event) error { return post(moved, events, p.Bounds) })
 		if err != nil {
@@ -52,7 +52,7 @@ func foldAccounts(ctx context.Context, r Reader, p Params, t *table) error {
 	}
 	list := make([]bookrows.Movement, 0, len(moved))
 	for pair, sum := range moved {
-		list = append(list, bookrows.Movement{Posting: books.Posting{Debit: pair.debit, Credit: pair.credit, FeeType: pair.feeType, Amount: sum}})
+		list = append(list, bookrows.Movement{Posting: books.Posting{Debit: pair.debit, Credit: pair.credit, FeeType: pair.feeType, Amount: sum.Amount}})
 	}
 	balances, err := bookrows.Balances(list, profile)
 	if err != nil {
@@ -75,7 +75,7 @@ func foldAccounts(ctx context.Context, r Reader, p Params, t *table) error {
 }
 
 // post adds what the events of a stream post. What later events need of earlier ones is on their own stream.
-func post(moved map[accountPair]money.Amount, events []catalog.Event, b Bounds) error {
+func post(moved map[accountPair]money.Total, events []catalog.Event, b Bounds) error {
 	origins := make(map[string]books.Origin)
 	for _, ev := range events {
 		if key, origin, begins := books.Begins(ev.Stream.Name, ev.Data); begins {
@@ -91,7 +91,7 @@ func post(moved map[accountPair]money.Amount, events []catalog.Event, b Bounds) 
 		pair := accountPair{posting.Debit, posting.Credit, posting.FeeType, posting.Amount.Currency()}
 		sum, known := moved[pair]
 		if !known {
-			sum = money.Zero(pair.currency)
+			sum = zero(pair.currency)
 		}
 		if moved[pair], err = sum.Add(posting.Amount); err != nil {
 			return err

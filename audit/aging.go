@@ -44,9 +44,9 @@ func (g agingGroup) compare(h agingGroup) int {
 
 type aged struct {
 	fees      int64
-	buckets   [len(buckets)]money.Amount
-	total     money.Amount
-	inPayment money.Amount
+	buckets   [len(buckets)]money.Total
+	total     money.Total
+	inPayment money.Total
 }
 
 func foldAging(ctx context.Context, r Reader, p Params, t *table) error {
@@ -74,9 +74,9 @@ func foldAging(ctx context.Context, r Reader, p Params, t *table) error {
 }
 
 func newAged(cur money.Currency) *aged {
-	g := &aged{total: money.Zero(cur), inPayment: money.Zero(cur)}
+	g := &aged{total: zero(cur), inPayment: zero(cur)}
 	for i := range g.buckets {
-		g.buckets[i] = money.Zero(cur)
+		g.buckets[i] = zero(cur)
 	}
 	return g
 }
@@ -85,13 +85,13 @@ func (g *aged) add(d debt, age time.Duration) error {
 	g.fees++
 	at := bucketOf(age)
 	var err error
-	if g.buckets[at], err = g.buckets[at].Add(d.owed); err != nil {
+	if g.buckets[at], err = g.buckets[at].Add(d.owed.Amount); err != nil {
 		return err
 	}
-	if g.total, err = g.total.Add(d.owed); err != nil {
+	if g.total, err = g.total.Add(d.owed.Amount); err != nil {
 		return err
 	}
-	g.inPayment, err = g.inPayment.Add(d.reserved)
+	g.inPayment, err = g.inPayment.Add(d.reserved.Amount)
 	return err
 }
 
@@ -108,20 +108,20 @@ func bucketOf(age time.Duration) int {
 func agingRow(t *table, key agingGroup, g *aged) error {
 	cells := []Value{text(key.reason), text(key.currency.Code()), number(g.fees)}
 	for i, b := range g.buckets {
-		cells = append(cells, amount(b))
-		if err := t.total(buckets[i].name, 0, b); err != nil {
+		cells = append(cells, summed(b))
+		if err := t.total(buckets[i].name, 0, b.Amount); err != nil {
 			return err
 		}
 	}
-	if err := t.total("owed", g.fees, g.total); err != nil {
+	if err := t.total("owed", g.fees, g.total.Amount); err != nil {
 		return err
 	}
-	return t.row(append(cells, amount(g.total), amount(g.inPayment))...)
+	return t.row(append(cells, summed(g.total), summed(g.inPayment))...)
 }
 
 // debt is what is owed on a fee, and what of it payments on their way hold. Both are sums of what had taken effect by then, so that all
 // debts together are account 1100, whatever the bounds; a sum may be less than zero where an event that counts later was taken back earlier.
-type debt struct{ owed, reserved money.Amount }
+type debt struct{ owed, reserved money.Total }
 
 // debtAsOf sums the events of a fee that had taken effect at an instant; ok is false for one that wasn't assessed by then.
 func debtAsOf(events []catalog.Event, at time.Time) (d debt, ok bool, err error) {
@@ -129,7 +129,7 @@ func debtAsOf(events []catalog.Event, at time.Time) (d debt, ok bool, err error)
 	if !ok || events[0].EffectiveAt.After(at) {
 		return d, false, nil
 	}
-	none := money.Zero(first.Amount.Currency())
+	none := zero(first.Amount.Currency())
 	d = debt{none, none}
 	for _, ev := range events {
 		if ev.EffectiveAt.After(at) {

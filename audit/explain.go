@@ -37,7 +37,7 @@ type Explanation struct {
 }
 
 // Balance is what is owed on the fees, and what is left of the credits, that an explanation is about.
-type Balance struct{ Owed, Credit money.Amount }
+type Balance struct{ Owed, Credit money.Total }
 
 // Step is one event, the balance of its currency after it, and both in words.
 type Step struct {
@@ -67,7 +67,7 @@ func (r Reader) Explain(ctx context.Context, streams Streams, tenant, object, id
 		}
 	}
 	t := telling{
-		x: &x, fees: make(map[string]debt), gross: make(map[string]money.Amount), lots: lots{byID: make(map[string]*lot)}, balances: make(map[money.Currency]Balance),
+		x: &x, fees: make(map[string]debt), gross: make(map[string]money.Total), lots: lots{byID: make(map[string]*lot)}, balances: make(map[money.Currency]Balance),
 	}
 	for _, ev := range events {
 		if m.AsOf != nil && ev.EffectiveAt.After(*m.AsOf) {
@@ -133,8 +133,8 @@ func (r Reader) streamsOf(ctx context.Context, streams Streams, tenant, object, 
 // telling sums up the events of an explanation.
 type telling struct {
 	x        *Explanation
-	fees     map[string]debt         // by stream
-	gross    map[string]money.Amount // by stream
+	fees     map[string]debt        // by stream
+	gross    map[string]money.Total // by stream
 	lots     lots
 	balances map[money.Currency]Balance
 }
@@ -149,7 +149,7 @@ func (t *telling) step(ev catalog.Event) error {
 	cur := entry.Amount.Currency()
 	b, known := t.balances[cur]
 	if !known {
-		b = Balance{Owed: money.Zero(cur), Credit: money.Zero(cur)}
+		b = Balance{Owed: zero(cur), Credit: zero(cur)}
 	}
 	var err error
 	switch id := creditOf(ev); {
@@ -173,7 +173,7 @@ func (t *telling) step(ev catalog.Event) error {
 func (t *telling) owe(ev catalog.Event, entry *history.Entry, b *Balance) error {
 	d, known := t.fees[ev.Stream.Name]
 	if !known {
-		d.owed = money.Zero(b.Owed.Currency())
+		d.owed = zero(b.Owed.Currency())
 	}
 	before := d.owed
 	if err := d.add(ev); err != nil {
@@ -184,16 +184,16 @@ func (t *telling) owe(ev catalog.Event, entry *history.Entry, b *Balance) error 
 	if err != nil {
 		return err
 	}
-	entry.Gross, entry.Outstanding = &gross, &d.owed
+	entry.Gross, entry.Outstanding = &gross.Amount, &d.owed.Amount
 	b.Owed, err = b.Owed.Add(money.New(d.owed.Minor()-before.Minor(), before.Currency()))
 	return err
 }
 
 // charge returns what a fee is charged at after an event.
-func (t *telling) charge(ev catalog.Event, cur money.Currency) (gross money.Amount, err error) {
+func (t *telling) charge(ev catalog.Event, cur money.Currency) (gross money.Total, err error) {
 	gross, known := t.gross[ev.Stream.Name]
 	if !known {
-		gross = money.Zero(cur)
+		gross = zero(cur)
 	}
 	switch name, a := movement(ev, nil); name {
 	case "assessed", "adjusted":

@@ -15,6 +15,7 @@ import (
 
 	"payledger/audit"
 	"payledger/domain/evidence"
+	"payledger/domain/money"
 	"payledger/internal/ledgertest"
 )
 
@@ -34,7 +35,7 @@ func exported(t *testing.T, format audit.Format) []byte {
 	}
 	require.NoError(t, out.Close(audit.Report{
 		Params: audit.Params{Kind: "aging", Bounds: audit.Bounds{KnownAt: 7}, Filters: []evidence.Parameter{{Name: "by", Value: "=1+1"}}}, Rows: 1,
-		Totals: []evidence.Total{{Name: "total", Count: 2, Amount: ledgertest.USD(t, 1250)}},
+		Totals: []evidence.Total{{Name: "total", Count: 2, Amount: money.Total{Amount: ledgertest.USD(t, 1250)}}},
 	}))
 	return file.Bytes()
 }

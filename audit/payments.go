@@ -51,7 +51,7 @@ func (g paymentGroup) compare(h paymentGroup) int {
 // takings are the sums of a row. What became a credit is part of captured.
 type takings struct {
 	captured, voided, credit group
-	types                    map[books.FeeType]money.Amount // of fees, what was captured for each
+	types                    map[books.FeeType]money.Total // of fees, what was captured for each
 }
 
 // taking is a part of a payment, for a fee.
@@ -76,7 +76,7 @@ func (r Reader) byType(ctx context.Context, parts []taking) error {
 		feeType := books.TypeOf(assessed.Reason)
 		sum, known := part.of.types[feeType]
 		if !known {
-			sum = money.Zero(part.amount.Currency())
+			sum = zero(part.amount.Currency())
 		}
 		if part.of.types[feeType], err = sum.Add(part.amount); err != nil {
 			return err
@@ -105,8 +105,8 @@ func foldPayments(ctx context.Context, r Reader, p Params, t *table) error {
 				continue
 			}
 			if groups[key] == nil {
-				none := group{sum: money.Zero(key.currency)}
-				groups[key] = &takings{none, none, none, make(map[books.FeeType]money.Amount)}
+				none := group{sum: zero(key.currency)}
+				groups[key] = &takings{none, none, none, make(map[books.FeeType]money.Total)}
 			}
 			if err := groups[key].add(captured, voided, ok); err != nil {
 				return err
@@ -147,20 +147,20 @@ func (s *takings) add(captured payment.Captured, voided payment.Voided, isCaptur
 }
 
 func paymentRow(t *table, key paymentGroup, s *takings) error {
-	net, err := s.captured.sum.Sub(s.voided.sum)
+	net, err := s.captured.sum.Sub(s.voided.sum.Amount)
 	if err != nil {
 		return err
 	}
 	cells := []Value{
-		text(key.tender), text(key.channel), text(key.currency.Code()), number(s.captured.count), amount(s.captured.sum),
-		number(s.voided.count), amount(s.voided.sum), amount(net), amount(s.credit.sum),
+		text(key.tender), text(key.channel), text(key.currency.Code()), number(s.captured.count), summed(s.captured.sum),
+		number(s.voided.count), summed(s.voided.sum), summed(net), summed(s.credit.sum),
 	}
 	for _, feeType := range books.FeeTypes() {
 		sum, known := s.types[feeType]
 		if !known {
-			sum = money.Zero(key.currency)
+			sum = zero(key.currency)
 		}
-		cells = append(cells, amount(sum))
+		cells = append(cells, summed(sum))
 	}
 	if err := t.row(cells...); err != nil {
 		return err
@@ -168,9 +168,9 @@ func paymentRow(t *table, key paymentGroup, s *takings) error {
 	for _, total := range []struct {
 		name  string
 		count int64
-		sum   money.Amount
+		sum   money.Total
 	}{{"gross", s.captured.count, s.captured.sum}, {"voided", s.voided.count, s.voided.sum}, {"net", s.captured.count - s.voided.count, net}} {
-		if err := t.total(total.name, total.count, total.sum); err != nil {
+		if err := t.total(total.name, total.count, total.sum.Amount); err != nil {
 			return err
 		}
 	}

@@ -80,7 +80,7 @@ type Report struct {
 }
 
 // Make makes a report and hands each of its rows over; an error of each ends it. KnownAt must not be beyond the head: see Known.
-// Errors: ErrUnknownReport, ErrBadFilter, money.ErrOverflow.
+// Errors: ErrUnknownReport, ErrBadFilter, money.ErrTotalTooLarge.
 func (r Reader) Make(ctx context.Context, p Params, each func(Row) error) (Report, error) {
 	kind, err := KindOf(p.Kind)
 	if err != nil {

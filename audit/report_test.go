@@ -14,6 +14,7 @@ import (
 	"payledger/domain/credit"
 	"payledger/domain/evidence"
 	"payledger/domain/fee"
+	"payledger/domain/money"
 	"payledger/domain/payment"
 	"payledger/internal/ledgertest"
 )
@@ -132,11 +133,16 @@ func TestReports(t *testing.T) {
 	}
 }
 
+func dollars(t *testing.T, cents int64) money.Total {
+	t.Helper()
+	return money.Total{Amount: ledgertest.USD(t, cents)}
+}
+
 func TestTotals(t *testing.T) {
 	t.Parallel()
 	s := tell(t)
 	_, report := s.made(t, audit.Params{Kind: "waivers", Bounds: audit.Bounds{AsOf: s.end(9), KnownAt: 9}})
-	require.Equal(t, []evidence.Total{{Name: "waived", Count: 2, Amount: ledgertest.USD(t, 525)}, {Name: "writtenOff", Count: 1, Amount: ledgertest.USD(t, 50)}}, report.Totals)
+	require.Equal(t, []evidence.Total{{Name: "waived", Count: 2, Amount: dollars(t, 525)}, {Name: "writtenOff", Count: 1, Amount: dollars(t, 50)}}, report.Totals)
 }
 
 func TestRefusals(t *testing.T) {
@@ -249,7 +255,7 @@ func TestPages(t *testing.T) {
 	_, report = s.made(t, audit.Params{Kind: "aging", Bounds: bounds})
 	for _, total := range report.Totals {
 		if total.Name == "owed" {
-			require.Equal(t, evidence.Total{Name: "owed", Count: fees, Amount: ledgertest.USD(t, fees*60)}, total)
+			require.Equal(t, evidence.Total{Name: "owed", Count: fees, Amount: dollars(t, fees*60)}, total)
 		}
 	}
 	rows, _ = s.made(t, audit.Params{Kind: "activity", Bounds: audit.Bounds{AsOf: l.Now(), KnownAt: 4096}})

@@ -43,8 +43,8 @@ var movements = [...]moving{
 const recovered = len(movements) - 1
 
 type rolled struct {
-	opening, closing money.Amount
-	moved            [len(movements)]money.Amount
+	opening, closing money.Total
+	moved            [len(movements)]money.Total
 }
 
 func foldRollForward(ctx context.Context, r Reader, p Params, t *table) error {
@@ -85,7 +85,7 @@ func rollFee(sums map[money.Currency]*rolled, events []catalog.Event, b Bounds) 
 }
 
 func newRolled(cur money.Currency) *rolled {
-	none := money.Zero(cur)
+	none := zero(cur)
 	s := &rolled{opening: none, closing: none}
 	for i := range s.moved {
 		s.moved[i] = none
@@ -147,22 +147,22 @@ func movement(ev catalog.Event, kinds map[string]string) (string, money.Amount) 
 func negated(a money.Amount) money.Amount { return money.New(-a.Minor(), a.Currency()) }
 
 func rollRow(t *table, cur money.Currency, s *rolled) error {
-	cells := []Value{text(cur.Code()), amount(s.opening)}
+	cells := []Value{text(cur.Code()), summed(s.opening)}
 	for i, m := range movements {
 		if i < recovered {
-			cells = append(cells, amount(s.moved[i]))
+			cells = append(cells, summed(s.moved[i]))
 		} else if s.moved[i].IsZero() {
 			continue // as in reports of form 2
 		}
-		if err := t.total(m.name, 0, s.moved[i]); err != nil {
+		if err := t.total(m.name, 0, s.moved[i].Amount); err != nil {
 			return err
 		}
 	}
-	if err := t.total("opening", 0, s.opening); err != nil {
+	if err := t.total("opening", 0, s.opening.Amount); err != nil {
 		return err
 	}
-	if err := t.total("closing", 0, s.closing); err != nil {
+	if err := t.total("closing", 0, s.closing.Amount); err != nil {
 		return err
 	}
-	return t.row(append(cells, amount(s.closing), amount(s.moved[recovered]))...)
+	return t.row(append(cells, summed(s.closing), summed(s.moved[recovered]))...)
 }

@@ -114,12 +114,12 @@ func foldStaff(ctx context.Context, r Reader, p Params, t *table) error {
 	}
 	for _, key := range slices.SortedFunc(maps.Keys(groups), deedGroup.compare) {
 		g := groups[key]
-		err := t.row(text(key.actorKind), text(key.actorID), text(key.action), text(key.currency.Code()), number(g.count), amount(g.sum), amount(g.mean()),
+		err := t.row(text(key.actorKind), text(key.actorID), text(key.action), text(key.currency.Code()), number(g.count), summed(g.sum), amount(g.mean()),
 			amount(g.largest), number(int64(len(g.members))), number(int64(g.most)), text(g.forWhom))
 		if err != nil {
 			return err
 		}
-		if err := t.total(key.action, g.count, g.sum); err != nil {
+		if err := t.total(key.action, g.count, g.sum.Amount); err != nil {
 			return err
 		}
 	}
@@ -128,9 +128,12 @@ func foldStaff(ctx context.Context, r Reader, p Params, t *table) error {
 
 // mean is the sum by the count, to the nearest minor unit, halves away from zero.
 func (g *group) mean() money.Amount {
-	sum, half := g.sum.Minor(), g.count/2
-	if sum < 0 {
-		half = -half
+	whole, rest := g.sum.Minor()/g.count, g.sum.Minor()%g.count
+	switch {
+	case 2*rest >= g.count:
+		whole++
+	case 2*rest <= -g.count:
+		whole--
 	}
-	return money.New((sum+half)/g.count, g.sum.Currency())
+	return money.New(whole, g.sum.Currency())
 }

@@ -48,7 +48,11 @@ type Row []Value
 func text(s string) Value         { return Value{Text: s} }
 func instant(at time.Time) Value  { return Value{At: at} }
 func number(n int64) Value        { return Value{Number: n} }
+func summed(t money.Total) Value  { return amount(t.Amount) }
 func amount(a money.Amount) Value { return Value{Amount: a} }
+
+// zero is the sum of nothing.
+func zero(cur money.Currency) money.Total { return money.Total{Amount: money.Zero(cur)} }
 
 // AppendJSON appends a row as one JSON object: all keys always, empty texts and zero instants as null, an amount as two keys.
 func (r Row) AppendJSON(dst []byte, columns []Column) []byte {
@@ -134,14 +138,14 @@ func (t *table) noted(has, shown bool) {
 // total adds to a sum of the report.
 func (t *table) total(name string, count int64, a money.Amount) error {
 	key := totalKey{name, a.Currency().Code()}
-	sum := t.totals[key]
-	if sum == nil {
-		sum = &evidence.Total{Name: name, Amount: money.Zero(a.Currency())}
-		t.totals[key] = sum
+	of := t.totals[key]
+	if of == nil {
+		of = &evidence.Total{Name: name, Amount: zero(a.Currency())}
+		t.totals[key] = of
 	}
-	sum.Count += int(count)
+	of.Count += int(count)
 	var err error
-	sum.Amount, err = sum.Amount.Add(a)
+	of.Amount, err = of.Amount.Add(a)
 	return err
 }
 

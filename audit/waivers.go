@@ -45,13 +45,14 @@ func (g reductionGroup) compare(h reductionGroup) int {
 
 // group is the sum of a row.
 type group struct {
-	count        int64
-	sum, largest money.Amount
+	count   int64
+	sum     money.Total
+	largest money.Amount
 }
 
 func (g *group) add(a money.Amount) error {
 	if g.count == 0 {
-		g.sum, g.largest = money.Zero(a.Currency()), a
+		g.sum, g.largest = zero(a.Currency()), a
 	}
 	g.count++
 	if a.Cmp(g.largest) > 0 {
@@ -87,11 +88,11 @@ func foldWaivers(ctx context.Context, r Reader, p Params, t *table) error {
 	for _, key := range slices.SortedFunc(maps.Keys(groups), reductionGroup.compare) {
 		g := groups[key]
 		err := t.row(text(key.action), text(key.actorKind), text(key.actorID), text(key.reason), text(key.feeReason), text(key.currency.Code()),
-			number(g.count), amount(g.sum), amount(g.largest))
+			number(g.count), summed(g.sum), amount(g.largest))
 		if err != nil {
 			return err
 		}
-		if err := t.total(key.action, g.count, g.sum); err != nil {
+		if err := t.total(key.action, g.count, g.sum.Amount); err != nil {
 			return err
 		}
 	}

@@ -75,9 +75,9 @@ type Parameter struct {
 
 // Total is a sum of a report, of one currency.
 type Total struct {
-	Name   string       `json:"name"`
-	Count  int          `json:"count"`
-	Amount money.Amount `json:"amount"`
+	Name   string      `json:"name"`
+	Count  int         `json:"count"`
+	Amount money.Total `json:"amount"`
 }
 
 func (ReportMade) isEvidenceEvent() {}

@@ -9,7 +9,7 @@ import (
 	"strconv"
 )
 
-// MaxMinor bounds an amount, in minor units: 15 digits, which every JSON reader holds
+// MaxMinor bounds an amount, though not a Total, in minor units: 15 digits, which every JSON reader holds
 // exactly, also with the point of a currency's major unit among them.
 const MaxMinor = 999_999_999_999_999
 

@@ -18,17 +18,33 @@ func (a Amount) MarshalJSON() ([]byte, error) {
 	if !inBounds(a.minor) {
 		return nil, ErrOverflow
 	}
+	return a.appendJSON(), nil
+}
+
+func (a Amount) appendJSON() []byte {
 	b := append(make([]byte, 0, 48), `{"minor":`...)
 	b = strconv.AppendInt(b, a.minor, 10)
 	b = append(b, `,"currency":"`...)
 	b = append(b, a.cur.Code()...)
-	return append(b, `"}`...), nil
+	return append(b, `"}`...)
 }
 
 // UnmarshalJSON reads what MarshalJSON wrote, with any white space but with the same
 // keys in the same order. It returns ErrMalformed, ErrUnknownCurrency or ErrOverflow.
 // Events are read far more often than written, so it does without reflection.
 func (a *Amount) UnmarshalJSON(data []byte) error {
+	read, err := parseJSON(data)
+	if err == nil && !inBounds(read.minor) {
+		err = fmt.Errorf("%w: %.60q", ErrOverflow, data)
+	}
+	if err == nil {
+		*a = read
+	}
+	return err
+}
+
+// parseJSON reads the form of an amount. What an int64 doesn't hold is ErrOverflow.
+func parseJSON(data []byte) (Amount, error) {
 	s := scanner{rest: data}
 	s.expect('{')
 	s.key("minor")
@@ -39,18 +55,17 @@ func (a *Amount) UnmarshalJSON(data []byte) error {
 	s.expect('}')
 	s.end()
 	if s.failed {
-		return fmt.Errorf("%w: %.60q", ErrMalformed, data)
+		return Amount{}, fmt.Errorf("%w: %.60q", ErrMalformed, data)
 	}
 	cur, err := ParseCurrency(string(code))
 	if err != nil {
-		return err
+		return Amount{}, err
 	}
 	n, err := strconv.ParseInt(string(minor), 10, 64)
-	if err != nil || !inBounds(n) {
-		return fmt.Errorf("%w: %.60q", ErrOverflow, data)
+	if err != nil {
+		return Amount{}, fmt.Errorf("%w: %.60q", ErrOverflow, data)
 	}
-	*a = New(n, cur)
-	return nil
+	return New(n, cur), nil
 }
 
 // scanner takes tokens off the front of rest, and remembers a failure.

@@ -76,7 +76,7 @@ func word(f reflect.StructField) string {
 	switch kind := f.Type.Kind(); {
 	case f.Tag.Get("sealed") == "true":
 		return "sealed"
-	case f.Type == amountType:
+	case f.Type == amountType, f.Type == totalType:
 		return "amount"
 	case f.Type == instantType:
 		return "instant"

@@ -31,6 +31,7 @@ var (
 
 var (
 	amountType  = reflect.TypeFor[money.Amount]()
+	totalType   = reflect.TypeFor[money.Total]()
 	instantType = reflect.TypeFor[time.Time]()
 	valueType   = reflect.TypeFor[extension.Value]()
 )
@@ -40,6 +41,8 @@ func formOf(t reflect.Type) (form, error) {
 	switch t {
 	case amountType:
 		return form{writeAmount, readAmount}, nil
+	case totalType:
+		return form{writeTotal, readTotal}, nil
 	case instantType:
 		return form{writeInstant, readInstant}, nil
 	case valueType:
@@ -77,6 +80,17 @@ func writeAmount(dst []byte, v reflect.Value) ([]byte, error) {
 
 func readAmount(s *scanner, v reflect.Value) {
 	if err := v.Addr().Interface().(*money.Amount).UnmarshalJSON(s.flatObject()); err != nil {
+		s.fail(err)
+	}
+}
+
+func writeTotal(dst []byte, v reflect.Value) ([]byte, error) {
+	b, err := v.Addr().Interface().(*money.Total).MarshalJSON()
+	return append(dst, b...), err
+}
+
+func readTotal(s *scanner, v reflect.Value) {
+	if err := v.Addr().Interface().(*money.Total).UnmarshalJSON(s.flatObject()); err != nil {
 		s.fail(err)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"payledger/domain/extension"
 	"payledger/domain/fee"
 	"payledger/domain/gateway"
+	"payledger/domain/money"
 	"payledger/domain/payment"
 	"payledger/domain/person"
 	"payledger/domain/policy"
@@ -94,7 +95,7 @@ func samples() map[string]any {
 		"report.made": evidence.ReportMade{
 			ReportID: sampleOther, Kind: "aging", Form: 1, From: testTime, AsOf: testTime, KnownAt: 1200, HeadHash: strings.Repeat("0f", 32),
 			Filters: []evidence.Parameter{{Name: "by", Value: sampleUser}}, Rows: 3, Digest: strings.Repeat("a0", 32), Notes: 2, Shown: 1,
-			Totals: []evidence.Total{{Name: "total", Count: 2, Amount: usd(1250)}},
+			Totals: []evidence.Total{{Name: "total", Count: 2, Amount: money.Total{Amount: usd(1250)}}},
 		},
 		"audit.read": evidence.Read{
 			Question: "history", Object: "fee", ID: sampleFee, Parameters: []evidence.Parameter{{Name: "asOf", Value: "2026-03-01"}}, KnownAt: 1200,
@@ -134,7 +135,7 @@ func oldSamples() map[string]any {
 		"report.made.v1": evidence.ReportMade{
 			ReportID: sampleOther, Kind: "aging", Form: 1, From: testTime, AsOf: testTime, KnownAt: 1200, HeadHash: strings.Repeat("0f", 32),
 			Filters: []evidence.Parameter{{Name: "by", Value: sampleUser}}, Rows: 3, Digest: strings.Repeat("a0", 32),
-			Totals: []evidence.Total{{Name: "total", Count: 2, Amount: usd(1250)}},
+			Totals: []evidence.Total{{Name: "total", Count: 2, Amount: money.Total{Amount: usd(1250)}}},
 		},
 	}
 }

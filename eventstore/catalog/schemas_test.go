@@ -76,7 +76,7 @@ func payloadSchema(t *testing.T, name wireName, typ reflect.Type) map[string]any
 func typeSchema(t *testing.T, typ reflect.Type) map[string]any {
 	t.Helper()
 	switch typ {
-	case amountType:
+	case amountType, totalType:
 		return object(map[string]any{
 			"minor": map[string]any{"type": "integer"}, "currency": map[string]any{"type": "string", "pattern": "^[A-Z]{3}$"},
 		})

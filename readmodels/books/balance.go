@@ -22,7 +22,7 @@ type Balance struct {
 func (b Balance) Net() money.Amount { return money.New(b.Debit-b.Credit, b.Currency) }
 
 // Balances returns what movements come to in a profile, by currency, account and type of fee, without accounts that nothing was posted
-// on. Its error is money.ErrOverflow.
+// on. Its error is money.ErrTotalTooLarge.
 func Balances(movements []Movement, profile policy.Profile) ([]Balance, error) {
 	type key struct {
 		account  books.Account
@@ -40,7 +40,7 @@ func Balances(movements []Movement, profile policy.Profile) ([]Balance, error) {
 			b.Debit += line.Debit
 			b.Credit += line.Credit
 			if b.Debit < 0 || b.Credit < 0 { // no line is: it wrapped
-				return nil, money.ErrOverflow
+				return nil, money.ErrTotalTooLarge
 			}
 		}
 	}
@@ -60,7 +60,7 @@ type Total struct {
 	Debit, Credit int64
 }
 
-// Totals adds balances up, by currency. Its error is money.ErrOverflow.
+// Totals adds balances up, by currency. Its error is money.ErrTotalTooLarge.
 func Totals(balances []Balance) ([]Total, error) {
 	var totals []Total
 	for _, b := range balances {
@@ -72,7 +72,7 @@ func Totals(balances []Balance) ([]Total, error) {
 		t.Debit += max(net, 0)
 		t.Credit += max(-net, 0)
 		if t.Debit < 0 || t.Credit < 0 {
-			return nil, money.ErrOverflow
+			return nil, money.ErrTotalTooLarge
 		}
 	}
 	return totals, nil

@@ -128,7 +128,7 @@ func TestBalances(t *testing.T) {
 	require.Contains(t, balances, books.Balance{domain.Revenue, domain.Damage, of, 0, 5})
 
 	_, err = books.Balances(append(movements, movement(domain.Receivables, domain.Revenue, domain.Lost, usd(t, math.MaxInt64))), policy.ProfileCash)
-	require.ErrorIs(t, err, money.ErrOverflow)
+	require.ErrorIs(t, err, money.ErrTotalTooLarge)
 	_, err = books.Totals([]books.Balance{{Currency: of, Debit: math.MaxInt64}, {Currency: of, Debit: 1}})
-	require.ErrorIs(t, err, money.ErrOverflow)
+	require.ErrorIs(t, err, money.ErrTotalTooLarge)
 }

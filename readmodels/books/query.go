@@ -156,7 +156,7 @@ func scanMovement(row pgx.CollectableRow) (m Movement, err error) {
 	}
 	minor, ok := new(big.Int).SetString(amount, 10)
 	if !ok || !minor.IsInt64() {
-		return m, fmt.Errorf("%w: %s between %d and %d", money.ErrOverflow, amount, t.debit, t.credit)
+		return m, fmt.Errorf("%w: %s between %d and %d", money.ErrTotalTooLarge, amount, t.debit, t.credit)
 	}
 	cur, err := money.ParseCurrency(currency)
 	m.Posting = books.Posting{Debit: t.debit, Credit: t.credit, FeeType: t.feeType, Amount: money.New(minor.Int64(), cur)}

@@ -18,7 +18,7 @@ type TrialBalance struct {
 }
 
 // TrialBalanceOf reads the books in a profile, the tenant's own if it is empty, in one currency or, for the zero value, in all. Its error
-// is money.ErrOverflow.
+// is money.ErrTotalTooLarge.
 func TrialBalanceOf(s State, profile policy.Profile, only money.Currency) (TrialBalance, error) {
 	t := TrialBalance{State: s}
 	if profile != "" {

@@ -295,3 +295,16 @@ func TestActionPages(t *testing.T) {
 	require.Len(t, unique, 5)
 	require.JSONEq(t, `[]`, string(w.do("GET", "/audit/actions?by="+uuid.NewString(), w.auditor(), "").wants(200).raw("actions")))
 }
+
+// Two fees of the maximum are more than one amount may be, and no fault of who asks for a report.
+func TestReportOfLargeTotals(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	for range 2 {
+		w.do("POST", "/fees", w.staff(), newFee(`"amount":9999999999999.99`)).wants(201)
+	}
+	made := w.do("GET", "/audit/reports/aging", w.auditor(), "").wants(200)
+	require.Contains(t, string(made.body), `"total":19999999999999.98,"totalMinor":1999999999999998`)
+	again := w.do("GET", "/audit/reproduce/"+made.str("report", "report", "id"), w.auditor(), "").wants(200)
+	require.Equal(t, "true", string(again.raw("reproduction", "identical")))
+}

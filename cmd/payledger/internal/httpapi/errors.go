@@ -182,6 +182,7 @@ var rules = [...]rule{
 
 	// Faults of ours.
 	fault(errPanic),
+	fault(money.ErrTotalTooLarge),
 	fault(domain.ErrUnknownCommand),
 	fault(credit.ErrUnknownSource),
 	fault(fee.ErrAllocationNotFound),

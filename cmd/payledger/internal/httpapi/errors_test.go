@@ -16,6 +16,7 @@ import (
 
 	"payledger/cmd/payledger/internal/httpapi"
 	"payledger/commands"
+	"payledger/domain/money"
 )
 
 // exempt lists the exported errors of packages beside the ones that the table covers, with the reason.
@@ -103,6 +104,9 @@ func TestErrorsAreFoundWhenWrapped(t *testing.T) {
 	require.False(t, listed)
 	require.Equal(t, 500, status)
 	require.Equal(t, "errMsg_internalError", message)
+	status, _, listed = httpapi.Answered(fmt.Errorf("report aging: %w", money.ErrTotalTooLarge)) // not what the caller sent
+	require.True(t, listed)
+	require.Equal(t, 500, status)
 	status, _, _ = httpapi.Answered(fmt.Errorf("patch: %w", &commands.VersionMismatchError{Current: 3}))
 	require.Equal(t, 412, status)
 }
