@@ -16,7 +16,8 @@ func catchUpSteps() []step {
 	return []step{
 		{names: []string{"scan"}, run: measureScan, inProcess: true},
 		{names: []string{"scan.decode"}, run: measureDecode, inProcess: true},
-		{names: []string{"verify"}, run: measureVerify, inProcess: true},
+		{names: []string{"verify.chain"}, run: func(ctx context.Context, s *suite) error { return s.measureVerify(ctx, "verify.chain", false) }, inProcess: true},
+		{names: []string{"verify"}, run: func(ctx context.Context, s *suite) error { return s.measureVerify(ctx, "verify", true) }, inProcess: true},
 		{names: []string{"tables.catchup"}, run: func(ctx context.Context, s *suite) error { return s.measureCatchUp(ctx, "tables") }},
 		{names: []string{"documents.catchup"}, run: func(ctx context.Context, s *suite) error { return s.measureCatchUp(ctx, "documents") }},
 		{names: []string{"publish.rate"}, run: measurePublishing},
@@ -69,10 +70,18 @@ func (s *suite) decodeAll(ctx context.Context, l *library) (after int64, err err
 	}
 }
 
-// measureVerify measures the recomputation of the hash chain, and what is compared with it.
-func measureVerify(ctx context.Context, s *suite) error {
-	return s.scanning(ctx, "verify", "scan", func(l *library) (int64, error) {
-		report, err := eventstore.Verify(ctx, l.reader, eventstore.VerifyOptions{})
+// measureVerify measures the recomputation of the hash chain, alone or with the tables that are compared with it.
+func (s *suite) measureVerify(ctx context.Context, name string, tables bool) error {
+	return s.scanning(ctx, name, "scan", func(l *library) (int64, error) {
+		var options eventstore.VerifyOptions
+		if !tables {
+			head, err := l.reader.Head(ctx)
+			if err != nil {
+				return 0, err
+			}
+			options.To = head.Position
+		}
+		report, err := eventstore.Verify(ctx, l.reader, options)
 		if err == nil && !report.OK {
 			err = fmt.Errorf("the log is damaged at %d: %s", report.FirstBadPosition, report.Problem)
 		}
