@@ -41,7 +41,7 @@ func TestSwapsBesideAutovacuum(t *testing.T) {
 	result, err := rebuild.Run(t.Context(), w.config(func(c *rebuild.Config) {
 		c.Failpoint = func(point string) {
 			if point == "verified" {
-				require.Eventually(t, vacuuming, patience, 10*time.Millisecond)
+				require.Eventually(t, vacuuming, 4*patience, 10*time.Millisecond) // it visits one database after the other
 			}
 		}
 		c.Wait = func(context.Context) { require.Fail(t, "the swap is tried again") }
