@@ -133,7 +133,7 @@ func TestTwoOwnersNeverBothCommit(t *testing.T) {
 			})
 			<-paused
 			before := readCheckpoint(t, pool)
-			second := start(t, l, func(c *projections.RunConfig) { c.Owner, c.LeaseTTL = "second", 300*time.Millisecond })
+			second := start(t, l, func(c *projections.RunConfig) { c.Owner, c.LeaseTTL = "second", 5*time.Second }) // a busy machine may stand still for a while
 			waitFor(t, pool, head)
 			owned := readCheckpoint(t, pool)
 			require.Equal(t, "second", owned.Owner)
