@@ -156,7 +156,7 @@ func at(t time.Time) func(*commands.Request) {
 }
 
 func ifMatch(version int64) func(*commands.Request) {
-	return func(r *commands.Request) { r.IfMatch = &version }
+	return func(r *commands.Request) { r.IfMatch = []int64{version} }
 }
 
 func claim(key string) func(*commands.Request) {

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -109,9 +110,9 @@ func (d *draft) takesEffect(streams ...string) {
 	}
 }
 
-// matches refuses a command whose If-Match isn't the version of the row.
+// matches refuses a command whose If-Match doesn't have the version of the row.
 func (d *draft) matches(version int64) error {
-	if match := d.req.IfMatch; match != nil && *match != version {
+	if match := d.req.IfMatch; match != nil && !slices.Contains(match, version) {
 		return &VersionMismatchError{Current: version}
 	}
 	return nil

@@ -43,8 +43,8 @@ type Request struct {
 	Channel     string // how the command came: api, job, webhook
 	// Claim is the idempotency key, nil without one.
 	Claim *eventstore.Claim
-	// IfMatch is the recordVersion that the changed row must have, nil for any.
-	IfMatch *int64
+	// IfMatch has the recordVersions of which the changed row must have one, nil for any.
+	IfMatch []int64
 	// DryRun asks for what the command would do: Render gets the events and balances, and nothing is stored, nor the claim looked at.
 	DryRun bool
 	// Render makes the answer, and the route event if the route has a topic. It is called inside the decision, possibly

@@ -72,6 +72,7 @@ func (a *app) execute(ctx context.Context, args []string) int {
 	root.SetArgs(args)
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
+	demandShell(root)
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return exitDone
@@ -119,6 +120,21 @@ func (a *app) rootCommand() *cobra.Command {
 		root.AddCommand(command)
 	}
 	return root
+}
+
+// demandShell makes cobra's own command `completion` refuse what it doesn't know: it would print its help and end with 0. It writes to
+// the output that root has by then.
+func demandShell(root *cobra.Command) {
+	root.InitDefaultCompletionCmd()
+	for _, cmd := range root.Commands() {
+		if cmd.Name() != "completion" {
+			continue
+		}
+		cmd.Args, cmd.RunE = exactly(0), func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+		for _, shell := range cmd.Commands() {
+			shell.Args = exactly(0)
+		}
+	}
 }
 
 // exactly is cobra.ExactArgs with our exit code.

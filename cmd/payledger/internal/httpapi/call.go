@@ -310,20 +310,23 @@ func digest(h hash.Hash, field string) {
 // etag returns the ETag of a row version.
 func etag(version int64) string { return `"` + strconv.FormatInt(version, 10) + `"` }
 
-// noVersion is a version that no row has: what an If-Match stands for that is no ETag of ours.
+// noVersion is a version that no row has.
 const noVersion = -1
 
-// ifMatch returns the version that the caller wants to change, nil for any.
-func (c *call) ifMatch() *int64 {
-	header := strings.TrimSpace(c.request.Header.Get("If-Match"))
+// ifMatch returns the versions of which the caller wants to change one, nil for any. What is no ETag of ours matches nothing.
+func (c *call) ifMatch() []int64 {
+	header := strings.TrimSpace(strings.Join(c.request.Header.Values("If-Match"), ","))
 	if header == "" || header == "*" {
 		return nil
 	}
-	version, err := strconv.ParseInt(strings.Trim(header, `"`), 10, 64)
-	if err != nil || version < 0 {
-		version = noVersion
+	versions := []int64{}
+	for tag := range strings.SplitSeq(header, ",") {
+		version, err := strconv.ParseInt(strings.Trim(strings.TrimSpace(tag), `"`), 10, 64)
+		if err == nil && version >= 0 {
+			versions = append(versions, version)
+		}
 	}
-	return &version
+	return versions
 }
 
 // unchanged tells whether the caller already has this version.

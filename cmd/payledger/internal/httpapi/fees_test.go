@@ -113,11 +113,12 @@ func TestPatchFee(t *testing.T) {
 	stale := patch(noted, `{"note":"b"}`, "If-Match", `"0"`).refused(412, "VersionMismatch", "errMsg_recordVersionDoesNotMatch")
 	require.Equal(t, `"1"`, stale.header.Get("ETag"))
 	require.Equal(t, "1", string(stale.raw("detail", "recordVersion")))
-	for _, tag := range []string{`"x"`, `W/"1"`, `"1","2"`, `-1`} {
+	for _, tag := range []string{`"x"`, `W/"1"`, `"0","2"`, `-1`, `,`, `"0", *`} {
 		patch(noted, `{"note":"b"}`, "If-Match", tag).wants(412)
 	}
 	patch(noted, `{"note":"b"}`, "If-Match", `*`).wants(http.StatusOK)
 	patch(noted, `{}`, "If-Match", `2`).wants(http.StatusOK)
+	patch(noted, `{}`, "If-Match", `"x", "1", "2"`).wants(http.StatusOK)
 	patch(otherID, `{"note":"b"}`).refused(404, "RecordNotFound", "errMsg_RecordNotFound")
 	patch(noted, `{"status":"waived","statusUpdateDate":"1999-01-01"}`).refused(422, "DateTooEarly", "errMsg_dateIsBeforeTheFirstEvent")
 	patch(noted, `{"status":"waived","statusUpdateDate":"2199-01-01"}`).refused(422, "DateInFuture", "errMsg_dateIsInTheFuture")

@@ -208,6 +208,15 @@ const (
 	lastYear  = 2200
 )
 
+// lax tells of a time that Go reads whether it is none of RFC 3339: an hour of one digit, a comma before the fraction, an offset of a day or more.
+func lax(text string) bool {
+	if text[len("2026-01-31T12")] != ':' || strings.Contains(text, ",") {
+		return true
+	}
+	offset := text[len(text)-len("23:59"):]
+	return !strings.HasSuffix(text, "Z") && (offset[:2] > "23" || offset[3:] > "59")
+}
+
 // Date returns an instant in UTC, cut to milliseconds; zero when absent. A date without a time is its midnight in UTC.
 func (v *Values) Date(name string) time.Time {
 	text := v.string(name, ValidDate, 64)
@@ -218,7 +227,7 @@ func (v *Values) Date(name string) time.Time {
 	if len(text) == len(time.DateOnly) {
 		text += "T00:00:00Z"
 	}
-	if err := at.UnmarshalText([]byte(text)); err != nil {
+	if err := at.UnmarshalText([]byte(text)); err != nil || lax(text) {
 		v.Fail(name, ValidDate, "RFC 3339, such as 2026-01-31T12:00:00.000Z")
 		return time.Time{}
 	}
