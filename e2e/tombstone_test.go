@@ -134,11 +134,33 @@ func (s *system) setPolicy(t *testing.T, topic, policy string) {
 		resource.Configs = append(resource.Configs, config)
 	}
 	request.Resources = append(request.Resources, resource)
-	response, err := request.RequestWith(t.Context(), s.kafka(t))
+	client := s.kafka(t)
+	response, err := request.RequestWith(t.Context(), client)
 	require.NoError(t, err)
 	for _, r := range response.Resources {
 		require.NoError(t, kerr.ErrorForCode(r.ErrorCode), topic)
 	}
+	require.Eventually(t, func() bool { return policyOf(t, client, topic) == policy }, patience, tick) // Kafka answers before its broker knows
+}
+
+// policyOf returns the cleanup policy of a topic.
+func policyOf(t *testing.T, client *kgo.Client, topic string) string {
+	t.Helper()
+	request := kmsg.NewPtrDescribeConfigsRequest()
+	resource := kmsg.NewDescribeConfigsRequestResource()
+	resource.ResourceType, resource.ResourceName, resource.ConfigNames = kmsg.ConfigResourceTypeTopic, topic, []string{"cleanup.policy"}
+	request.Resources = append(request.Resources, resource)
+	response, err := request.RequestWith(t.Context(), client)
+	require.NoError(t, err)
+	for _, r := range response.Resources {
+		require.NoError(t, kerr.ErrorForCode(r.ErrorCode), topic)
+		for _, config := range r.Configs {
+			if config.Name == "cleanup.policy" && config.Value != nil {
+				return *config.Value
+			}
+		}
+	}
+	return ""
 }
 
 // records returns what stands on a topic, of each partition in order.
