@@ -25,8 +25,8 @@ const (
 	// listeningPoll is how often a waiter looks for itself while notifications come in, pollAlone while none can.
 	listeningPoll = 100 * time.Millisecond
 	pollAlone     = 5 * time.Millisecond
-	// unhurried is how long who is in a hurry waits before saying so: mostly the projection is on its way.
-	unhurried = 20 * time.Millisecond
+	// hurriesAfter is how long who is in a hurry waits before saying so: mostly the projection is on its way.
+	hurriesAfter = 20 * time.Millisecond
 	// askEvery bounds how often a process says that a projection is wanted, wantedFor is for how long that holds: longer than a
 	// caller waits before it comes again.
 	askEvery  = 100 * time.Millisecond
@@ -127,7 +127,7 @@ func (w *Watcher) wait(ctx context.Context, p Projection, position int64, timeou
 		}
 		switch {
 		case hurry && first:
-			poll = min(poll, unhurried)
+			poll = min(poll, hurriesAfter)
 		case hurry:
 			if err := w.ask(ctx, p, position); err != nil {
 				return stored, err
