@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -23,8 +24,9 @@ func TestErasureOfCompactedTopics(t *testing.T) {
 }
 
 // eraseFromCompacted erases a person whose rows stand on compacted topics: what stands last there for each of them is a tombstone, which the certificate
-// counts and a second run doesn't send again. A compacted route topic is refused. It returns a compacted topic, and what was erased.
-func (s *system) eraseFromCompacted(t *testing.T) (topic, secret string) {
+// counts and a second run doesn't send again. So it is for each of the route events that show texts. It returns a compacted db topic, a route topic, and
+// what was erased.
+func (s *system) eraseFromCompacted(t *testing.T) (topic, route, secret string) {
 	t.Helper()
 	member, other := uuid.NewString(), uuid.NewString()
 	secret = "secret" + strings.ReplaceAll(uuid.NewString(), "-", "")
@@ -37,18 +39,20 @@ func (s *system) eraseFromCompacted(t *testing.T) (topic, secret string) {
 		require.Equal(t, http.StatusCreated, a.status, "%s", a.body)
 	}
 	require.Eventually(t, func() bool { return s.projectionsAt(t) }, patience, 10*tick)
-	rows := map[string]int{ // of the member, with texts or without
-		s.service + "-dbevent-fee-updated": 1, s.service + "-dbevent-feepayment-created": 1, "elastic-index-" + s.prefix + "_fee-created": 1, "elastic-index-" + s.prefix + "_feeevent-created": 2,
+	route = s.service + "-fee-created"
+	require.Eventually(t, func() bool { return s.shows(t, route, secret+member) }, patience, 10*tick)
+	rows := map[string]int{ // of the member, with texts or without; route events with texts
+		route: 1, s.service + "-dbevent-fee-updated": 1, s.service + "-dbevent-feepayment-created": 1, "elastic-index-" + s.prefix + "_fee-created": 1, "elastic-index-" + s.prefix + "_feeevent-created": 2,
 	}
 	for topic := range rows {
 		s.setPolicy(t, topic, "compact")
 	}
-	route := s.service + "-fee-created"
-	s.setPolicy(t, route, "compact")
+	bury := s.goAstray(t, route, secret+member)
 	_, errs, code := command(t, s.env, "erase", member)
 	require.Equal(t, 4, code, errs)
-	require.Contains(t, errs, "topic "+route+" is compacted")
-	s.setPolicy(t, route, "delete")
+	require.Contains(t, errs, "topic "+route+" is compacted, and ")
+	require.Contains(t, errs, "of its messages with the texts stand in other partitions")
+	bury()
 
 	_, errs, code = command(t, append([]string{"PAYLEDGER_KILL_AT=erase.buried"}, s.env...), "erase", member)
 	require.Equal(t, -1, code, "killed: %s", errs) // nothing is certified yet, so that they are sent once more
@@ -77,7 +81,7 @@ func (s *system) eraseFromCompacted(t *testing.T) (topic, secret string) {
 		for _, r := range records {
 			last[string(r.Key)] = r
 		}
-		buried := 0
+		buried, others := 0, false
 		for _, r := range last {
 			require.NotContains(t, string(r.Value), secret+member)
 			if r.Value == nil {
@@ -85,8 +89,10 @@ func (s *system) eraseFromCompacted(t *testing.T) (topic, secret string) {
 				continue
 			}
 			require.NotContains(t, string(r.Value), member, "the last of each of the person's rows is a tombstone")
+			others = others || strings.Contains(string(r.Value), secret+other)
 		}
 		require.Equal(t, n, buried, topic)
+		require.True(t, others, "what is told of others stays on %s", topic)
 	}
 	again, errs, code := command(t, s.env, "erase", member)
 	require.Zero(t, code, errs)
@@ -110,7 +116,50 @@ func (s *system) eraseFromCompacted(t *testing.T) (topic, secret string) {
 		_, _, code := command(t, s.env, "doctor")
 		return code == 0
 	}, patience, 10*tick)
-	return topic, secret + member
+	return topic, route, secret + member
+}
+
+// shows reports whether a topic holds a text.
+func (s *system) shows(t *testing.T, topic, text string) bool {
+	t.Helper()
+	return slices.ContainsFunc(s.records(t, topic), func(r *kgo.Record) bool { return strings.Contains(string(r.Value), text) })
+}
+
+// goAstray adds a partition to a topic, and repeats there the message that shows a text: whatever comes under its key later comes to one partition alone. The
+// function that it returns removes the text from the others.
+func (s *system) goAstray(t *testing.T, topic, text string) (bury func()) {
+	t.Helper()
+	records := s.records(t, topic)
+	of := records[slices.IndexFunc(records, func(r *kgo.Record) bool { return strings.Contains(string(r.Value), text) })]
+	client := s.kafka(t, kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	metadata := kmsg.NewPtrMetadataRequest()
+	metadata.Topics = []kmsg.MetadataRequestTopic{{Topic: &topic}}
+	known, err := metadata.RequestWith(t.Context(), client)
+	require.NoError(t, err)
+	more := kmsg.NewPtrCreatePartitionsRequest()
+	count := int32(len(known.Topics[0].Partitions)) + 1
+	more.TimeoutMillis, more.Topics = 15_000, []kmsg.CreatePartitionsRequestTopic{{Topic: topic, Count: count}}
+	made, err := more.RequestWith(t.Context(), client)
+	require.NoError(t, err)
+	require.NoError(t, kerr.ErrorForCode(made.Topics[0].ErrorCode))
+	put := func(partition int32, value []byte, headers []kgo.RecordHeader) {
+		r := &kgo.Record{Topic: topic, Partition: partition, Key: of.Key, Headers: headers, Value: value}
+		require.NoError(t, client.ProduceSync(t.Context(), r).FirstErr())
+	}
+	put(count-1, of.Value, of.Headers)
+	return func() {
+		last := make(map[int32]*kgo.Record)
+		for _, r := range s.records(t, topic) {
+			if string(r.Key) == string(of.Key) {
+				last[r.Partition] = r
+			}
+		}
+		for partition, r := range last {
+			if r.Value != nil {
+				put(partition, nil, nil) // a stranger's, which isn't compared with the log
+			}
+		}
+	}
 }
 
 // kafka returns a client of the broker.

@@ -60,7 +60,7 @@ func (a *app) eraseCommand() *cobra.Command {
 	cmd.Flags().StringVar(&flags.tenant, "tenant", "", "tenant of the id; needed only where several tenants have it")
 	cmd.Flags().StringVar(&flags.reason, "reason", "request", "code that stands in the log for ever: letters, digits, - and _")
 	cmd.Flags().IntVar(&flags.backupDays, "backup-days", 0, "for how long backups of the vault are kept, for the certificate; 0: not said")
-	cmd.Flags().DurationVar(&flags.wait, "wait", time.Minute, "how long to wait for the projections, and for a republish")
+	cmd.Flags().DurationVar(&flags.wait, "wait", time.Minute, "how long to wait for the projections, for a republish, and for a Kafka that is silent")
 	return cmd
 }
 
@@ -164,7 +164,7 @@ func (e *eraser) follow(ctx context.Context, c *person.Certified) error {
 	if err != nil {
 		return err
 	}
-	if err := e.askTopics(ctx, events, c); err != nil {
+	if err := e.askTopics(ctx, events, head.Position, c); err != nil {
 		return err
 	}
 	e.fail("erase.counted")

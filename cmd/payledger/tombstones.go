@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -17,7 +18,7 @@ import (
 
 // askTopics says what bounds the texts in topics that carry them in the clear, and sends tombstones to those that are compacted: there the last
 // message of a key would stay for ever. The journal has ciphertext.
-func (e *eraser) askTopics(ctx context.Context, events []catalog.Event, c *person.Certified) error {
+func (e *eraser) askTopics(ctx context.Context, events []catalog.Event, upTo int64, c *person.Certified) error {
 	if len(e.cfg.KafkaBrokers) == 0 {
 		return nil
 	}
@@ -35,9 +36,6 @@ func (e *eraser) askTopics(ctx context.Context, events []catalog.Event, c *perso
 	slices.SortFunc(found, func(a, b kafkabus.Retention) int { return strings.Compare(a.Topic, b.Topic) })
 	var compacted []publisher.Topic
 	for _, t := range found {
-		if t.Compacted && topics[t.Topic].Kind == publisher.KindRoute {
-			return refused("topic %s is compacted, which payledger doesn't set: its keys are request ids, so that its messages would stay for ever; set cleanup.policy to delete", t.Topic)
-		}
 		if t.Compacted {
 			compacted = append(compacted, topics[t.Topic])
 		}
@@ -46,7 +44,10 @@ func (e *eraser) askTopics(ctx context.Context, events []catalog.Event, c *perso
 	if len(compacted) == 0 || e.isCertified(events, c) {
 		return nil
 	}
-	return e.bury(ctx, compacted, events, c)
+	if err := e.awaitRoutes(ctx); err != nil {
+		return err
+	}
+	return e.bury(ctx, compacted, events, upTo, c)
 }
 
 // isCertified reports whether the erasure was certified before: rows that were published since then have no texts and stay.
@@ -57,9 +58,9 @@ func (e *eraser) isCertified(events []catalog.Event, c *person.Certified) bool {
 	})
 }
 
-// bury sends a tombstone for each row of the person that may have had texts. All that the publisher had in hand before the erasure is
-// acknowledged, so that it comes last.
-func (e *eraser) bury(ctx context.Context, topics []publisher.Topic, events []catalog.Event, c *person.Certified) error {
+// bury sends a tombstone for each row of the person that may have had texts, and for each route event that shows some. All that the publisher had
+// in hand before the erasure is acknowledged, so that it comes last.
+func (e *eraser) bury(ctx context.Context, topics []publisher.Topic, events []catalog.Event, upTo int64, c *person.Certified) error {
 	rows, err := rowsWithTexts(events)
 	if err != nil {
 		return err
@@ -75,27 +76,114 @@ func (e *eraser) bury(ctx context.Context, topics []publisher.Topic, events []ca
 	if err != nil {
 		return err
 	}
-	bus, err := kafkabus.NewPublisher(kafkaConfig(e.cfg))
-	if err != nil {
-		return &exitError{code: exitUnreachable, err: err}
-	}
-	sent := make(map[string]int)
+	var graves []grave
 	for _, topic := range topics {
-		for _, row := range rows {
-			if row.Object.Name() != topic.Object || err != nil {
-				continue
+		if topic.Kind == publisher.KindRoute {
+			found, err := e.findRoutes(ctx, topic, &erasure, upTo)
+			if err != nil {
+				return err
 			}
-			sent[topic.Topic]++
-			err = bus.Publish(topic.Topic, publisher.Tombstone(e.messages(), &erasure, topic.Topic, string(row.Object), row.ID))
+			graves = append(graves, found...)
+			continue
+		}
+		for _, row := range rows {
+			if row.Object.Name() == topic.Object {
+				graves = append(graves, grave{topic.Topic, string(row.Object), row.ID})
+			}
 		}
 	}
-	if err = errors.Join(err, bus.Close()); err != nil {
+	if err := e.sendTombstones(graves, &erasure, c); err != nil {
 		return &exitError{code: exitUnreachable, err: fmt.Errorf("send tombstones: %w", err)}
+	}
+	if err := e.checkRoutes(ctx, topics, upTo); err != nil {
+		return err
+	}
+	e.fail("erase.buried")
+	return nil
+}
+
+// grave is a key of a compacted topic under which there are texts.
+type grave struct{ topic, schema, key string }
+
+func (e *eraser) sendTombstones(graves []grave, erasure *catalog.Event, c *person.Certified) error {
+	bus, err := kafkabus.NewPublisher(kafkaConfig(e.cfg))
+	if err != nil {
+		return err
+	}
+	sent := make(map[string]int)
+	for _, g := range graves {
+		if err := bus.Publish(g.topic, publisher.Tombstone(e.messages(), erasure, g.topic, g.schema, g.key)); err != nil {
+			return errors.Join(err, bus.Close())
+		}
+		sent[g.topic]++
 	}
 	for i := range c.Topics {
 		c.Topics[i].Tombstones = sent[c.Topics[i].Topic]
 	}
-	e.fail("erase.buried")
+	return bus.Close()
+}
+
+// findRoutes returns the keys of a route topic whose last message shows texts of the person, or is a tombstone of an earlier try. They are request ids, of
+// which we forget those older than answerDays: so the topic itself is read.
+func (e *eraser) findRoutes(ctx context.Context, topic publisher.Topic, erasure *catalog.Event, upTo int64) ([]grave, error) {
+	found, err := e.lastMessages(ctx, topic.Topic, func(m *publisher.Sent) bool { return m.IsTombstone(erasure) || m.ShowsTexts(e.who, upTo) })
+	keys := make(map[grave]bool)
+	for at := range found {
+		keys[grave{topic.Topic, topic.Schema, at.key}] = true
+	}
+	return slices.Collect(maps.Keys(keys)), err
+}
+
+// checkRoutes reads route topics once more: a message that stands in another partition than its tombstone would stay for ever.
+func (e *eraser) checkRoutes(ctx context.Context, topics []publisher.Topic, upTo int64) error {
+	for _, topic := range topics {
+		if topic.Kind != publisher.KindRoute {
+			continue
+		}
+		left, err := e.lastMessages(ctx, topic.Topic, func(m *publisher.Sent) bool { return m.ShowsTexts(e.who, upTo) })
+		if err != nil {
+			return err
+		}
+		if len(left) > 0 {
+			return refused("topic %s is compacted, and %d of its messages with the texts stand in other partitions than their keys lead to, as after partitions were added: no tombstone "+
+				"comes there, and they would stay for ever; set its cleanup.policy to delete", topic.Topic, len(left))
+		}
+	}
+	return nil
+}
+
+// place is where Kafka keeps the last message of a key.
+type place struct {
+	partition int32
+	key       string
+}
+
+// lastMessages returns where messages stand that are the last of their places and as they are looked for.
+func (e *eraser) lastMessages(ctx context.Context, topic string, wanted func(*publisher.Sent) bool) (map[place]bool, error) {
+	found := make(map[place]bool)
+	err := kafkabus.ReadTopic(ctx, kafkaConfig(e.cfg), topic, e.flags.wait, func(m publisher.Sent) {
+		at := place{m.Partition, m.Key}
+		if delete(found, at); wanted(&m) {
+			found[at] = true
+		}
+	})
+	if err != nil {
+		return nil, &exitError{code: exitUnreachable, err: fmt.Errorf("look for texts in the compacted topic %s: %w", topic, err)}
+	}
+	return found, nil
+}
+
+// awaitRoutes waits for route events on their way that the publisher has read with the texts.
+func (e *eraser) awaitRoutes(ctx context.Context) error {
+	head, err := e.reader.Head(ctx)
+	if err != nil {
+		return err
+	}
+	waiting, cancel := context.WithTimeout(ctx, e.flags.wait)
+	defer cancel()
+	if err := publisher.AwaitRoutes(waiting, e.pool, head.Route); err != nil {
+		return fmt.Errorf("does the publisher run? %w", err)
+	}
 	return nil
 }
 

@@ -25,11 +25,12 @@ const (
 
 // Sent is a message as it stands on Kafka.
 type Sent struct {
-	Topic   string
-	Key     string
-	Headers map[string]string
-	Value   []byte
-	At      time.Time // of the message, as Kafka has it
+	Topic     string
+	Partition int32
+	Key       string
+	Headers   map[string]string
+	Value     []byte    // nil of a tombstone
+	At        time.Time // of the message, as Kafka has it
 }
 
 // ReadTail hands over the ends of topics: of each partition what came since a time, in order, and some messages before. Topics of which not

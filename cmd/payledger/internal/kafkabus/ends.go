@@ -53,8 +53,36 @@ func ReadTail(cfg Config) publisher.ReadTail {
 		if err != nil && ctx.Err() != nil {
 			return nil, err
 		}
-		return cut, readStretches(ctx, cfg, from, until, each)
+		return cut, readStretches(ctx, cfg, from, until, tailTimeout, each)
 	}
+}
+
+// ReadTopic hands over all that a topic holds now, of each partition in order. Brokers that hand over nothing for so long as silence end it.
+func ReadTopic(ctx context.Context, cfg Config, topic string, silence time.Duration, each func(publisher.Sent)) error {
+	client, err := cfg.client(kgo.RequestRetries(2))
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	partitions, err := partitionsOf(ctx, client, []string{topic})
+	if err != nil {
+		return fmt.Errorf("look for the ends of %s: %w", topic, err)
+	}
+	until, err := offsets(ctx, client, partitions, offsetsEnd)
+	if err != nil {
+		return fmt.Errorf("look for the end of %s: %w", topic, err)
+	}
+	from, err := offsets(ctx, client, partitions, offsetsStart)
+	if err != nil {
+		return fmt.Errorf("look for the beginning of %s: %w", topic, err)
+	}
+	for p, end := range until {
+		if from[p] >= end {
+			delete(from, p)
+			delete(until, p)
+		}
+	}
+	return readStretches(ctx, cfg, from, until, silence, each)
 }
 
 // stretches returns where to read each partition that holds anything, from and until, and the topics of which something since then is left out.
@@ -152,8 +180,8 @@ func offsets(ctx context.Context, client *kgo.Client, partitions []partition, at
 	return found, nil
 }
 
-// readStretches hands over the messages, of each partition in order.
-func readStretches(ctx context.Context, cfg Config, from, until map[partition]int64, each func(publisher.Sent)) error {
+// readStretches hands over the messages, of each partition in order. Of a compacted one the last message is always there.
+func readStretches(ctx context.Context, cfg Config, from, until map[partition]int64, silence time.Duration, each func(publisher.Sent)) error {
 	if len(from) == 0 {
 		return nil
 	}
@@ -170,9 +198,12 @@ func readStretches(ctx context.Context, cfg Config, from, until map[partition]in
 	}
 	defer client.Close()
 	for len(until) > 0 {
-		fetches := client.PollFetches(ctx)
-		if ctx.Err() != nil {
-			return fmt.Errorf("read the ends of topics: %w", ctx.Err())
+		polling, cancel := context.WithTimeout(ctx, silence)
+		fetches := client.PollFetches(polling)
+		err := polling.Err()
+		cancel()
+		if err != nil {
+			return fmt.Errorf("read topics to their ends: %w", err)
 		}
 		var faults []error
 		fetches.EachError(func(topic string, n int32, err error) {
@@ -189,7 +220,7 @@ func readStretches(ctx context.Context, cfg Config, from, until map[partition]in
 				continue
 			}
 			m := newMessage(r)
-			each(publisher.Sent{Topic: m.Topic, Key: m.Key, Headers: m.Headers, Value: m.Value, At: r.Timestamp})
+			each(publisher.Sent{Topic: m.Topic, Partition: m.Partition, Key: m.Key, Headers: m.Headers, Value: m.Value, At: r.Timestamp})
 			if r.Offset+1 >= end {
 				delete(until, p)
 			}
