@@ -2,6 +2,7 @@ package domain_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
@@ -148,7 +149,11 @@ func (m *machine) writeOff(t *rapid.T) {
 // reverse takes back one of the last reductions, or what is none.
 func (m *machine) reverse(t *rapid.T) {
 	d := draw{t, m.l}
-	id, c := d.feeID(), fee.ReverseReduction{ReductionID: "r", At: d.at()}
+	m.reverseLast(t, d.feeID(), d.at())
+}
+
+func (m *machine) reverseLast(t *rapid.T, id string, at time.Time) {
+	c := fee.ReverseReduction{ReductionID: "r", At: at}
 	for _, e := range m.l.fee(id).events {
 		switch e := e.(type) {
 		case fee.Waived:
@@ -292,7 +297,7 @@ func (m *machine) payUnchecked(t *rapid.T) {
 	m.pay(d, d.user(), amount, shares)
 }
 
-// recover pays some of what was written off of a fee, and voids some of these payments.
+// recover pays some of what was written off of a fee, takes some of these write-offs back, and voids some of these payments behind that or without.
 func (m *machine) recover(t *rapid.T) {
 	d := draw{t, m.l}
 	id := d.feeID()
@@ -302,6 +307,9 @@ func (m *machine) recover(t *rapid.T) {
 	}
 	amount := money.New(rapid.Int64Range(1, s.Payable().Minor()+1).Draw(t, "of what is payable"), s.Currency)
 	paid := m.pay(d, s.UserID, amount, []payment.Share{{FeeID: id, Amount: amount}})
+	if rapid.Bool().Draw(t, "taken back") {
+		m.reverseLast(t, id, d.at())
+	}
 	if rapid.Bool().Draw(t, "voided") {
 		at := d.at()
 		m.tryAs(t, func() error { return m.l.void(paid, at) })

@@ -74,6 +74,17 @@ func TestActionsComeToTheirEntries(t *testing.T) {
 	}
 	waived := []happened{{f, fee.Waived{ReductionID: "r", Amount: four}}}
 	writtenOff := []happened{{f, fee.WrittenOff{ReductionID: "r", Amount: four}}}
+	given10Recovered4 := slices.Concat(assessed, []happened{
+		{f, fee.WrittenOff{ReductionID: "r", Amount: ten}},
+		{p, payment.Captured{PaymentID: "p", UserID: "u", Tender: payment.TenderCash, Amount: four}},
+		{f, fee.WriteOffRecovered{ReductionID: "r", PaymentID: "p", Amount: four}},
+		{f, fee.PaymentApplied{PaymentID: "p", Amount: four}},
+	})
+	void4 := []happened{
+		{p, payment.Voided{Amount: four}},
+		{f, fee.PaymentUnapplied{PaymentID: "p", Amount: four}},
+		{f, fee.RecoveryReversed{ReductionID: "r", PaymentID: "p", Amount: four}},
+	}
 	granted := []happened{{c, credit.Granted{CreditID: "c", UserID: "u", Amount: four, Source: credit.SourceGoodwill}}}
 	spent := []happened{{c, credit.Spent{CreditID: "c", Amount: four}}, {f, fee.CreditApplied{CreditID: "c", Amount: four}}}
 	for _, test := range []struct {
@@ -171,6 +182,34 @@ func TestActionsComeToTheirEntries(t *testing.T) {
 			},
 			sums{1200: -4, 4900: 4},
 			sums{1200: -4, 4000: 4},
+		},
+		{
+			"reverse what of a write-off hasn't come", given10Recovered4,
+			[]happened{{f, fee.ReductionReversed{ReductionID: "r", Amount: usd(t, 6)}}},
+			sums{6100: -6, 1100: 6},
+			sums{2190: -6, 1100: 6},
+		},
+		{
+			// Bad debt and recoveries of what came stand against each other: the library has earned what it charged.
+			"all of a write-off that came in part and was reversed", nil,
+			slices.Concat(given10Recovered4, []happened{{f, fee.ReductionReversed{ReductionID: "r", Amount: usd(t, 6)}}}),
+			sums{4000: -10, 6100: 4, 4900: -4, 1200: 4, 1100: 6},
+			sums{4000: -4, 2190: -6, 1200: 4, 1100: 6},
+		},
+		{
+			"void what came, behind that", slices.Concat(given10Recovered4, []happened{{f, fee.ReductionReversed{ReductionID: "r", Amount: usd(t, 6)}}}),
+			void4,
+			sums{1200: -4, 4900: 4},
+			sums{1200: -4, 4000: 4},
+		},
+		{
+			// It was written off again by the void, so this takes that back as well: nothing of the write-off is left.
+			"all of a write-off that was reversed twice", nil,
+			slices.Concat(given10Recovered4, []happened{{f, fee.ReductionReversed{ReductionID: "r", Amount: usd(t, 6)}}}, void4, []happened{
+				{f, fee.ReductionReversed{ReductionID: "r", Amount: four}},
+			}),
+			sums{4000: -10, 1100: 10},
+			sums{2190: -10, 1100: 10},
 		},
 		{
 			"reverse a write-off", slices.Concat(assessed, writtenOff),
