@@ -41,6 +41,7 @@ func TestEveryMetricIsDocumented(t *testing.T) {
 	projections.NewMetrics(&have)
 	projections.RegisterLag(&have, nil, slog.New(slog.DiscardHandler))
 	publisher.NewMetrics(&have)
+	publisher.RegisterLag(&have, nil, slog.New(slog.DiscardHandler))
 	selfaudit.NewMetrics(&have)
 	text, err := os.ReadFile(filepath.Join("..", "..", "docs", "runbook.md"))
 	require.NoError(t, err)

@@ -215,6 +215,7 @@ func (l *ledger) publish(ctx context.Context, waker *eventstore.Waker) error {
 		after = search.Mirror()
 	}
 	topics := topicConfig(l.cfg)
+	publisher.RegisterLag(l.metrics, l.pool, l.log)
 	return publisher.Run(ctx, publisher.Config{
 		Source: l.messages(), Waker: waker, Checkpoints: l.watcher,
 		Connect: kafkabus.Connect(kafkaConfig(l.cfg), publisher.Topics(topics), l.log), IndexAfter: after,

@@ -94,5 +94,5 @@ func rowBody(c readmodels.Change) []byte {
 }
 
 func markOf(rec *eventstore.Recorded) mark {
-	return mark{position: rec.Position, hash: rec.Hash, at: rec.RecordedAt}
+	return mark{position: rec.Position, hash: rec.Hash}
 }

@@ -2,81 +2,91 @@ package publisher
 
 import (
 	"context"
+	"log/slog"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Metrics are the publisher's gauges and counters.
+// Metrics are what the publisher counts.
 type Metrics struct {
-	position   *prometheus.GaugeVec
-	lag        *prometheus.GaugeVec
-	lagSeconds *prometheus.GaugeVec
-	messages   *prometheus.CounterVec
-	retries    prometheus.Counter
-	halted     prometheus.Gauge
+	messages *prometheus.CounterVec
+	retries  prometheus.Counter
+	halted   prometheus.Gauge
 }
 
 // NewMetrics registers the metrics; it panics when reg has them already, which is a programming fault.
 func NewMetrics(reg prometheus.Registerer) *Metrics {
-	byCursor := []string{"cursor"}
 	m := &Metrics{
-		position:   prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "publisher_cursor_position", Help: "Position up to which Kafka has acknowledged everything; a number of route events for the cursor route."}, byCursor),
-		lag:        prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "publisher_lag_positions", Help: "Positions that are not acknowledged yet."}, byCursor),
-		lagSeconds: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "publisher_lag_seconds", Help: "Age of the oldest position that is not acknowledged yet, in seconds; 0 when none is."}, byCursor),
-		messages:   prometheus.NewCounterVec(prometheus.CounterOpts{Name: "publisher_messages_total", Help: "Messages acknowledged by Kafka."}, []string{"kind"}),
-		retries:    prometheus.NewCounter(prometheus.CounterOpts{Name: "publisher_retries_total", Help: "Messages that Kafka didn't take at once."}),
-		halted:     prometheus.NewGauge(prometheus.GaugeOpts{Name: "publisher_halted", Help: "1 while the publisher stands still because it can't go on."}),
+		messages: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "publisher_messages_total", Help: "Messages acknowledged by Kafka."}, []string{"kind"}),
+		retries:  prometheus.NewCounter(prometheus.CounterOpts{Name: "publisher_retries_total", Help: "Messages that Kafka didn't take at once."}),
+		halted:   prometheus.NewGauge(prometheus.GaugeOpts{Name: "publisher_halted", Help: "1 while the publisher stands still because it can't go on."}),
 	}
-	reg.MustRegister(m.position, m.lag, m.lagSeconds, m.messages, m.retries, m.halted)
+	reg.MustRegister(m.messages, m.retries, m.halted)
 	return m
 }
 
 // sent counts an acknowledged message.
 func (m *Metrics) sent(kind Kind) { m.messages.WithLabelValues(string(kind)).Inc() }
 
-// measureEvery is how often the end of the log is read to tell the lag.
-const measureEvery = time.Second
+// lagTimeout bounds the question that a scrape asks.
+const lagTimeout = 2 * time.Second
 
-// lagClock tells since when a cursor is behind: from the event that it waits for, or, while that wasn't read yet, from when
-// the cursor was first seen to lag there.
-type lagClock struct {
-	position int64
-	since    time.Time
+// lagCollector tells at each scrape where the cursors stand, whether or not a publisher gets on.
+type lagCollector struct {
+	pool                   *pgxpool.Pool
+	log                    *slog.Logger
+	position, lag, seconds *prometheus.Desc
 }
 
-func (c *lagClock) lag(now time.Time, acked, head int64, oldest time.Time) time.Duration {
-	if acked >= head {
-		c.since = time.Time{}
-		return 0
+// RegisterLag adds the cursors and how far they are behind the log to the metrics of reg; it panics when reg has them already, which is a programming
+// fault. They are asked of the database: while that doesn't answer there are none.
+func RegisterLag(reg prometheus.Registerer, pool *pgxpool.Pool, log *slog.Logger) {
+	describe := func(name, help string) *prometheus.Desc {
+		return prometheus.NewDesc("publisher_"+name, help, []string{"cursor"}, nil)
 	}
-	if c.since.IsZero() || c.position != acked {
-		c.position, c.since = acked, now
-	}
-	if !oldest.IsZero() {
-		c.since = oldest
-	}
-	return max(0, now.Sub(c.since))
+	reg.MustRegister(&lagCollector{
+		pool: pool, log: log,
+		position: describe("cursor_position", "Position up to which Kafka has acknowledged everything; a number of route events for the cursor route."),
+		lag:      describe("lag_positions", "Positions that are not acknowledged yet."),
+		seconds:  describe("lag_seconds", "Age of the oldest position that is not acknowledged yet, in seconds; 0 when none is."),
+	})
 }
 
-// measure sets the gauges; oldest says since when the oldest position in hand waits.
-func (s *session) measure(ctx context.Context, at cursors, oldest [3]time.Time) error {
-	now := s.Now()
-	if now.Sub(s.measured) < measureEvery {
-		return nil
+// Describe implements prometheus.Collector.
+func (c *lagCollector) Describe(to chan<- *prometheus.Desc) {
+	to <- c.position
+	to <- c.lag
+	to <- c.seconds
+}
+
+// After a restore a cursor may stand beyond the end, until migrate --new-epoch: then nothing waits. Route events that wait are never trimmed.
+const sqlLag = `
+SELECT c.name, c.position::float8, greatest(0, CASE c.name WHEN 'route' THEN head.route ELSE head.position END - c.position)::float8,
+       greatest(0, coalesce(extract(epoch FROM clock_timestamp() - CASE c.name WHEN 'route' THEN route.recorded_at ELSE event.recorded_at END), 0))::float8
+FROM ledger.cursors c CROSS JOIN ledger.head
+LEFT JOIN ledger.events event ON c.name <> 'route' AND event.position = c.position + 1
+LEFT JOIN ledger.route_events route ON c.name = 'route' AND route.number = c.position + 1
+WHERE c.name IN ('db', 'index', 'route')`
+
+// Collect implements prometheus.Collector.
+func (c *lagCollector) Collect(to chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), lagTimeout)
+	defer cancel()
+	var cursor string
+	var position, lag, seconds float64
+	rows, err := c.pool.Query(ctx, sqlLag)
+	if err == nil {
+		_, err = pgx.ForEachRow(rows, []any{&cursor, &position, &lag, &seconds}, func() error {
+			to <- prometheus.MustNewConstMetric(c.position, prometheus.GaugeValue, position, cursor)
+			to <- prometheus.MustNewConstMetric(c.lag, prometheus.GaugeValue, lag, cursor)
+			to <- prometheus.MustNewConstMetric(c.seconds, prometheus.GaugeValue, seconds, cursor)
+			return nil
+		})
 	}
-	s.measured = now
-	head, err := s.Reader.Head(ctx)
 	if err != nil {
-		return err
+		c.log.WarnContext(ctx, "the lag of the publisher is not known", slog.Any("error", err))
 	}
-	for i, c := range []struct {
-		name        string
-		acked, head int64
-	}{{cursorDB, at.db, head.Position}, {cursorIndex, at.index, head.Position}, {cursorRoute, at.route, head.Route}} {
-		s.Metrics.position.WithLabelValues(c.name).Set(float64(c.acked))
-		s.Metrics.lag.WithLabelValues(c.name).Set(float64(max(0, c.head-c.acked)))
-		s.Metrics.lagSeconds.WithLabelValues(c.name).Set(s.lag[i].lag(now, c.acked, c.head, oldest[i]).Seconds())
-	}
-	return nil
 }

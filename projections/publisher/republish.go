@@ -84,7 +84,7 @@ func Republish(ctx context.Context, r Replay) (Replayed, error) {
 		stopSending()
 	})
 	far := func() Replayed {
-		at, _ := lanes.tracker.last()
+		at := lanes.tracker.last()
 		return Replayed{at.position, acknowledged.Load()}
 	}
 	stopTelling := r.tell(far)

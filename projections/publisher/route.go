@@ -92,7 +92,7 @@ func (s *session) pumpRoutes(ctx context.Context) error {
 			if err != nil {
 				return halting(fmt.Errorf("route event %d: %w", r.Number, err), r.Position, noEvent)
 			}
-			if err := s.route.put(ctx, mark{position: r.Number, at: r.RecordedAt}, []outgoing{out}); err != nil {
+			if err := s.route.put(ctx, mark{position: r.Number}, []outgoing{out}); err != nil {
 				return err
 			}
 			after = r.Number

@@ -34,8 +34,6 @@ type session struct {
 	broker           brokerState
 	began            time.Time
 	leaseUntil       atomic.Int64 // nanoseconds since began: a clock that is set back mustn't make the lease longer
-	lag              [3]lagClock
-	measured         time.Time // when the gauges were set last
 }
 
 func newSession(cfg Config, lease *projections.Lease, bus message.Publisher, head eventstore.Head, from cursors) *session {
@@ -142,13 +140,8 @@ func (s *session) keep(ctx context.Context, sent <-chan struct{}, giveUp func(er
 func (s *session) save(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, s.LeaseTTL)
 	defer cancel()
-	db, dbSince := s.db.tracker.last()
-	index, indexSince := s.index.tracker.last()
-	route, routeSince := s.route.tracker.last()
-	to := cursors{db: db.position, index: index.position, route: route.position, hash: db.hash}
-	if err := s.measure(ctx, to, [3]time.Time{dbSince, indexSince, routeSince}); err != nil {
-		return err
-	}
+	db := s.db.tracker.last()
+	to := cursors{db: db.position, index: s.index.tracker.last().position, route: s.route.tracker.last().position, hash: db.hash}
 	if to == s.saved {
 		if s.lease.Due() {
 			return s.renew(ctx)

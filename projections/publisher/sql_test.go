@@ -15,5 +15,6 @@ func TestStatementsFitTheSchema(t *testing.T) {
 		"sqlReadCursors": sqlReadCursors, "sqlCreateCursors": sqlCreateCursors, "sqlMoveCursors": sqlMoveCursors, "sqlNoSync": sqlNoSync,
 		"sqlReadRoutes": sqlReadRoutes, "sqlRoutePosition": sqlRoutePosition, "sqlKnownTenant": sqlKnownTenant, "sqlKnownStream": sqlKnownStream,
 		"sqlKnownPerson": sqlKnownPerson, "sqlFilterStreams": sqlFilterStreams, "sqlShareFence": sqlShareFence, "sqlLeaveFence": sqlLeaveFence, "sqlEndFences": sqlEndFences,
+		"sqlLag": sqlLag,
 	})
 }

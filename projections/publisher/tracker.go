@@ -11,8 +11,7 @@ import (
 // mark is a place in the log (for routes: in the route events) up to which everything is acknowledged.
 type mark struct {
 	position int64
-	hash     [32]byte  // of the event; zero for routes
-	at       time.Time // when it was recorded
+	hash     [32]byte // of the event; zero for routes
 }
 
 // tracker knows which messages are on their way, and up to where all are acknowledged. Positions are dense, so what is open
@@ -56,14 +55,11 @@ func (t *tracker) done(position int64) {
 	t.advance()
 }
 
-// last returns the place up to which everything is acknowledged, and since when the oldest open position waits (zero for none).
-func (t *tracker) last() (acked mark, waitingSince time.Time) {
+// last returns the place up to which everything is acknowledged.
+func (t *tracker) last() mark {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if len(t.open) > 0 {
-		waitingSince = t.open[0].at
-	}
-	return t.acked, waitingSince
+	return t.acked
 }
 
 // trackerPoll is how often await looks.
@@ -72,7 +68,7 @@ const trackerPoll = 2 * time.Millisecond
 // await waits until everything up to a position is acknowledged.
 func (t *tracker) await(ctx context.Context, position int64) error {
 	for {
-		if at, _ := t.last(); at.position >= position {
+		if t.last().position >= position {
 			return nil
 		}
 		projections.Wait(ctx, trackerPoll)

@@ -1,9 +1,11 @@
 package kafkabus_test
 
 import (
+	"context"
 	"strings"
 	"testing"
 
+	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/stretchr/testify/require"
@@ -14,9 +16,34 @@ import (
 func TestMetrics(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, plain(t))
-	registry := prometheus.NewRegistry()
-	stop := w.publish(t, func(c *publisher.Config) { c.Metrics = publisher.NewMetrics(registry) })
+	registry := prometheus.NewPedanticRegistry()
+	publisher.RegisterLag(registry, w.projector, discard())
+	requireLag := func(positions, routes float64) {
+		t.Helper()
+		for cursor, want := range map[string]float64{"db": positions, "index": positions, "route": routes} {
+			require.InDelta(t, want, gauge(t, registry, "publisher_lag_positions", cursor), 0, cursor)
+			require.Equal(t, want > 0, gauge(t, registry, "publisher_lag_seconds", cursor) > 0, cursor)
+			require.Zero(t, gauge(t, registry, "publisher_cursor_position", cursor))
+		}
+	}
+	requireLag(0, 0)
 	id := w.assess(t, 1250)
+	requireLag(1, 1) // nobody publishes
+	tried := make(chan struct{}, 100)
+	stop := w.publish(t, func(c *publisher.Config) {
+		c.Connect = func(context.Context) (message.Publisher, error) {
+			tried <- struct{}{}
+			return nil, publisher.ErrBroker
+		}
+	})
+	<-tried
+	<-tried
+	requireLag(1, 1) // Kafka is away
+	before := gauge(t, registry, "publisher_lag_seconds", "db")
+	require.Greater(t, gauge(t, registry, "publisher_lag_seconds", "db"), before)
+	require.NoError(t, stop())
+
+	stop = w.publish(t, func(c *publisher.Config) { c.Metrics = publisher.NewMetrics(registry) })
 	w.pay(t, 200, share(id, 200))
 	// The documents can't be found yet: the index cursor is behind, and says for how long.
 	says := func(want string) func() bool {
@@ -31,6 +58,9 @@ func TestMetrics(t *testing.T) {
 	require.Eventually(t, says(metricsText("3", "3", "0", "7")), patience, publishEvery)
 	require.Eventually(t, func() bool { return gauge(t, registry, "publisher_lag_seconds", "index") == 0 }, patience, publishEvery)
 	require.NoError(t, stop())
+	w.assess(t, 1) // nobody publishes any more
+	require.InDelta(t, 1, gauge(t, registry, "publisher_lag_positions", "index"), 0)
+	require.Positive(t, gauge(t, registry, "publisher_lag_seconds", "route"))
 	problems, err := testutil.GatherAndLint(registry)
 	require.NoError(t, err)
 	require.Empty(t, problems)
