@@ -36,9 +36,15 @@ var (
 	ErrDuplicateFee = errors.New("two allocations to one fee")
 	// ErrOverAllocated refuses allocations of more money than there is.
 	ErrOverAllocated = errors.New("allocations exceed the payment")
+	// ErrTooManyFees refuses allocations to more than MaxAllocations fees.
+	ErrTooManyFees = errors.New("payment goes to too many fees")
 	// ErrNoTarget refuses money that has neither a fee nor a credit to go to.
 	ErrNoTarget = errors.New("money without a fee or a credit to go to")
 )
+
+// MaxAllocations is how many fees a payment may go to. Its event names all of them: it
+// must not be too large to be published, and whoever folds one of the fees reads it whole.
+const MaxAllocations = 1000
 
 // Stream returns the name of the stream of a payment. Its subject is the payment's user.
 func Stream(paymentID string) string { return "payment-" + paymentID }
@@ -73,7 +79,7 @@ func decide(s State, c Command) ([]Event, error) {
 }
 
 func record(s State, c Record) ([]Event, error) {
-	if err := s.begins(c.Tender, c.Amount); err != nil {
+	if err := s.begins(c.Tender, c.Amount, c.Allocations); err != nil {
 		return nil, err
 	}
 	rest, err := allot(c.Amount, c.Allocations)
@@ -92,7 +98,7 @@ func record(s State, c Record) ([]Event, error) {
 }
 
 func start(s State, c Start) ([]Event, error) {
-	if err := s.begins(c.Tender, c.Amount); err != nil {
+	if err := s.begins(c.Tender, c.Amount, c.Allocations); err != nil {
 		return nil, err
 	}
 	rest, err := allot(c.Amount, c.Allocations)
@@ -109,8 +115,10 @@ func start(s State, c Start) ([]Event, error) {
 }
 
 // begins refuses a payment that can't be.
-func (s State) begins(tender Tender, amount money.Amount) error {
+func (s State) begins(tender Tender, amount money.Amount, allocations []Allocation) error {
 	switch {
+	case len(allocations) > MaxAllocations:
+		return tooManyFees()
 	case s.Exists():
 		return ErrExists
 	case !tender.known():
@@ -194,6 +202,8 @@ func reallocate(s State, c Reallocate) ([]Event, error) {
 		return nil, ErrNotCaptured
 	case s.did(c):
 		return nil, nil
+	case len(c.Given) > MaxAllocations:
+		return nil, tooManyFees()
 	}
 	sum := money.Zero(s.Amount.Currency())
 	taken := make([]Taken, len(c.Taken))
@@ -260,6 +270,8 @@ func keep(rest money.Amount, creditID string) (string, error) {
 }
 
 // copied returns a list of its own, never null in JSON.
+func tooManyFees() error { return fmt.Errorf("%w: more than %d", ErrTooManyFees, MaxAllocations) }
+
 func copied(list []Allocation) []Allocation { return append([]Allocation{}, list...) }
 
 // allot takes the allocations off the amount and returns the rest.

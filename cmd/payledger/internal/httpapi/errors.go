@@ -142,6 +142,7 @@ var rules = [...]rule{
 	refused(fee.ErrMoneyApplied, "MoneyApplied", "moneyIsPaidOnTheFee"),
 	refused(fee.ErrUnknownCause, "UnknownCause", "causeIsUnknown"),
 	refused(payment.ErrOverAllocated, "OverAllocated", "allocationsExceedThePayment"),
+	refused(payment.ErrTooManyFees, "TooManyFees", "paymentGoesToTooManyFees"),
 	refused(payment.ErrDuplicateFee, "DuplicateFee", "feeIsNamedTwice"),
 	refused(payment.ErrDuplicateAllocation, "DuplicateAllocation", "allocationIsNamedTwice"),
 	refused(payment.ErrAllocationNotFound, "AllocationNotFound", "allocationIsNotThere"),
