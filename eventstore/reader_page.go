@@ -5,14 +5,15 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"unsafe"
 
 	"github.com/jackc/pgx/v5"
 )
 
 // Page is memory for a stretch of the log, used again and again by one goroutine. The zero value is ready to use.
 type Page struct {
-	// Events are good until the next read, and so are the payloads that they point to. What no fold may look at isn't read:
-	// CommitID, RecordedAt and Hash are zero, and the metadata is cut off, unless Whole is set.
+	// Events are good until the next read, and so are the payloads and the names of streams that they point to. What no fold may look at
+	// isn't read: CommitID, RecordedAt and Hash are zero, and the metadata is cut off, unless Whole is set.
 	Events  []Recorded
 	Whole   bool
 	scanner scanner
@@ -37,7 +38,7 @@ func pageFormats() pgx.QueryResultFormats {
 }
 
 // pageBytes is how much memory a page keeps for payloads.
-const pageBytes = 8 << 20
+const pageBytes = 4 << 20
 
 // ReadPage reads all events after a position up to another one, which are there, in order of position. ErrGap: one of them isn't.
 func (r *Reader) ReadPage(ctx context.Context, p *Page, after, upTo int64) error {
@@ -99,15 +100,18 @@ func (s *scanner) scanLean(raw [][]byte, r *Recorded) error {
 	r.Epoch = d.int64Or1()
 	r.ID = d.uuid()
 	r.Stream.Tenant = s.name(d.bytes(), &s.tenant)
-	r.Stream.Name = string(d.bytes())
+	stream := d.bytes()
 	r.Version = d.int64Or1()
 	r.Type = s.name(d.bytes(), &s.kind)
 	r.Schema = d.int32Or1()
-	r.Data, r.Metadata = s.payload(d.bytes(), d.bytes())
+	data, metadata := d.bytes(), d.bytes()
 	r.EffectiveAt = d.time()
 	if d.failed {
 		return fmt.Errorf("event %d, column %d: %w", r.Position, d.next, errUnreadable)
 	}
+	r.Data, r.Metadata = s.payload(data, metadata)
+	name, _ := s.payload(stream, nil)
+	r.Stream.Name = unsafe.String(unsafe.SliceData(name), len(name)) //nolint:gosec // nobody writes there until the next page is read
 	return nil
 }
 

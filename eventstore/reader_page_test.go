@@ -56,7 +56,7 @@ func TestReadPageNamesWhatIsMissing(t *testing.T) {
 	require.ErrorContains(t, err, "ends at 9")
 }
 
-// TestEnds: which event is the last of its stream up to a position. Streams that went on behind it have no end.
+// TestEnds: which event is the last of its stream up to a position, and how many streams are long. Streams that went on behind it have no end.
 func TestEnds(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -64,8 +64,10 @@ func TestEnds(t *testing.T) {
 	f.store(t, events)
 	rapid.Check(t, func(rt *rapid.T) {
 		upTo := rapid.Int64Range(1, 20).Draw(rt, "up to")
-		ends, err := f.reader.Ends(t.Context(), upTo)
+		brief := rapid.Int64Range(0, 3).Draw(rt, "brief")
+		ends, long, err := f.reader.Ends(t.Context(), upTo, brief)
 		require.NoError(rt, err)
+		require.EqualValues(rt, map[int64]int{0: 7, 1: 7, 2: 6, 3: 0}[brief], long)
 		last := make(map[StreamID]int64)
 		for _, ev := range events {
 			last[ev.Stream] = ev.Position

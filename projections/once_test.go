@@ -111,6 +111,41 @@ func TestBuildsAtOnce(t *testing.T) {
 	}
 }
 
+// TestJoinsWhatIsFoldedAsItIsRead: with several shares each takes over the rows of its own streams of one event, and the memory of many small pages
+// is used again while streams that began in them are held.
+func TestJoinsWhatIsFoldedAsItIsRead(t *testing.T) {
+	t.Parallel()
+	for _, p := range buildable(t) {
+		t.Run(p.Projection.Name, func(t *testing.T) {
+			t.Parallel()
+			l := ledgertest.Open(t, 43)
+			head := l.Random(t, 400)
+			pool := l.DB.ProjectorPool(t)
+			cfg := bulkConfig(t, l, p, pool)
+			cfg.MaxStreams, cfg.PageSize = 15, 7
+			var shares, joined atomic.Int64
+			cfg.Model.Fold = func(s bulk.Share) bulk.Fold {
+				shares.Store(int64(s.Of))
+				return p.Bulk.Fold(s)
+			}
+			if p.Bulk.Join != nil {
+				cfg.Model.Join = func(to, from bulk.Fold) {
+					joined.Add(1)
+					p.Bulk.Join(to, from)
+				}
+			}
+			_, err := bulk.Build(t.Context(), cfg)
+			require.NoError(t, err)
+			require.Greater(t, shares.Load(), int64(3))
+			if p.Bulk.Join != nil {
+				pages := (head + cfg.PageSize - 1) / cfg.PageSize
+				require.Equal(t, shares.Load()*pages, joined.Load())
+			}
+			takeBuilt(t, p, pool, l.Events(t, 0, int(head)))
+		})
+	}
+}
+
 // TestOtherCodeBuildsAnew: rows of two programs are never mixed, nor those of two logs.
 func TestOtherCodeBuildsAnew(t *testing.T) {
 	t.Parallel()

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -210,7 +211,7 @@ func (c *Catalog) Plain(data any) (name string, payload []byte, err error) {
 // ErrUnknownType, ErrMalformed, and those of keys and sealed texts.
 func (c *Catalog) Decode(ctx context.Context, keys eventstore.Keys, rec *eventstore.Recorded) (Event, error) {
 	var ev Event
-	err := c.decodeData(ctx, keys, rec, c.byName[wireName{rec.Type, rec.Schema}], &ev)
+	err := c.decodeData(ctx, keys, rec, c.byName[wireName{rec.Type, rec.Schema}], &ev, false)
 	if err == nil {
 		ev.Meta, err = c.decodeMeta(rec)
 	}
@@ -220,8 +221,8 @@ func (c *Catalog) Decode(ctx context.Context, keys eventstore.Keys, rec *eventst
 	return ev, nil
 }
 
-// decodeData reads all of an event of an entry, nil for none, but its metadata, into ev.
-func (c *Catalog) decodeData(ctx context.Context, keys eventstore.Keys, rec *eventstore.Recorded, e *entry, ev *Event) error {
+// decodeData reads all of an event of an entry, nil for none, but its metadata, into ev. With lent its texts may be those of the payload.
+func (c *Catalog) decodeData(ctx context.Context, keys eventstore.Keys, rec *eventstore.Recorded, e *entry, ev *Event, lent bool) error {
 	if e == nil {
 		return fmt.Errorf("decode event %s: %w: %s v%d", rec.ID, ErrUnknownType, rec.Type, rec.Schema)
 	}
@@ -229,8 +230,12 @@ func (c *Catalog) decodeData(ctx context.Context, keys eventstore.Keys, rec *eve
 	ev.ID, ev.CommitID, ev.Stream, ev.Version, ev.Position, ev.Epoch = rec.ID, rec.CommitID, rec.Stream, rec.Version, rec.Position, rec.Epoch
 	ev.Type, ev.Schema, ev.EffectiveAt, ev.RecordedAt = rec.Type, rec.Schema, rec.EffectiveAt.UTC(), rec.RecordedAt.UTC()
 	if e.hot != cold {
+		text := lend(rec.Data)
+		if !lent {
+			text = strings.Clone(text)
+		}
 		var ok bool
-		if ev.Data, ok = readHot(e.hot, rec.Data); ok {
+		if ev.Data, ok = readHot(e.hot, text); ok {
 			return nil
 		}
 	}

@@ -24,13 +24,17 @@ const maxActors = 4096
 func (c *Catalog) Decoder() *Decoder { return &Decoder{catalog: c, actors: make(map[string]Actor)} }
 
 // Decode reads an event of the log into ev, which is zero or was read into before. Its errors are those of Catalog.Decode; metadata that is cut
-// off behind At is none. The event keeps nothing of the payload's memory, which may be used again.
-func (d *Decoder) Decode(ctx context.Context, keys eventstore.Keys, rec *eventstore.Recorded, ev *Event) error {
+// off behind At is none. The event keeps nothing of the memory of payload and stream name, which may be used again; but with lent it is good only as
+// long as these are.
+func (d *Decoder) Decode(ctx context.Context, keys eventstore.Keys, rec *eventstore.Recorded, ev *Event, lent bool) error {
 	if d.entry == nil || d.entry.name != rec.Type || d.entry.schema != rec.Schema {
 		d.entry = d.catalog.byName[wireName{rec.Type, rec.Schema}]
 	}
-	if err := d.catalog.decodeData(ctx, keys, rec, d.entry, ev); err != nil {
+	if err := d.catalog.decodeData(ctx, keys, rec, d.entry, ev, lent); err != nil {
 		return err
+	}
+	if !lent {
+		ev.Stream.Name = strings.Clone(ev.Stream.Name)
 	}
 	actorEnds := bytes.Index(rec.Metadata, []byte(`},"at":`)) // within a text its quotes would be escaped
 	known := false
@@ -66,12 +70,12 @@ func (a Actor) clone() Actor {
 	return Actor{Kind: strings.Clone(a.Kind), ID: strings.Clone(a.ID), Roles: roles}
 }
 
+// lend returns bytes as a text, which is good as long as they are.
+func lend(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) } //nolint:gosec // read only
+
 // readHead reads the actor, unless it is known, and the time of metadata. Texts that it reads are good as long as the bytes.
 func readHead(data []byte, m *Meta, actorEnds int, known bool) bool {
-	if len(data) == 0 {
-		return false
-	}
-	s := scanner{rest: unsafe.String(&data[0], len(data)), size: len(data)} //nolint:gosec // read only, and what is kept of it is cloned
+	s := scanner{rest: lend(data), size: len(data)} // what is kept of it is cloned
 	if known {
 		s.rest = s.rest[actorEnds:]
 	} else {

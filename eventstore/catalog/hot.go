@@ -35,8 +35,8 @@ var hot = map[wireName]hotType{
 }
 
 // readHot reads a payload, or reports that it is to be read otherwise. Calls by name keep the scanner off the heap.
-func readHot(t hotType, data []byte) (v any, ok bool) {
-	s := scanner{rest: string(data), size: len(data)}
+func readHot(t hotType, data string) (v any, ok bool) {
+	s := scanner{rest: data, size: len(data)}
 	switch t {
 	case cold:
 		return nil, false

@@ -8,6 +8,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"time"
 
@@ -30,32 +31,15 @@ type Rows struct {
 	values uint16 // of the last row
 }
 
-// Append adds all rows of another one.
-func (r *Rows) Append(other *Rows) {
-	if other.count == 0 {
-		return
-	}
-	if r.buf == nil {
-		r.buf = []byte(header)
-	}
-	r.end()
-	begins := len(r.buf) - len(header)
-	r.buf = append(r.buf, other.buf[len(header):]...)
-	r.begins, r.values, r.count = begins+other.begins, other.values, r.count+other.count
-}
-
 // Empty takes all rows out. The memory that they took is used again.
 func (r *Rows) Empty() {
 	if r.count > 0 {
-		*r = Rows{buf: r.buf[:len(header)]}
+		*r = Rows{buf: r.buf[:0]}
 	}
 }
 
 // Row begins a row, whose values follow.
 func (r *Rows) Row() {
-	if r.buf == nil {
-		r.buf = []byte(header)
-	}
 	r.end()
 	r.begins = len(r.buf)
 	r.buf = append(r.buf, 0, 0)
@@ -149,10 +133,21 @@ type Renaming interface {
 
 // Copy copies the rows into columns of a table, as part of a transaction. The rows aren't changed and may be copied again.
 func (r *Rows) Copy(ctx context.Context, tx pgx.Tx, table pgx.Identifier, columns []string) (int64, error) {
-	if r.count == 0 {
+	return Copy(ctx, tx, table, columns, r)
+}
+
+// Copy copies the rows of all, one after the other, as Rows.Copy does.
+func Copy(ctx context.Context, tx pgx.Tx, table pgx.Identifier, columns []string, all ...*Rows) (int64, error) {
+	parts := []io.Reader{strings.NewReader(header)}
+	for _, r := range all {
+		if r.count > 0 {
+			binary.BigEndian.PutUint16(r.buf[r.begins:], r.values)
+			parts = append(parts, bytes.NewReader(r.buf))
+		}
+	}
+	if len(parts) == 1 {
 		return 0, nil
 	}
-	binary.BigEndian.PutUint16(r.buf[r.begins:], r.values)
 	if t, ok := tx.(Renaming); ok && len(table) > 1 {
 		table = append(pgx.Identifier{t.Schema(table[0])}, table[1:]...)
 	}
@@ -161,8 +156,6 @@ func (r *Rows) Copy(ctx context.Context, tx pgx.Tx, table pgx.Identifier, column
 		names[i] = pgx.Identifier{column}.Sanitize()
 	}
 	sql := "COPY " + table.Sanitize() + " (" + strings.Join(names, ", ") + ") FROM STDIN (FORMAT binary)"
-	r.buf = append(r.buf, trailer...)
-	defer func() { r.buf = r.buf[:len(r.buf)-len(trailer)] }()
-	tag, err := tx.Conn().PgConn().CopyFrom(ctx, bytes.NewReader(r.buf), sql)
+	tag, err := tx.Conn().PgConn().CopyFrom(ctx, io.MultiReader(append(parts, strings.NewReader(trailer))...), sql)
 	return tag.RowsAffected(), err
 }

@@ -54,17 +54,20 @@ func TestPostgresReadsWhatIsCopied(t *testing.T) {
 		_, err = pool.Exec(t.Context(), "TRUNCATE named.t")
 		require.NoError(t, err)
 	}
-	var one, all pgcopy.Rows
-	for i := 0; i < len(values); i++ { // one, none and several at a time
-		require.NoError(t, one.Add(values[i]))
-		if i%3 == 0 {
-			all.Append(&one)
-			one.Empty()
-			all.Append(&one)
-		}
+	all := make([]*pgcopy.Rows, 4) // none, many, one, none
+	for i := range all {
+		all[i] = new(pgcopy.Rows)
+		require.NoError(t, all[i].Add(values[1]))
+		all[i].Empty()
 	}
-	all.Append(&one)
-	require.EqualValues(t, len(values), copied(&all))
+	for i, row := range values {
+		require.NoError(t, all[min(1+i/(len(values)-1), 2)].Add(row))
+	}
+	require.NoError(t, pgx.BeginFunc(t.Context(), pool, func(tx pgx.Tx) error {
+		n, err := pgcopy.Copy(t.Context(), tx, pgx.Identifier{"named", "t"}, []string{"a", "b", "c", "d", "e"}, all...)
+		require.EqualValues(t, len(values), n)
+		return err
+	}))
 	require.Equal(t, values, stored())
 	require.ErrorIs(t, rows.Add([]any{7}), pgcopy.ErrType)
 }

@@ -57,7 +57,8 @@ type Model struct {
 	Join func(to, from Fold)
 	// StreamSize is about how many bytes a Fold holds of a stream.
 	StreamSize int64
-	// Brief is how many events a stream has at most that the Fold doesn't hold: 1 for one that lets go of streams at their last event.
+	// Brief is how many events a stream has at most that the Fold doesn't hold: 1 for one that lets go of streams at their last event and keeps
+	// nothing of that, which is good until Apply returns.
 	Brief int64
 	// Key returns the text by which the events of a stream are shared out; empty: each share gets them. Nil: by the stream itself.
 	Key func(stream eventstore.StreamID) string
@@ -80,6 +81,7 @@ type Config struct {
 
 	Workers    int   // goroutines that read and decode, that fold, and that make indexes; default DefaultWorkers
 	MaxStreams int64 // streams that are held in memory at the same time; default what MaxMemory has room for
+	PageSize   int64 // events that are read at a time; default DefaultPageSize
 	// Progress is called from one goroutine at a time.
 	Progress func(Progress)
 	// Failpoint is called in tests at "prepared", "copied" (before a part is committed), "part" (after), "replayed", "index" (one is made), "built".
@@ -88,7 +90,8 @@ type Config struct {
 
 // Defaults of Config.
 const (
-	DefaultWorkers = 2
+	DefaultWorkers  = 2
+	DefaultPageSize = 4096
 	// MaxMemory is how many bytes the streams take that are held at the same time. The pages that are read and the rows that are copied
 	// come on top, and what the collector hasn't freed yet.
 	MaxMemory = 1 << 30
@@ -173,6 +176,9 @@ func newBuilder(cfg Config) *builder {
 	}
 	if cfg.MaxStreams == 0 {
 		cfg.MaxStreams = MaxMemory / max(1, cfg.Model.StreamSize)
+	}
+	if cfg.PageSize == 0 {
+		cfg.PageSize = DefaultPageSize
 	}
 	if cfg.Progress == nil {
 		cfg.Progress = func(Progress) {}

@@ -14,9 +14,6 @@ import (
 	"payledger/eventstore/catalog"
 )
 
-// pageSize is how many events are read at a time.
-const pageSize = 4096
-
 // partsAhead is how many parts wait for the one that is copied: while it waits for the disk the others go on.
 const partsAhead = 4
 
@@ -84,8 +81,9 @@ type page struct {
 	room
 }
 
-// room is memory for a page: the events of the share, and those of them that are all of a stream folded.
+// room is memory for a page: what is read, the events of the share, and those of them that are all of a stream folded.
 type room struct {
+	memory *eventstore.Page
 	events []catalog.Event
 	whole  Fold // nil for a Model without Join
 }
@@ -98,7 +96,7 @@ func (p *pass) run(ctx context.Context) error {
 	pages, parts := make(chan page), make(chan write, partsAhead)
 	free := make(chan room, p.Workers+2) // for the pages under way
 	for range cap(free) {
-		var r room
+		r := room{memory: new(eventstore.Page)}
 		if p.Model.Join != nil {
 			r.whole = p.Model.Fold(p.share)
 		}
@@ -114,7 +112,6 @@ func (p *pass) run(ctx context.Context) error {
 
 // read reads, decodes and shares out one page after the other.
 func (p *pass) read(ctx context.Context, free <-chan room, pages chan<- page) error {
-	var memory eventstore.Page
 	decode := p.Catalog.Decoder()
 	for {
 		var r room
@@ -124,13 +121,13 @@ func (p *pass) read(ctx context.Context, free <-chan room, pages chan<- page) er
 			return ctx.Err()
 		}
 		number := p.next.Add(1) - 1
-		after := number * pageSize
+		after := number * p.PageSize
 		if after >= p.upTo {
 			return nil
 		}
-		limit := min(pageSize, p.upTo-after)
+		limit := min(p.PageSize, p.upTo-after)
 		r.events = slices.Grow(r.events, int(limit)+1)
-		if err := p.readPage(ctx, &memory, decode, &r, after, after+limit); err != nil {
+		if err := p.readPage(ctx, decode, &r, after, after+limit); err != nil {
 			return err
 		}
 		if err := send(ctx, pages, page{number, limit, r}); err != nil {
@@ -141,17 +138,17 @@ func (p *pass) read(ctx context.Context, free <-chan room, pages chan<- page) er
 
 // readPage reads and decodes what is wanted of one page. An event that can't be decoded may be one whose metadata is longer than is usually
 // read: from there on all is read.
-func (p *pass) readPage(ctx context.Context, memory *eventstore.Page, decode *catalog.Decoder, r *room, after, upTo int64) error {
+func (p *pass) readPage(ctx context.Context, decode *catalog.Decoder, r *room, after, upTo int64) error {
 	for after < upTo {
-		if err := p.Reader.ReadPage(ctx, memory, after, upTo); err != nil {
+		if err := p.Reader.ReadPage(ctx, r.memory, after, upTo); err != nil {
 			return err
 		}
-		for i := range memory.Events {
-			if err := p.take(ctx, &memory.Events[i], decode, r); err != nil {
-				if memory.Whole || !errors.Is(err, catalog.ErrMalformed) {
+		for i := range r.memory.Events {
+			if err := p.take(ctx, &r.memory.Events[i], decode, r); err != nil {
+				if r.memory.Whole || !errors.Is(err, catalog.ErrMalformed) {
 					return err
 				}
-				memory.Whole = true
+				r.memory = &eventstore.Page{Whole: true} // what was taken stands in the other one
 				break
 			}
 			after++
@@ -166,11 +163,11 @@ func (p *pass) take(ctx context.Context, rec *eventstore.Recorded, decode *catal
 	if err != nil || !wanted {
 		return err
 	}
-	ev := &r.events[:len(r.events)+1][len(r.events)]
-	if err := decode.Decode(ctx, p.Keys, rec, ev); err != nil {
+	ev, last := &r.events[:len(r.events)+1][len(r.events)], p.ends.Last(rec.Position)
+	if err := decode.Decode(ctx, p.Keys, rec, ev, last && p.Model.Brief > 0); err != nil {
 		return err
 	}
-	if r.whole != nil && ev.Version == 1 && p.ends.Last(ev.Position) {
+	if r.whole != nil && ev.Version == 1 && last {
 		return applyEvent(r.whole, ev, true)
 	}
 	r.events = r.events[:len(r.events)+1]
@@ -218,7 +215,7 @@ func (p *pass) fold(ctx context.Context, free chan<- room, pages <-chan page, pa
 			p.Model.Join(f, pg.whole)
 		}
 		clear(pg.events) // what they point to may go
-		free <- room{pg.events[:0], pg.whole}
+		free <- room{pg.memory, pg.events[:0], pg.whole}
 		if err := handOver(ctx, f, false, parts); err != nil {
 			return err
 		}

@@ -71,9 +71,6 @@ CREATE TABLE shadow.rebuild_indexes (
 
 	sqlPutEnds  = `INSERT INTO shadow.rebuild_ends (ends) VALUES ($1)`
 	sqlReadEnds = `SELECT ends FROM shadow.rebuild_ends`
-
-	// Streams of more than so many events.
-	sqlCountStreams = `SELECT count(*) FROM ledger.streams WHERE version > $1`
 )
 
 // The timeouts free what a process that hangs has locked. A crash of the server takes the last commits together with what they recorded.
@@ -146,10 +143,11 @@ func (b *builder) begin(ctx context.Context) (state, error) {
 		st.position, st.hash = b.UpTo, b.UpToHash
 	}
 	var ends eventstore.Ends
+	var held int64 // streams
 	var reading errgroup.Group
 	reading.Go(func() (err error) { // while the tables are made
 		if b.Model.Fold != nil {
-			ends, err = b.Reader.Ends(ctx, st.position)
+			ends, held, err = b.Reader.Ends(ctx, st.position, b.Model.Brief)
 		}
 		return err
 	})
@@ -164,27 +162,22 @@ func (b *builder) begin(ctx context.Context) (state, error) {
 		if err := b.Projector.EnsureIndexes(ctx, there); err != nil {
 			return err
 		}
-		var streams int64
-		if err := tx.QueryRow(ctx, sqlCountStreams, b.Model.Brief).Scan(&streams); err != nil {
-			return err
-		}
-		if b.Model.Fold != nil {
-			passes := (streams + b.MaxStreams - 1) / b.MaxStreams
-			st.shares = int(max(passes, 1))
-		}
 		if _, err := tx.Exec(ctx, sqlCreateState); err != nil {
 			return err
 		}
 		if err := b.putOffIndexes(ctx, tx); err != nil {
 			return err
 		}
+		if err := reading.Wait(); err != nil {
+			return err
+		}
+		if b.Model.Fold != nil {
+			st.shares = int(max(1, (held+b.MaxStreams-1)/b.MaxStreams))
+		}
 		if _, err := tx.Exec(ctx, sqlBegin, st.code, st.position, st.hash[:], st.shares); err != nil {
 			return err
 		}
 		if _, err := tx.Exec(ctx, sqlShares, st.shares); err != nil {
-			return err
-		}
-		if err := reading.Wait(); err != nil {
 			return err
 		}
 		_, err := tx.Exec(ctx, sqlPutEnds, append([]byte{}, ends...)) // not NULL

@@ -21,16 +21,18 @@ const (
 // Bulk folds whole streams in memory, by the folds of the projection, and keeps only what they come to: rows for empty tables. A stream is let
 // go at its last event, so what is held are the streams that have begun and not ended. It belongs to one goroutine.
 type Bulk struct {
-	streams map[eventstore.StreamID]*stream
-	order   []*stream // as they began; those that were let go leave room in the end
-	gone    int       // of order
+	streams map[string]map[string]*stream // by tenant and name
+	order   []*stream                     // as they began; those that were let go leave room in the end
+	gone    int                           // of order
 	made    readmodels.FeeEvent
 	rows    *copies
+	joined  []*copies    // that come before
+	count   int          // rows of joined
 	spare   chan *copies // that are written, whose memory is used again
 }
 
 // spareRows is how many sets of rows may wait to be used again: about as many as are on their way.
-const spareRows = 6
+const spareRows = 40
 
 // stream is what a stream came to so far.
 type stream struct {
@@ -47,7 +49,7 @@ type copies struct {
 
 // NewBulk returns a Bulk at the beginning of the log, for all tables or for some by their names without the schema.
 func NewBulk(only ...string) *Bulk {
-	return &Bulk{streams: make(map[eventstore.StreamID]*stream), rows: &copies{only: only}, spare: make(chan *copies, spareRows)}
+	return &Bulk{streams: make(map[string]map[string]*stream), rows: &copies{only: only}, spare: make(chan *copies, spareRows)}
 }
 
 // Apply folds the next event of any stream whose earlier events it was given; with last it is the stream's last. Its errors are those of
@@ -57,7 +59,7 @@ func (b *Bulk) Apply(ev *catalog.Event, last bool) error {
 	var known *stream
 	version := int64(0)
 	if ev.Version > 1 {
-		if known = b.streams[ev.Stream]; known != nil {
+		if known = b.streams[ev.Stream.Tenant][ev.Stream.Name]; known != nil {
 			state, version = known.state, known.version
 		}
 	}
@@ -72,17 +74,26 @@ func (b *Bulk) Apply(ev *catalog.Event, last bool) error {
 	case !last && known != nil:
 		known.state, known.version = next, ev.Version
 	case !last:
-		s := &stream{next, ev.Version}
-		b.streams[ev.Stream], b.order = s, append(b.order, s)
+		b.hold(ev.Stream, &stream{next, ev.Version})
 	default:
 		b.rows.take(next)
 		if known != nil {
 			known.state = nil
-			delete(b.streams, ev.Stream)
+			delete(b.streams[ev.Stream.Tenant], ev.Stream.Name)
 			b.letGo()
 		}
 	}
 	return nil
+}
+
+// hold keeps a stream that has begun.
+func (b *Bulk) hold(id eventstore.StreamID, s *stream) {
+	of := b.streams[id.Tenant]
+	if of == nil {
+		of = make(map[string]*stream)
+		b.streams[id.Tenant] = of
+	}
+	of[id.Name], b.order = s, append(b.order, s)
 }
 
 // fold returns what the stream comes to, and adds the rows that stand as they are made.
@@ -112,28 +123,26 @@ func (b *Bulk) Next(end bool) func(context.Context, pgx.Tx) error {
 	if end {
 		b.streams = nil
 	}
-	for end && b.rows.count < bulkRows && len(b.order) > 0 {
+	for end && b.count+b.rows.count < bulkRows && len(b.order) > 0 {
 		b.rows.take(b.order[0].state)
 		b.order[0] = nil
 		b.order = b.order[1:]
 	}
-	if b.rows.count == 0 || b.rows.count < bulkRows && !end {
+	if n := b.count + b.rows.count; n == 0 || n < bulkRows && !end {
 		return nil
 	}
-	rows := b.rows
-	select {
-	case b.rows = <-b.spare:
-	default:
-		b.rows = &copies{only: rows.only}
-	}
+	sets := slices.Concat(b.joined, []*copies{b.rows})
+	b.rows, b.joined, b.count = b.fresh(), nil, 0
 	return func(ctx context.Context, tx pgx.Tx) error {
-		if err := rows.write(ctx, tx); err != nil {
+		if err := writeAll(ctx, tx, sets); err != nil {
 			return err
 		}
-		rows.empty()
-		select {
-		case b.spare <- rows:
-		default:
+		for _, rows := range sets {
+			rows.empty()
+			select {
+			case b.spare <- rows:
+			default:
+			}
 		}
 		return nil
 	}
@@ -141,12 +150,21 @@ func (b *Bulk) Next(end bool) func(context.Context, pgx.Tx) error {
 
 // Join takes all rows of another one, which holds no streams.
 func (b *Bulk) Join(other *Bulk) {
-	to := b.rows.all()
-	for i, rows := range other.rows.all() {
-		to[i].Append(rows)
+	if other.rows.count == 0 {
+		return
 	}
-	b.rows.count += other.rows.count
-	other.rows.empty()
+	b.joined, b.count = append(b.joined, other.rows), b.count+other.rows.count
+	other.rows = b.fresh()
+}
+
+// fresh returns a set without rows.
+func (b *Bulk) fresh() *copies {
+	select {
+	case rows := <-b.spare:
+		return rows
+	default:
+		return &copies{only: b.rows.only}
+	}
 }
 
 // all returns the rows of all tables.
@@ -205,18 +223,16 @@ func (c *copies) take(state any) {
 	}
 }
 
-// write copies all rows into their tables.
-func (c *copies) write(ctx context.Context, tx pgx.Tx) error {
-	for _, table := range []func() error{
-		func() error { return fees.copy(ctx, tx, &c.fees) },
-		func() error { return feePayments.copy(ctx, tx, &c.feePayments) },
-		func() error { return feeEvents.copy(ctx, tx, &c.feeEvents) },
-		func() error { return gatewayPayments.copy(ctx, tx, &c.gatewayPayments) },
-		func() error { return paymentCustomers.copy(ctx, tx, &c.paymentCustomers) },
-		func() error { return paymentMethods.copy(ctx, tx, &c.paymentMethods) },
-		func() error { return credits.copy(ctx, tx, &c.credits) },
+// writeAll copies all rows of sets into their tables.
+func writeAll(ctx context.Context, tx pgx.Tx, sets []*copies) error {
+	for i, copyInto := range []func(context.Context, pgx.Tx, ...*pgcopy.Rows) error{
+		fees.copy, feePayments.copy, feeEvents.copy, gatewayPayments.copy, paymentCustomers.copy, paymentMethods.copy, credits.copy,
 	} {
-		if err := table(); err != nil {
+		rows := make([]*pgcopy.Rows, len(sets))
+		for n, set := range sets {
+			rows[n] = set.all()[i]
+		}
+		if err := copyInto(ctx, tx, rows...); err != nil {
 			return err
 		}
 	}

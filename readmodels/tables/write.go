@@ -126,8 +126,8 @@ func insert[R any](ctx context.Context, tx pgx.Tx, t table[R], rows []R) error {
 }
 
 // copy copies rows into the table.
-func (t table[R]) copy(ctx context.Context, tx pgx.Tx, rows *pgcopy.Rows) error {
-	if _, err := rows.Copy(ctx, tx, pgx.Identifier{"tables_v2", t.name}, columnNames(t.columns)); err != nil {
+func (t table[R]) copy(ctx context.Context, tx pgx.Tx, rows ...*pgcopy.Rows) error {
+	if _, err := pgcopy.Copy(ctx, tx, pgx.Identifier{"tables_v2", t.name}, columnNames(t.columns), rows...); err != nil {
 		return fmt.Errorf("insert into %s: %w", t.name, err)
 	}
 	return nil
