@@ -151,7 +151,7 @@ func (l *library) act(t require.TestingT) {
 	req := l.request()
 	user := one(l, l.users)
 	code := one(l, []string{"USD", "USD", "JPY"})
-	do := l.random.IntN(16)
+	do := l.random.IntN(17)
 	if len(l.fees) == 0 {
 		do = 0
 	}
@@ -192,11 +192,34 @@ func (l *library) act(t require.TestingT) {
 		_, err = l.GrantCredit(ctx, req, commands.NewCredit{UserID: user, Amount: l.amount(code, 900), Reason: policy.Defaults(policy.KindGrant)[0]})
 	case 13, 14, 15: // money comes back to credits only where it was spent
 		_, err = l.ApplyCredit(ctx, req, commands.CreditUse{FeeID: about.FeeID, Amount: l.amount(code, 300)})
+	case 16:
+		err = l.recover(ctx, about)
 	}
 	refused := err != nil
 	events := l.follow(t)
 	require.True(t, len(events) > 0 || refused || do == 10 || do == 11 || do == 9, "command %d: %v", do, err)
 	l.remember(events)
+}
+
+// recover gives a fee of its own up, and takes money for part of it.
+func (l *library) recover(ctx context.Context, of fee.Assessed) error {
+	req, id := l.request(), uuid.NewString()
+	req.EffectiveAt = time.Time{}
+	if _, err := l.AssessFee(ctx, req, commands.NewFee{FeeID: id, UserID: of.UserID, Amount: of.Amount, Reason: of.Reason}); err != nil {
+		return err
+	}
+	req = l.request()
+	req.EffectiveAt = time.Time{}
+	if _, err := l.WriteOffFee(ctx, req, commands.Reduction{FeeID: id, Amount: of.Amount, Reason: policy.Defaults(policy.KindWriteOff)[0]}); err != nil {
+		return err
+	}
+	req = l.request()
+	req.EffectiveAt = time.Time{}
+	share := money.Min(of.Amount, l.amount(of.Amount.Currency().Code(), 2000))
+	_, err := l.RecordPayment(ctx, req, commands.NewPayment{
+		UserID: of.UserID, Tender: payment.TenderCash, Amount: share, Shares: []payment.Share{{FeeID: id, Amount: share}},
+	})
+	return err
 }
 
 func (l *library) remember(events []catalog.Event) {

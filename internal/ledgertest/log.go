@@ -34,6 +34,7 @@ type Log struct {
 	Keys    *eventstore.Vault
 	Fees    []string // ids, in the order in which they were assessed
 	Users   []string
+	Roles   []string // of whoever does what is queued: staff
 
 	life
 	now    time.Time
@@ -52,7 +53,7 @@ func Open(t testing.TB, seed uint64) *Log {
 		DB: db, Store: store, Reader: eventstore.NewReader(pool), Waker: eventstore.NewWaker(pool, slog.New(slog.DiscardHandler)),
 		Catalog: catalog.New(), Keys: eventstore.OpenVault(db.AppPool(t), [32]byte{1}),
 		now: time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC), random: rand.New(rand.NewPCG(seed, 0)), //nolint:gosec // not a secret
-		fees: make(map[string]fee.State), keys: make(map[string]eventstore.Key),
+		fees: make(map[string]fee.State), keys: make(map[string]eventstore.Key), Roles: []string{"staff"},
 	}
 	for range 5 {
 		l.Users = append(l.Users, l.id())
@@ -102,7 +103,7 @@ func (l *Log) Queue(t testing.TB, stream, user string, data any) {
 	id := eventstore.StreamID{Tenant: Tenant, Name: stream}
 	event, err := l.Catalog.Encode(catalog.EncodeArgs{
 		Key: &key, Stream: id, ID: uuid.Must(uuid.NewV7()), Data: data, EffectiveAt: l.now,
-		Meta: catalog.Meta{Actor: catalog.Actor{Kind: "staff", ID: l.Users[0], Roles: []string{"staff"}}, At: l.now, Channel: "api"},
+		Meta: catalog.Meta{Actor: catalog.Actor{Kind: "staff", ID: l.Users[0], Roles: l.Roles}, At: l.now, Channel: "api"},
 	})
 	require.NoError(t, err)
 	l.QueueRaw(stream, user, event)

@@ -60,7 +60,12 @@ func each(t *testing.T, seed uint64, test func(*testing.T, *world)) {
 func open(t *testing.T, seed uint64, p projections.Postgres) *world {
 	t.Helper()
 	l := ledgertest.Open(t, seed)
-	head := l.Random(t, 300)
+	l.Random(t, 200)
+	staff := l.Roles
+	l.Roles = slices.Repeat([]string{"a role with a long name"}, 20) // more metadata than a replay reads at first
+	l.Random(t, 5)
+	l.Roles = staff
+	head := l.Random(t, 95)
 	w := &world{Log: l, p: p, pool: l.DB.ProjectorPool(t), schema: bulk.SchemaOf(p.New())}
 	w.project(t)
 	w.reaches(t, head)
