@@ -32,7 +32,7 @@ type postgres struct {
 }
 
 func startPostgres(ctx context.Context) (*postgres, error) {
-	server, err := pgserver.Start(ctx, pgserver.Config{Settings: pgserver.DurableSettings()})
+	server, err := pgserver.Start(ctx, pgserver.Config{Settings: pgserver.MeasuredSettings()})
 	if err != nil {
 		return nil, err
 	}

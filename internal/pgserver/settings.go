@@ -16,3 +16,11 @@ func DurableSettings() map[string]string {
 		"max_wal_size":    "2GB",
 	}
 }
+
+// MeasuredSettings are DurableSettings with the memory that a server of its own has: Postgres' documentation begins at a quarter of the
+// machine's, and this is for one of 8 GB.
+func MeasuredSettings() map[string]string {
+	s := DurableSettings()
+	s["shared_buffers"] = "2GB"
+	return s
+}
