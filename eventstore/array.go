@@ -2,6 +2,7 @@ package eventstore
 
 import (
 	"encoding/binary"
+	"time"
 
 	"github.com/google/uuid"
 )
@@ -113,3 +114,6 @@ func (c *columns) values(single ...[]byte) [][]byte {
 func binaryInt64(v int64) []byte {
 	return binary.BigEndian.AppendUint64(make([]byte, 0, 8), uint64(v)) //nolint:gosec // two's complement is what is meant
 }
+
+// binaryTime is a timestamptz, in whole microseconds.
+func binaryTime(t time.Time) []byte { return binaryInt64(t.UnixMicro() - postgresEpoch) }

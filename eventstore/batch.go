@@ -2,6 +2,7 @@ package eventstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -14,6 +15,7 @@ import (
 // It takes two round trips: lock the head and, under the lock, read versions, watches, claims, keys and commit ids; write and COMMIT.
 // Between them everything is decided in memory, request by request, so each sees what those before it in the batch append.
 // Only streams that have moved on since they were loaded cost one more round trip, for all of them together.
+// While nobody else writes, one round trip is enough: see assume.
 type batch struct {
 	store *Store
 	conn  *conn
@@ -23,7 +25,10 @@ type batch struct {
 	head       Head // grows with what is accepted
 	before     Head // as it was locked
 	recordedAt time.Time
-	erased     int64         // position of the last erasure
+	erased     int64     // position of the last erasure
+	left       footprint // of the last batch
+	assumes    bool      // nothing was read: see assume
+	clock      serverClock
 	generation int64         // of the store's memory
 	waited     time.Duration // of the request that is under way the longest
 
@@ -84,8 +89,8 @@ func newBatch(s *Store) batch {
 	}
 }
 
-func (b *batch) reset(c *conn) {
-	b.conn = c
+func (b *batch) reset() {
+	b.assumes = false
 	b.calls = b.calls[:0]
 	clear(b.streams)
 	for _, e := range b.entries {
@@ -104,8 +109,26 @@ func (b *batch) reset(c *conn) {
 // commit decides and writes reqs in one transaction. When it returns nil the outcome of every request is final and stands in it;
 // otherwise nothing is known and nothing has left.
 func (b *batch) commit(ctx context.Context, c *conn, reqs []*request) error {
-	b.reset(c)
+	if b.conn != c {
+		b.conn, b.left = c, footprint{} // of the last COMMIT on another connection nothing is known
+	}
 	b.waited = waited(reqs)
+	err := b.assume(ctx, reqs)
+	if errors.Is(err, errReadFirst) {
+		err = b.readAndWrite(ctx, reqs)
+	}
+	if err != nil {
+		return err
+	}
+	b.store.failpoint(FailCommitted)
+	b.leave(reqs)
+	b.learn()
+	return nil
+}
+
+// readAndWrite is commit in two round trips.
+func (b *batch) readAndWrite(ctx context.Context, reqs []*request) error {
+	b.reset()
 	if err := b.read(ctx, reqs); err != nil {
 		return fmt.Errorf("lock the head and read: %w", err)
 	}
@@ -122,8 +145,6 @@ func (b *batch) commit(ctx context.Context, c *conn, reqs []*request) error {
 	if err := b.write(ctx, reqs); err != nil {
 		return fmt.Errorf("write batch: %w", err)
 	}
-	b.store.failpoint(FailCommitted)
-	b.learn()
 	return nil
 }
 
@@ -186,12 +207,11 @@ func (b *batch) takeHead(row [][]byte) error {
 // ask collects the arguments of read.
 func (b *batch) ask(reqs []*request) {
 	p := &b.params
+	b.askKeysAndWatches(reqs)
 	p.versions.reset()
-	p.watches.reset()
 	p.commits.reset()
 	p.claims.reset()
-	p.keys.reset()
-	p.watchers, p.reads = p.watchers[:0], p.reads[:0]
+	p.reads = p.reads[:0]
 	for _, r := range reqs {
 		p.commits.arrays[0].addUUID(r.commit.ID)
 		if c := r.commit.Claim; c != nil {
@@ -199,6 +219,23 @@ func (b *batch) ask(reqs []*request) {
 			p.claims.arrays[1].addText(c.Subject)
 			p.claims.arrays[2].addText(c.Key)
 		}
+		for _, id := range r.view.ids {
+			b.entry(id)
+		}
+	}
+	for _, e := range b.entries {
+		p.versions.arrays[0].addText(e.id.Tenant)
+		p.versions.arrays[1].addText(e.id.Name)
+		p.reads = append(p.reads, e)
+	}
+}
+
+func (b *batch) askKeysAndWatches(reqs []*request) {
+	p := &b.params
+	p.watches.reset()
+	p.keys.reset()
+	p.watchers = p.watchers[:0]
+	for _, r := range reqs {
 		if w := r.commit.Watch; w != nil {
 			p.watches.arrays[0].addText(w.Tenant)
 			p.watches.arrays[1].addText(w.Subject)
@@ -209,14 +246,6 @@ func (b *batch) ask(reqs []*request) {
 		for _, id := range r.decision.Keys {
 			p.keys.arrays[0].addUUID(id)
 		}
-		for _, id := range r.view.ids {
-			b.entry(id)
-		}
-	}
-	for _, e := range b.entries {
-		p.versions.arrays[0].addText(e.id.Tenant)
-		p.versions.arrays[1].addText(e.id.Name)
-		p.reads = append(p.reads, e)
 	}
 }
 
@@ -246,10 +275,22 @@ func (b *batch) adopt(reqs []*request) {
 }
 
 func (b *batch) takeClock(row [][]byte) error {
-	if now := readTime(row[0]); now.After(b.recordedAt) {
+	b.clock.set(readTime(row[0]))
+	b.stamp()
+	return nil
+}
+
+// takeNow sets the clock by an answer of stmtUpdateHead.
+func (b *batch) takeNow(row [][]byte) error {
+	b.clock.set(readTime(row[2]))
+	return nil
+}
+
+// stamp gives the batch its time: that of the server's clock, but never one before the last batch's.
+func (b *batch) stamp() {
+	if now := b.clock.now(); now.After(b.recordedAt) {
 		b.recordedAt = now
 	}
-	return nil
 }
 
 func (b *batch) takeCommit(row [][]byte) error {

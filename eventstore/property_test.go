@@ -69,11 +69,44 @@ type attempt struct {
 
 func TestTheLogIsWhatAModelSays(t *testing.T) {
 	t.Parallel()
+	small := func(c *eventstore.Config) { c.CacheSize = 2 }
+	soon := func(c *eventstore.Config) { c.AloneAfter = 1 }
+	for name, test := range map[string]struct {
+		stores []func(*eventstore.Config)
+		meets  func(...eventstore.Stats) int64 // what shows that the test was worth it
+	}{
+		"two stores": {[]func(*eventstore.Config){func(*eventstore.Config) {}, small}, func(s ...eventstore.Stats) int64 {
+			return s[0].Redecided + s[1].Redecided
+		}},
+		"two stores that soon write unread": {[]func(*eventstore.Config){soon, func(c *eventstore.Config) { soon(c); small(c) }}, func(s ...eventstore.Stats) int64 {
+			return min(s[0].Unread+s[1].Unread, s[0].Mistaken+s[1].Mistaken)
+		}},
+		"one store": {[]func(*eventstore.Config){func(c *eventstore.Config) { soon(c); small(c); c.MaxBatch = 3 }}, func(s ...eventstore.Stats) int64 {
+			return min(s[0].Unread, s[0].Redecided)
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			db := pgtest.NewFrom(t, storetest.Template())
+			var stores []*eventstore.Store
+			for _, change := range test.stores {
+				stores = append(stores, storetest.OpenOn(t, db, change))
+			}
+			checkLogIsWhatAModelSays(t, db, stores)
+			var stats []eventstore.Stats
+			for _, store := range stores {
+				stats = append(stats, store.Stats())
+			}
+			require.Positive(t, test.meets(stats...), "%+v", stats)
+		})
+	}
+}
+
+func checkLogIsWhatAModelSays(t *testing.T, db *pgtest.DB, stores []*eventstore.Store) {
+	t.Helper()
 	const callers, each = 12, 60
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
-	db := pgtest.NewFrom(t, storetest.Template())
-	stores := []*eventstore.Store{storetest.OpenOn(t, db), storetest.OpenOn(t, db, func(c *eventstore.Config) { c.CacheSize = 2 })}
 	attempts := make([][]attempt, callers)
 	var wg sync.WaitGroup
 	for i := range callers {
@@ -103,7 +136,6 @@ func TestTheLogIsWhatAModelSays(t *testing.T) {
 		require.Equal(t, strconv.Itoa(i+1), number)
 	}
 	storetest.Verify(t, db)
-	require.Positive(t, stores[0].Stats().Redecided+stores[1].Stats().Redecided, "no commit met another")
 }
 
 // replay returns the balances at every position.

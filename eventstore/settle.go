@@ -169,6 +169,9 @@ func (b *batch) load(ctx context.Context, ids []StreamID) error {
 	if len(added) == 0 {
 		return nil
 	}
+	if b.assumes {
+		return errReadFirst
+	}
 	p := &b.params
 	p.versions.reset()
 	p.reads = p.reads[:0]

@@ -6,6 +6,7 @@ type statement int
 const (
 	stmtBegin statement = iota
 	stmtLock
+	stmtLockFree
 	stmtClock
 	stmtVersions
 	stmtWatched
@@ -13,6 +14,9 @@ const (
 	stmtClaims
 	stmtKeys
 	stmtNews
+	stmtExpectVersions
+	stmtExpectWatched
+	stmtExpectKeys
 	stmtInsertEvents
 	stmtInsertStreams
 	stmtUpdateStreams
@@ -31,31 +35,41 @@ const (
 // hold for the whole batch; so a batch of any size takes the same few round trips.
 func sqlStatements() [statementCount]string {
 	return [statementCount]string{
-		stmtBegin:         "BEGIN ISOLATION LEVEL READ COMMITTED",
-		stmtLock:          sqlLock,
-		stmtClock:         "SELECT clock_timestamp()",
-		stmtVersions:      sqlVersions,
-		stmtWatched:       sqlWatched,
-		stmtCommits:       sqlCommits,
-		stmtClaims:        sqlClaims,
-		stmtKeys:          sqlKeys,
-		stmtNews:          sqlNews,
-		stmtInsertEvents:  sqlInsertEvents,
-		stmtInsertStreams: sqlInsertStreams,
-		stmtUpdateStreams: sqlUpdateStreams,
-		stmtInsertCommits: sqlInsertCommits,
-		stmtInsertClaims:  sqlInsertClaims,
-		stmtAnswerClaims:  sqlAnswerClaims,
-		stmtInsertRoutes:  sqlInsertRoutes,
-		stmtErase:         "SELECT ledger.erase_person($1, $2, $3)",
-		stmtUpdateHead:    sqlUpdateHead,
-		stmtCommit:        "COMMIT",
-		stmtRollback:      "ROLLBACK",
+		stmtBegin:          "BEGIN ISOLATION LEVEL READ COMMITTED",
+		stmtLock:           sqlLock,
+		stmtLockFree:       sqlLockFree,
+		stmtClock:          "SELECT clock_timestamp()",
+		stmtVersions:       sqlVersions,
+		stmtWatched:        sqlWatched,
+		stmtCommits:        sqlCommits,
+		stmtClaims:         sqlClaims,
+		stmtKeys:           sqlKeys,
+		stmtNews:           sqlNews,
+		stmtExpectVersions: sqlExpectVersions,
+		stmtExpectWatched:  sqlExpectWatched,
+		stmtExpectKeys:     sqlExpectKeys,
+		stmtInsertEvents:   sqlInsertEvents,
+		stmtInsertStreams:  sqlInsertStreams,
+		stmtUpdateStreams:  sqlUpdateStreams,
+		stmtInsertCommits:  sqlInsertCommits,
+		stmtInsertClaims:   sqlInsertClaims,
+		stmtAnswerClaims:   sqlAnswerClaims,
+		stmtInsertRoutes:   sqlInsertRoutes,
+		stmtErase:          "SELECT ledger.erase_person($1, $2, $3)",
+		stmtUpdateHead:     sqlUpdateHead,
+		stmtCommit:         "COMMIT",
+		stmtRollback:       "ROLLBACK",
 	}
 }
 
 // The lock is a statement of its own: read together with versions, the new head can come with an old version.
 const sqlLock = `SELECT position, epoch, hash, route, recorded_at, erased FROM ledger.head FOR UPDATE`
+
+// Who finds the head locked, or elsewhere, breaks off.
+const sqlLockFree = `
+SELECT ledger.expect_rows((SELECT count(*) FROM (
+    SELECT FROM ledger.head WHERE position = $1 AND epoch = $2 AND hash = $3 AND route = $4 FOR UPDATE SKIP LOCKED
+) free), 1)`
 
 const sqlVersions = `
 SELECT w.n, s.version, s.position, s.subject
@@ -96,6 +110,24 @@ LEFT JOIN LATERAL (
     WHERE events.tenant = w.tenant AND events.stream = w.stream AND events.version > w.after
 ) e ON true
 ORDER BY w.n, e.version`
+
+// The version of a stream that isn't there is 0.
+const sqlExpectVersions = `
+SELECT ledger.expect_rows((
+    SELECT count(*) FROM unnest($1::text[], $2::text[], $3::bigint[]) AS w (tenant, stream, version)
+    LEFT JOIN ledger.streams s ON s.tenant = w.tenant AND s.stream = w.stream
+    WHERE coalesce(s.version, 0) <> w.version
+), 0)`
+
+// What a watch finds never becomes less: as many are the same.
+const sqlExpectWatched = `SELECT ledger.expect_rows((SELECT count(*) FROM (` + sqlWatched + `) found), $5)`
+
+const sqlExpectKeys = `
+SELECT ledger.expect_rows((
+    SELECT count(*) FROM unnest($1::uuid[]) AS w (id)
+    LEFT JOIN vault.keys k ON k.id = w.id
+    WHERE k.id IS NULL OR k.destroyed_at IS NOT NULL
+), 0)`
 
 const sqlInsertEvents = `
 INSERT INTO ledger.events (position, epoch, id, commit_id, tenant, stream, version, type, schema, data, metadata, effective_at,
@@ -151,7 +183,8 @@ FROM unnest($1::bigint[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::by
 // batch's oldest commit had been under way, and how many commits are under way in the writer's process: see Waker.
 const sqlUpdateHead = `
 WITH hit AS (
-    UPDATE ledger.head SET position = $1, hash = $2, route = $3, recorded_at = $4 WHERE position = $5 AND route = $6
+    UPDATE ledger.head SET position = $1, hash = $2, route = $3, recorded_at = $4 
+    WHERE position = $5 AND route = $6
     RETURNING position
 )
-SELECT ledger.expect_rows((SELECT count(*) FROM hit), 1), pg_notify('ledger', concat_ws(' ', $1::bigint, $7::bigint, $8::bigint))`
+SELECT ledger.expect_rows((SELECT count(*) FROM hit), 1), pg_notify('ledger', concat_ws(' ', $1::bigint, $7::bigint, $8::bigint)), clock_timestamp()`

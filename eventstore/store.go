@@ -34,6 +34,7 @@ type Config struct {
 	CacheSize  int           // folded states of streams kept in memory
 	MaxConns   int           // connections for reading, beside the writer's own
 	Patience   time.Duration // how long a batch is tried again before its commits are answered with ErrBusy
+	AloneAfter int           // batches that must find the log as this store left it before one is written in a single round trip
 
 	// Failpoint is called between every two steps of the writer with one of the names of Failpoints. For crash tests; nil in production.
 	Failpoint func(name string)
@@ -45,6 +46,7 @@ func (c *Config) setDefaults() {
 	setDefault(&c.CacheSize, DefaultCacheSize)
 	setDefault(&c.MaxConns, DefaultMaxConns)
 	setDefault(&c.Patience, DefaultPatience)
+	setDefault(&c.AloneAfter, DefaultAloneAfter)
 	if c.Keys == nil {
 		c.Keys = noKeys{}
 	}

@@ -235,7 +235,7 @@ func (s *Store) failpoint(name string) {
 
 // counters count what the writer did since the store was opened.
 type counters struct {
-	batches, commits, events, redecided, repeated atomic.Int64
+	batches, commits, events, redecided, repeated, unread, mistaken atomic.Int64
 }
 
 func (c *counters) add(reqs []*request) {
@@ -250,6 +250,8 @@ type Stats struct {
 	Events    int64 // events appended
 	Redecided int64 // decisions made again under the lock because a stream had moved on
 	Repeated  int64 // attempts at a batch that failed and were tried again
+	Unread    int64 // batches that were written in one round trip, since nobody else wrote
+	Mistaken  int64 // batches that were tried so and had to be read first
 	Waiting   int   // commits that wait now
 }
 
@@ -257,6 +259,6 @@ type Stats struct {
 func (s *Store) Stats() Stats {
 	return Stats{
 		Batches: s.counts.batches.Load(), Commits: s.counts.commits.Load(), Events: s.counts.events.Load(),
-		Redecided: s.counts.redecided.Load(), Repeated: s.counts.repeated.Load(), Waiting: len(s.queue),
+		Redecided: s.counts.redecided.Load(), Repeated: s.counts.repeated.Load(), Unread: s.counts.unread.Load(), Mistaken: s.counts.mistaken.Load(), Waiting: len(s.queue),
 	}
 }

@@ -127,6 +127,9 @@ func (b *batch) checkKeys(ctx context.Context, keys []uuid.UUID) (refusal, err e
 	for _, id := range keys {
 		alive, known := b.alive[id]
 		if !known {
+			if b.assumes {
+				return nil, errReadFirst
+			}
 			p := &b.params.keys
 			p.reset()
 			p.arrays[0].addUUID(id)
@@ -317,14 +320,35 @@ func appendJSONString(b []byte, s string) []byte {
 // write sends all rows, the new head, the notification and COMMIT in one round trip. A batch that stores nothing is rolled back,
 // which costs no write to disk: its answers are true as of the head that it held.
 func (b *batch) write(ctx context.Context, reqs []*request) error {
-	w := &b.writes
-	if w.commits.rows() == 0 {
+	if b.writes.commits.rows() == 0 {
 		b.calls = append(b.calls[:0], call{stmt: stmtRollback})
 		return b.conn.exchange(ctx, b.calls, nil)
 	}
-	b.addStreams()
 	b.calls = b.calls[:0]
-	at := binaryInt64(b.recordedAt.UnixMicro() - postgresEpoch)
+	b.addRows()
+	if who := reqs[0].commit.Erase; who != nil && reqs[0].result.First > 0 { // it is alone: see writer.write
+		b.calls = append(b.calls, call{stmt: stmtErase, failpoint: FailErase, params: [][]byte{
+			[]byte(who.Tenant), []byte(who.Subject), binaryInt64(reqs[0].result.First),
+		}})
+	}
+	b.addHead()
+	return b.commitCalls(ctx, reqs)
+}
+
+// commitCalls sends the calls that were collected and COMMIT behind them.
+func (b *batch) commitCalls(ctx context.Context, reqs []*request) error {
+	b.calls = append(b.calls, call{stmt: stmtCommit, failpoint: FailCommitSent})
+	for _, r := range reqs {
+		r.sent, r.wasSent = r.result, true
+	}
+	return b.conn.exchange(ctx, b.calls, b.store.config.Failpoint)
+}
+
+// addRows adds the statements that write the batch's rows.
+func (b *batch) addRows() {
+	w := &b.writes
+	b.addStreams()
+	at := binaryTime(b.recordedAt)
 	b.send(stmtInsertEvents, FailEvents, &w.events, binaryInt64(b.head.Epoch), at)
 	b.send(stmtInsertStreams, FailStreams, &w.newStreams)
 	b.send(stmtUpdateStreams, FailStreams, &w.streams, binaryInt64(int64(w.streams.rows())))
@@ -332,19 +356,14 @@ func (b *batch) write(ctx context.Context, reqs []*request) error {
 	b.send(stmtInsertClaims, FailClaims, &w.claims, at)
 	b.send(stmtAnswerClaims, FailClaims, &w.answers, at, binaryInt64(int64(w.answers.rows())))
 	b.send(stmtInsertRoutes, FailRoutes, &w.routes, at)
-	if who := reqs[0].commit.Erase; who != nil && reqs[0].result.First > 0 { // it is alone: see writer.write
-		b.calls = append(b.calls, call{stmt: stmtErase, failpoint: FailErase, params: [][]byte{
-			[]byte(who.Tenant), []byte(who.Subject), binaryInt64(reqs[0].result.First),
-		}})
-	}
-	b.calls = append(b.calls, call{stmt: stmtUpdateHead, failpoint: FailHead, params: [][]byte{
-		binaryInt64(b.head.Position), b.head.Hash[:], binaryInt64(b.head.Route), at, binaryInt64(b.before.Position),
+}
+
+// addHead adds the statement that moves the head on from where the batch began.
+func (b *batch) addHead() {
+	b.calls = append(b.calls, call{stmt: stmtUpdateHead, failpoint: FailHead, read: b.takeNow, params: [][]byte{
+		binaryInt64(b.head.Position), b.head.Hash[:], binaryInt64(b.head.Route), binaryTime(b.recordedAt), binaryInt64(b.before.Position),
 		binaryInt64(b.before.Route), binaryInt64(b.waited.Microseconds()), binaryInt64(b.store.underWay.Load()),
-	}}, call{stmt: stmtCommit, failpoint: FailCommitSent})
-	for _, r := range reqs {
-		r.sent, r.wasSent = r.result, true
-	}
-	return b.conn.exchange(ctx, b.calls, b.store.config.Failpoint)
+	}})
 }
 
 func (b *batch) send(stmt statement, failpoint string, rows *columns, single ...[]byte) {

@@ -28,11 +28,13 @@ func storeMetrics(store *eventstore.Store) prometheus.Collector {
 		store:   store,
 		waiting: describe("waiting_commits", "Commits that wait for the writer."),
 		counts: map[*prometheus.Desc]func(eventstore.Stats) int64{
-			describe("batches_total", "Transactions that the writer committed."):                     func(s eventstore.Stats) int64 { return s.Batches },
-			describe("commits_total", "Commits that were answered, refusals included."):              func(s eventstore.Stats) int64 { return s.Commits },
-			describe("events_total", "Events that were appended."):                                   func(s eventstore.Stats) int64 { return s.Events },
-			describe("redecided_total", "Decisions made again because a stream had moved on."):       func(s eventstore.Stats) int64 { return s.Redecided },
-			describe("repeated_batches_total", "Attempts at a batch that failed and were repeated."): func(s eventstore.Stats) int64 { return s.Repeated },
+			describe("batches_total", "Transactions that the writer committed."):                            func(s eventstore.Stats) int64 { return s.Batches },
+			describe("commits_total", "Commits that were answered, refusals included."):                     func(s eventstore.Stats) int64 { return s.Commits },
+			describe("events_total", "Events that were appended."):                                          func(s eventstore.Stats) int64 { return s.Events },
+			describe("redecided_total", "Decisions made again because a stream had moved on."):              func(s eventstore.Stats) int64 { return s.Redecided },
+			describe("unread_batches_total", "Batches written in one round trip, since nobody else wrote."): func(s eventstore.Stats) int64 { return s.Unread },
+			describe("mistaken_batches_total", "Batches that were tried so and had to be read first."):      func(s eventstore.Stats) int64 { return s.Mistaken },
+			describe("repeated_batches_total", "Attempts at a batch that failed and were repeated."):        func(s eventstore.Stats) int64 { return s.Repeated },
 		},
 	}
 }

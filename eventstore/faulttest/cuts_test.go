@@ -35,6 +35,37 @@ func TestConnectionIsCut(t *testing.T) {
 	}
 }
 
+// The same around the COMMIT of a batch that is written unread.
+func TestConnectionIsCutUnread(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]cut{"before COMMIT": cutBefore, "after COMMIT": cutAfter} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			db := pgtest.NewFrom(t, storetest.Template())
+			p, url := startProxy(t, db.AppURL)
+			store := openStore(t, url)
+			h := newHistory()
+			for round := range 3 {
+				for unread := store.Stats().Unread; store.Stats().Unread == unread; {
+					_, err := h.commit(t.Context(), store, newCommit(newID(), "hot"))
+					require.NoError(t, err)
+				}
+				p.arm(c, 0)
+				commit := newCommit(newID(), "hot", fmt.Sprint("own-", round))
+				result, err := h.commit(t.Context(), store, commit)
+				require.NoError(t, err)
+				require.Equal(t, c, <-p.done)
+				require.False(t, result.Replayed, "it was this call that stored it")
+				require.Equal(t, commit.ID[:], result.Answer.Body)
+			}
+			require.EqualValues(t, 3, store.Stats().Repeated)
+			require.Zero(t, store.Stats().Mistaken)
+			require.Empty(t, h.refused)
+			checkLookups(t, store, h, checkLog(t, db.AppPool(t), h))
+		})
+	}
+}
+
 // The worst case: the connection is lost, and the old backend gets its COMMIT only after the store has come back to ask. It must not
 // believe that the commit is absent before the head is free.
 func TestCommitThatArrivesLate(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"payledger/eventstore"
+	"payledger/eventstore/pgtest"
 )
 
 // Gate holds a store's writer back, so that a test decides what is written together.
@@ -22,8 +23,14 @@ type Gate struct {
 // OpenGated opens a store with a Gate on a database of the test's own.
 func OpenGated(t testing.TB, change ...func(*eventstore.Config)) (*Gate, *eventstore.Store) {
 	t.Helper()
+	return OpenGatedOn(t, pgtest.NewFrom(t, Template()), change...)
+}
+
+// OpenGatedOn opens a store with a Gate on db.
+func OpenGatedOn(t testing.TB, db *pgtest.DB, change ...func(*eventstore.Config)) (*Gate, *eventstore.Store) {
+	t.Helper()
 	g := &Gate{held: make(chan struct{}, 1), pass: make(chan struct{}, 1), armed: make(chan struct{}, 1)}
-	g.store, _ = Open(t, append(change, g.attach)...)
+	g.store = OpenOn(t, db, append(change, g.attach)...)
 	return g, g.store
 }
 
