@@ -42,8 +42,8 @@ func (b *batch) leave(reqs []*request) {
 // assume writes a batch in one round trip, unread. A writer that found the log as it had left it a few times takes it that nobody else
 // writes: then its head, the states of its cache and those that callers have just loaded are those of the log. Nothing depends on that
 // being true: what was assumed is asked for again by the transaction that writes, behind the lock that its first statement takes. It
-// breaks off with any head, version, key or find of a watch that is another, and commit ids, claims and new streams are unique. Whatever
-// Postgres refuses, the answer is errReadFirst: the batch is decided again from what is read under the lock.
+// breaks off with any head, version, key or find of a watch that is another, and with a commit id or claim of somebody who is refused that
+// was answered before; those of who is stored are unique, as new streams are. Whatever Postgres refuses, the answer is errReadFirst: the batch is decided again from what is read under the lock.
 //
 // COMMIT is on its way before the lock is held. So the lock isn't waited for: a transaction that is given up must not come to it later.
 func (b *batch) assume(ctx context.Context, reqs []*request) error {
@@ -116,12 +116,21 @@ func (b *batch) addExpectations(reqs []*request) {
 	}
 	b.send(stmtExpectVersions, "", &p.news)
 	b.askKeysAndWatches(reqs)
+	b.askCommitsAndClaims(reqs, b.writesNothing)
+	b.send(stmtExpectNoCommits, "", &p.commits)
+	b.send(stmtExpectNoClaims, "", &p.claims)
 	found := 0
 	for _, r := range reqs {
 		found += len(r.view.watched)
 	}
 	b.send(stmtExpectWatched, "", &p.watches, binaryInt64(int64(found)))
 	b.send(stmtExpectKeys, "", &p.keys)
+}
+
+// writesNothing says whether a request is answered without a row of its own: if it was answered before, nothing unique would tell.
+func (b *batch) writesNothing(r *request) bool {
+	_, writes := b.stored[r.commit.ID]
+	return !writes
 }
 
 // mistaken ends a transaction that Postgres has broken off. When it can't be reached, the outcome is open and err comes back.

@@ -14,7 +14,7 @@ import (
 	"payledger/eventstore/storetest"
 )
 
-// alone is a store that has found the log as it left it, so that its next batch is written unread. A batch is one commit.
+// alone is a store that has found the log as it left it, so that its next batch is written unread. A batch is of two commits at most.
 type alone struct {
 	t     *testing.T
 	store *eventstore.Store
@@ -27,7 +27,7 @@ type alone struct {
 func openAlone(t *testing.T) *alone {
 	t.Helper()
 	a := &alone{t: t, db: pgtest.NewFrom(t, storetest.Template()), key: uuid.Must(uuid.NewV7())}
-	a.gate, a.store = storetest.OpenGatedOn(t, a.db, func(c *eventstore.Config) { c.AloneAfter, c.MaxBatch, c.CacheSize = 1, 1, 1 })
+	a.gate, a.store = storetest.OpenGatedOn(t, a.db, func(c *eventstore.Config) { c.AloneAfter, c.MaxBatch, c.CacheSize = 1, 2, 1 })
 	var err error
 	a.super, err = pgxpool.New(t.Context(), a.db.SuperURL)
 	require.NoError(t, err)
@@ -52,14 +52,23 @@ func (a *alone) commit(c eventstore.Commit) error {
 	return err
 }
 
-// behind commits c, which was prepared before moving was written.
+// beside commits c in one batch with another, which comes first.
+func (a *alone) beside(other, c eventstore.Commit) (eventstore.Result, error) {
+	a.t.Helper()
+	out := a.gate.Batch(a.t, other, c)
+	require.NoError(a.t, out[0].Err)
+	return out[1].Result, out[1].Err
+}
+
+// behind commits c, which was prepared before moving was written, in the batch before.
 func (a *alone) behind(moving, c eventstore.Commit) error {
 	a.t.Helper()
 	release := a.gate.Hold(a.t)
-	first, second := a.gate.Start(a.t, moving), a.gate.Start(a.t, c)
+	out := []<-chan storetest.Outcome{a.gate.Start(a.t, moving), a.gate.Start(a.t, storetest.Add("fill", 1)), a.gate.Start(a.t, c)}
 	release()
-	require.NoError(a.t, (<-first).Err)
-	return (<-second).Err
+	require.NoError(a.t, (<-out[0]).Err)
+	require.NoError(a.t, (<-out[1]).Err)
+	return (<-out[2]).Err
 }
 
 // unread returns how many batches were written unread, and how many were tried so in vain.
@@ -192,6 +201,23 @@ func TestUnreadBatchesThatAreMistakenAreReadFirst(t *testing.T) {
 			require.NoError(a.t, a.commit(addClaimed("a", "k")))
 			require.ErrorIs(a.t, a.commit(addClaimed("a", "k")), eventstore.ErrClaimRunning)
 			require.EqualValues(a.t, 4, a.sum("a"))
+		},
+		// Who is refused writes nothing, and was answered before.
+		"a repeated commit that would be refused": func(a *alone) {
+			first := addUpTo("a", 1, 4)
+			require.NoError(a.t, a.commit(first))
+			again, err := a.beside(storetest.Add("b", 1), first)
+			require.NoError(a.t, err)
+			require.True(a.t, again.Replayed)
+			require.EqualValues(a.t, 4, again.Last)
+		},
+		"a repeated claim that would be refused": func(a *alone) {
+			first := addUpTo("a", 1, 4)
+			first.Claim = &eventstore.Claim{Tenant: storetest.Tenant, Subject: "s", Key: "k"}
+			require.NoError(a.t, a.commit(first))
+			first.ID = uuid.Must(uuid.NewV7())
+			_, err := a.beside(storetest.Add("b", 1), first)
+			require.ErrorIs(a.t, err, eventstore.ErrClaimRunning)
 		},
 		"a row that Postgres refuses": func(a *alone) {
 			event := storetest.Event(1)

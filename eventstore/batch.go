@@ -208,17 +208,10 @@ func (b *batch) takeHead(row [][]byte) error {
 func (b *batch) ask(reqs []*request) {
 	p := &b.params
 	b.askKeysAndWatches(reqs)
+	b.askCommitsAndClaims(reqs, func(*request) bool { return true })
 	p.versions.reset()
-	p.commits.reset()
-	p.claims.reset()
 	p.reads = p.reads[:0]
 	for _, r := range reqs {
-		p.commits.arrays[0].addUUID(r.commit.ID)
-		if c := r.commit.Claim; c != nil {
-			p.claims.arrays[0].addText(c.Tenant)
-			p.claims.arrays[1].addText(c.Subject)
-			p.claims.arrays[2].addText(c.Key)
-		}
 		for _, id := range r.view.ids {
 			b.entry(id)
 		}
@@ -230,6 +223,25 @@ func (b *batch) ask(reqs []*request) {
 	}
 }
 
+// askCommitsAndClaims collects what might have been answered before, of some requests.
+func (b *batch) askCommitsAndClaims(reqs []*request, wanted func(*request) bool) {
+	p := &b.params
+	p.commits.reset()
+	p.claims.reset()
+	for _, r := range reqs {
+		if !wanted(r) {
+			continue
+		}
+		p.commits.arrays[0].addUUID(r.commit.ID)
+		if c := r.commit.Claim; c != nil && b.claims[c.identity()] == nil {
+			p.claims.arrays[0].addText(c.Tenant)
+			p.claims.arrays[1].addText(c.Subject)
+			p.claims.arrays[2].addText(c.Key)
+		}
+	}
+}
+
+// askKeysAndWatches collects the keys and watches of all requests.
 func (b *batch) askKeysAndWatches(reqs []*request) {
 	p := &b.params
 	p.watches.reset()

@@ -131,6 +131,11 @@ func checkLogIsWhatAModelSays(t *testing.T, db *pgtest.DB, stores []*eventstore.
 		}
 	}
 	checkStored(t, events, accepted)
+	for _, list := range attempts {
+		for _, a := range list {
+			checkRefused(t, a, accepted)
+		}
+	}
 	numbers := column(t, db.AppPool(t), "SELECT number::text FROM ledger.route_events r ORDER BY r.number")
 	for i, number := range numbers {
 		require.Equal(t, strconv.Itoa(i+1), number)
@@ -177,6 +182,17 @@ func checkAttempt(t *testing.T, a attempt, balances [][accounts]int64, accepted 
 	default:
 		require.NotEmpty(t, a.claim)
 		require.Equal(t, strconv.FormatInt(balances[a.result.First-1][accountAt(a, balances)], 10), string(a.result.Answer.Body))
+	}
+}
+
+// checkRefused checks that nobody was refused who had been answered before.
+func checkRefused(t *testing.T, a attempt, accepted map[int64]transfer) {
+	t.Helper()
+	if a.claim == "" || !errors.Is(a.err, errTooMuch) {
+		return
+	}
+	for first, x := range accepted {
+		require.False(t, x.claim == a.claim && first <= a.result.Head, "%+v was refused at %d, its claim was answered at %d", a.transfer, a.result.Head, first)
 	}
 }
 

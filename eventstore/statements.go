@@ -17,6 +17,8 @@ const (
 	stmtExpectVersions
 	stmtExpectWatched
 	stmtExpectKeys
+	stmtExpectNoCommits
+	stmtExpectNoClaims
 	stmtInsertEvents
 	stmtInsertStreams
 	stmtUpdateStreams
@@ -35,30 +37,32 @@ const (
 // hold for the whole batch; so a batch of any size takes the same few round trips.
 func sqlStatements() [statementCount]string {
 	return [statementCount]string{
-		stmtBegin:          "BEGIN ISOLATION LEVEL READ COMMITTED",
-		stmtLock:           sqlLock,
-		stmtLockFree:       sqlLockFree,
-		stmtClock:          "SELECT clock_timestamp()",
-		stmtVersions:       sqlVersions,
-		stmtWatched:        sqlWatched,
-		stmtCommits:        sqlCommits,
-		stmtClaims:         sqlClaims,
-		stmtKeys:           sqlKeys,
-		stmtNews:           sqlNews,
-		stmtExpectVersions: sqlExpectVersions,
-		stmtExpectWatched:  sqlExpectWatched,
-		stmtExpectKeys:     sqlExpectKeys,
-		stmtInsertEvents:   sqlInsertEvents,
-		stmtInsertStreams:  sqlInsertStreams,
-		stmtUpdateStreams:  sqlUpdateStreams,
-		stmtInsertCommits:  sqlInsertCommits,
-		stmtInsertClaims:   sqlInsertClaims,
-		stmtAnswerClaims:   sqlAnswerClaims,
-		stmtInsertRoutes:   sqlInsertRoutes,
-		stmtErase:          "SELECT ledger.erase_person($1, $2, $3)",
-		stmtUpdateHead:     sqlUpdateHead,
-		stmtCommit:         "COMMIT",
-		stmtRollback:       "ROLLBACK",
+		stmtBegin:           "BEGIN ISOLATION LEVEL READ COMMITTED",
+		stmtLock:            sqlLock,
+		stmtLockFree:        sqlLockFree,
+		stmtClock:           "SELECT clock_timestamp()",
+		stmtVersions:        sqlVersions,
+		stmtWatched:         sqlWatched,
+		stmtCommits:         sqlCommits,
+		stmtClaims:          sqlClaims,
+		stmtKeys:            sqlKeys,
+		stmtNews:            sqlNews,
+		stmtExpectVersions:  sqlExpectVersions,
+		stmtExpectWatched:   sqlExpectWatched,
+		stmtExpectKeys:      sqlExpectKeys,
+		stmtExpectNoCommits: "SELECT ledger.expect_rows((SELECT count(*) FROM (" + sqlCommits + ") found), 0)",
+		stmtExpectNoClaims:  "SELECT ledger.expect_rows((SELECT count(*) FROM (" + sqlClaims + ") found), 0)",
+		stmtInsertEvents:    sqlInsertEvents,
+		stmtInsertStreams:   sqlInsertStreams,
+		stmtUpdateStreams:   sqlUpdateStreams,
+		stmtInsertCommits:   sqlInsertCommits,
+		stmtInsertClaims:    sqlInsertClaims,
+		stmtAnswerClaims:    sqlAnswerClaims,
+		stmtInsertRoutes:    sqlInsertRoutes,
+		stmtErase:           "SELECT ledger.erase_person($1, $2, $3)",
+		stmtUpdateHead:      sqlUpdateHead,
+		stmtCommit:          "COMMIT",
+		stmtRollback:        "ROLLBACK",
 	}
 }
 
