@@ -33,17 +33,18 @@ func (b *batch) leave(reqs []*request) {
 	if b.before == b.left.head {
 		alone = b.left.alone + 1
 	}
-	b.left = footprint{b.head, b.recordedAt, alone}
-	if reqs[0].commit.Erase != nil { // the next one reads that somebody was erased
-		b.left = footprint{}
+	if reqs[0].commit.Erase != nil {
+		alone = 0 // the next one reads that somebody was erased
 	}
+	b.left = footprint{b.head, b.recordedAt, alone}
 }
 
 // assume writes a batch in one round trip, unread. A writer that found the log as it had left it a few times takes it that nobody else
 // writes: then its head, the states of its cache and those that callers have just loaded are those of the log. Nothing depends on that
 // being true: what was assumed is asked for again by the transaction that writes, behind the lock that its first statement takes. It
 // breaks off with any head, version, key or find of a watch that is another, and with a commit id or claim of somebody who is refused that
-// was answered before; those of who is stored are unique, as new streams are. Whatever Postgres refuses, the answer is errReadFirst: the batch is decided again from what is read under the lock.
+// was answered before; those of who is stored are unique, as new streams are. Whatever Postgres refuses, the answer is errReadFirst: the
+// batch is decided again from what is read under the lock.
 //
 // COMMIT is on its way before the lock is held. So the lock isn't waited for: a transaction that is given up must not come to it later.
 func (b *batch) assume(ctx context.Context, reqs []*request) error {

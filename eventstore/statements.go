@@ -187,8 +187,7 @@ FROM unnest($1::bigint[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::by
 // batch's oldest commit had been under way, and how many commits are under way in the writer's process: see Waker.
 const sqlUpdateHead = `
 WITH hit AS (
-    UPDATE ledger.head SET position = $1, hash = $2, route = $3, recorded_at = $4 
-    WHERE position = $5 AND route = $6
+    UPDATE ledger.head SET position = $1, hash = $2, route = $3, recorded_at = $4 WHERE position = $5 AND route = $6
     RETURNING position
 )
 SELECT ledger.expect_rows((SELECT count(*) FROM hit), 1), pg_notify('ledger', concat_ws(' ', $1::bigint, $7::bigint, $8::bigint)), clock_timestamp()`

@@ -17,51 +17,58 @@ import (
 // that was stored, as if nothing had happened.
 func TestConnectionIsCut(t *testing.T) {
 	t.Parallel()
-	for name, c := range map[string]cut{"before COMMIT": cutBefore, "after COMMIT": cutAfter} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			db := pgtest.NewFrom(t, storetest.Template())
-			p, url := startProxy(t, db.AppURL)
-			store := openStore(t, url)
-			h := newHistory()
-			for round := range 4 {
-				commitTogether(t, db, store, h, fmt.Sprint(round), 8, func() { p.arm(c, round%2) })
-				require.Equal(t, c, <-p.done)
-			}
-			require.EqualValues(t, 4, store.Stats().Repeated)
-			require.Empty(t, h.refused)
-			checkLookups(t, store, h, checkLog(t, db.AppPool(t), h))
-		})
-	}
+	cutInRounds(t, func(t *testing.T, w *cutting, round int) {
+		t.Helper()
+		commitTogether(t, w.db, w.store, w.history, fmt.Sprint(round), 8, func() { w.proxy.arm(w.cut, round%2) })
+	})
 }
 
 // The same around the COMMIT of a batch that is written unread.
 func TestConnectionIsCutUnread(t *testing.T) {
 	t.Parallel()
+	cutInRounds(t, func(t *testing.T, w *cutting, round int) {
+		t.Helper()
+		for unread := w.store.Stats().Unread; w.store.Stats().Unread == unread; {
+			_, err := w.history.commit(t.Context(), w.store, newCommit(newID(), "hot"))
+			require.NoError(t, err)
+		}
+		w.proxy.arm(w.cut, 0)
+		commit := newCommit(newID(), "hot", fmt.Sprint("own-", round))
+		result, err := w.history.commit(t.Context(), w.store, commit)
+		require.NoError(t, err)
+		require.False(t, result.Replayed, "it was this call that stored it")
+		require.Equal(t, commit.ID[:], result.Answer.Body)
+		require.Zero(t, w.store.Stats().Mistaken)
+	})
+}
+
+// cutting is a store behind a proxy that cuts its connection.
+type cutting struct {
+	db      *pgtest.DB
+	proxy   *proxy
+	store   *eventstore.Store
+	history *history
+	cut     cut
+}
+
+// cutInRounds demands that each round has its connection cut, before and after COMMIT, and that all is stored once.
+func cutInRounds(t *testing.T, round func(t *testing.T, w *cutting, n int)) {
+	t.Helper()
+	const rounds = 4
 	for name, c := range map[string]cut{"before COMMIT": cutBefore, "after COMMIT": cutAfter} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			db := pgtest.NewFrom(t, storetest.Template())
-			p, url := startProxy(t, db.AppURL)
-			store := openStore(t, url)
-			h := newHistory()
-			for round := range 3 {
-				for unread := store.Stats().Unread; store.Stats().Unread == unread; {
-					_, err := h.commit(t.Context(), store, newCommit(newID(), "hot"))
-					require.NoError(t, err)
-				}
-				p.arm(c, 0)
-				commit := newCommit(newID(), "hot", fmt.Sprint("own-", round))
-				result, err := h.commit(t.Context(), store, commit)
-				require.NoError(t, err)
-				require.Equal(t, c, <-p.done)
-				require.False(t, result.Replayed, "it was this call that stored it")
-				require.Equal(t, commit.ID[:], result.Answer.Body)
+			w := &cutting{db: pgtest.NewFrom(t, storetest.Template()), history: newHistory(), cut: c}
+			var url string
+			w.proxy, url = startProxy(t, w.db.AppURL)
+			w.store = openStore(t, url)
+			for n := range rounds {
+				round(t, w, n)
+				require.Equal(t, c, <-w.proxy.done)
 			}
-			require.EqualValues(t, 3, store.Stats().Repeated)
-			require.Zero(t, store.Stats().Mistaken)
-			require.Empty(t, h.refused)
-			checkLookups(t, store, h, checkLog(t, db.AppPool(t), h))
+			require.EqualValues(t, rounds, w.store.Stats().Repeated)
+			require.Empty(t, w.history.refused)
+			checkLookups(t, w.store, w.history, checkLog(t, w.db.AppPool(t), w.history))
 		})
 	}
 }
