@@ -117,7 +117,7 @@ func (l *ledger) api(ctx context.Context, store *eventstore.Store, draining *ato
 	return httpapi.New(httpapi.Config{
 		Commands: &commands.Service{Store: store, Catalog: l.catalog, Vault: l.vault, OpenFees: queries, Rows: httpapi.Rows{Tables: queries}},
 		Tables:   queries, History: history.Reader{Log: l.reader, Catalog: l.catalog, Keys: l.vault}, Head: l.reader.Head, Search: searcher, SearchProjection: searched,
-		Verifier: verifier, Logger: l.log, Metrics: l.metrics, Now: l.now, NewID: uuid.NewV7,
+		Verifier: verifier, Logger: l.log, Metrics: l.metrics, Now: l.now, NewID: uuid.NewV7, Zone: l.cfg.Zone(),
 		Ready:   func() error { return l.readiness(context.WithoutCancel(ctx), draining) },
 		Extends: l.cfg.ExtendsNames, Service: l.cfg.LibraryService, Project: l.cfg.ProjectName, Version: appVersion,
 	})

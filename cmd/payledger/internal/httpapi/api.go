@@ -41,6 +41,8 @@ type Config struct {
 
 	Now   func() time.Time
 	NewID func() (uuid.UUID, error) // UUIDv7
+	// Zone is that of days in questions about the past. Default UTC.
+	Zone *time.Location
 
 	// Ready says what keeps the process from serving, nil for nothing. It must be quick.
 	Ready func() error
@@ -80,6 +82,7 @@ type API struct {
 	now      func() time.Time
 	newID    func() (uuid.UUID, error)
 	ready    func() error
+	zone     *time.Location
 
 	extends   []string
 	service   string
@@ -116,7 +119,7 @@ func New(c Config) (*API, error) {
 	}
 	return &API{
 		commands: c.Commands, tables: c.Tables, head: c.Head, history: c.History, search: c.Search, searched: c.SearchProjection, verifier: c.Verifier, logger: c.Logger,
-		metrics: m, now: c.Now, newID: c.NewID, ready: c.Ready, extends: c.Extends, service: c.Service, version: c.Version,
+		metrics: m, now: c.Now, newID: c.NewID, ready: c.Ready, zone: c.Zone, extends: c.Extends, service: c.Service, version: c.Version,
 		tokenName: c.Project + "-access-token", writes: writes, patience: c.Patience, maxInFlight: c.MaxInFlight,
 		crossOrigin: http.NewCrossOriginProtection(),
 		audit:       audit.Reader{Log: c.History.Log, Catalog: c.History.Catalog, Keys: c.History.Keys},

@@ -25,11 +25,11 @@ import (
 // auditRoutes are the questions of auditors, which are answered from the log. Each answer is logged before it goes out.
 func auditRoutes() []route {
 	needs := []auth.Permission{auth.ReadAudit}
-	asOf := input.Until("asOf").Says("Leaves out what took effect later.")
+	asOf := input.Until("asOf").Says("Leaves out what took effect later. A date means the end of that day in TIME_ZONE.")
 	knownAt := input.Position("knownAt").Says("Leaves out what was recorded behind this position of the log.")
-	from := input.Date("from").Says("Leaves out what took effect earlier. Default the beginning of the log.")
+	from := input.Since("from").Says("Leaves out what took effect earlier. A date means the beginning of that day in TIME_ZONE. Default the beginning of the log.")
 	report := []input.Field{
-		from, asOf.Says("Leaves out what took effect later. Default now."), knownAt, input.ID("by").Says("Only what this person did (activity, staff, waivers)."),
+		from, asOf.Says(asOf.Doc + " Default now."), knownAt, input.ID("by").Says("Only what this person did (activity, staff, waivers)."),
 		input.Choice("type", audit.MoneyTypes()...).Says("Only events of this type (activity, staff)."),
 		input.Choice("tender", string(payment.TenderCash), string(payment.TenderPOS), string(payment.TenderCheck), string(payment.TenderOther)).Says("Only this one (payments)."),
 		input.Choice("profile", audit.Profiles()...).Says("Default what the tenant had chosen by then (accounts)."),
@@ -114,10 +114,10 @@ func (c *call) bounds() (audit.Bounds, error) {
 		return b, err
 	}
 	if m.AsOf != nil {
-		b.AsOf = m.AsOf.UTC()
+		b.AsOf = *m.AsOf
 	}
 	if c.query.Has("from") {
-		b.From = c.query.Date("from").UTC()
+		b.From = c.query.Since("from")
 	}
 	return b, nil
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
+	"payledger/cmd/payledger/internal/httpapi"
 	"payledger/domain/evidence"
 	"payledger/domain/money"
 	"payledger/domain/payment"
@@ -307,4 +308,24 @@ func TestReportOfLargeTotals(t *testing.T) {
 	require.Contains(t, string(made.body), `"total":19999999999999.98,"totalMinor":1999999999999998`)
 	again := w.do("GET", "/audit/reproduce/"+made.str("report", "report", "id"), w.auditor(), "").wants(200)
 	require.Equal(t, "true", string(again.raw("reproduction", "identical")))
+}
+
+// A bare date is a day of the ledger's zone, as it is on the command line.
+func TestDaysAreThoseOfTheZone(t *testing.T) {
+	t.Parallel()
+	vienna, err := time.LoadLocation("Europe/Vienna")
+	require.NoError(t, err)
+	w := setup(t, func(c *httpapi.Config) { c.Zone = vienna })
+	fee := w.do("POST", "/fees", w.staff(), newFee(`"statusUpdateDate":"2026-01-31T23:30:00Z"`)).wants(201).str("fee", "id") // the first of February in Vienna
+	lines := func(path string) int {
+		var list []json.RawMessage
+		r := w.do("GET", path, w.auditor(), "").wants(200)
+		require.NoError(t, json.Unmarshal(r.raw(r.str("dataName")), &list))
+		return len(list)
+	}
+	require.Zero(t, lines("/fees/"+fee+"/history?asOf=2026-01-31"))
+	require.Equal(t, 1, lines("/fees/"+fee+"/history?asOf=2026-02-01"))
+	require.Equal(t, 1, lines("/audit/actions?type=assessment&from=2026-02-01&asOf=2026-02-01"))
+	require.Zero(t, lines("/audit/actions?type=assessment&from=2026-02-02&asOf=2026-02-02"))
+	require.Zero(t, lines("/audit/actions?type=assessment&asOf=2026-01-31"))
 }

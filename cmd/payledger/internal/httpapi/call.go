@@ -59,6 +59,7 @@ func (c *call) begin(ctx context.Context) error {
 	query, queryErr := input.ParseQuery(c.request.URL.RawQuery)
 	if queryErr == nil {
 		c.query = query
+		c.query.In(c.api.zone)
 	}
 	requestErr := c.readRequestID()
 	if err := c.authenticate(ctx); err != nil {

@@ -64,7 +64,7 @@ func feeRoutes() []route {
 				"another's looks like none.",
 			needs: []auth.Permission{auth.ReadOwn},
 			query: []input.Field{
-				input.Until("asOf").Says("Only what had happened by then. A date means the end of that day in UTC."),
+				input.Until("asOf").Says("Only what had happened by then. A date means the end of that day in TIME_ZONE."),
 				input.Position("knownAt").Says("Only what was known at this position of the ledger."),
 			},
 			serve: feeHistory,

@@ -14,7 +14,8 @@ const (
 	KindText     Kind = "text"   // at most MaxText characters
 	KindWord     Kind = "word"   // an id or word of someone else's making, such as a cursor
 	KindDate     Kind = "date"
-	KindUntil    Kind = "until" // a date stands for the end of its day
+	KindSince    Kind = "since" // a date stands for the beginning of its day in a zone
+	KindUntil    Kind = "until" // a date stands for the end of its day in a zone
 	KindAmount   Kind = "amount"
 	KindCurrency Kind = "currency"
 	KindEnum     Kind = "enum"   // name, number, or number in a string
@@ -60,6 +61,9 @@ func Word(name string) Field { return Field{Name: name, Kind: KindWord} }
 
 // Date is a field of an instant or a day.
 func Date(name string) Field { return Field{Name: name, Kind: KindDate} }
+
+// Since is a field of an instant, or of a day from its beginning.
+func Since(name string) Field { return Field{Name: name, Kind: KindSince} }
 
 // Until is a field of an instant, or of a day up to its end.
 func Until(name string) Field { return Field{Name: name, Kind: KindUntil} }
@@ -144,7 +148,7 @@ func (v *Values) read(f Field, cur money.Currency) {
 		v.Text(f.Name)
 	case KindWord:
 		v.Long(f.Name)
-	case KindDate, KindUntil:
+	case KindDate, KindSince, KindUntil:
 		v.Date(f.Name)
 	case KindAmount:
 		v.Amount(f.Name, cur)

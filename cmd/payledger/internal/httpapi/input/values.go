@@ -27,6 +27,7 @@ type Values struct {
 	path string
 	list []value
 	err  *Error
+	zone *time.Location // nil: UTC
 }
 
 type value struct {
@@ -239,13 +240,27 @@ func (v *Values) Date(name string) time.Time {
 	return at
 }
 
-// Until returns the end of a time: of the day in UTC if only a date is given.
+// In makes bare dates of Since and Until days of a zone. Without it they are days in UTC.
+func (v *Values) In(zone *time.Location) { v.zone = zone }
+
+// Since returns an instant in UTC: of a bare date the beginning of that day in the zone. Zero when absent.
+func (v *Values) Since(name string) time.Time { return v.day(name, 0, 0) }
+
+// Until returns an instant in UTC: of a bare date the end of that day in the zone. Zero when absent.
 func (v *Values) Until(name string) time.Time {
+	return v.day(name, 1, -time.Microsecond) // the log counts in microseconds
+}
+
+func (v *Values) day(name string, days int, and time.Duration) time.Time {
 	at := v.Date(name)
-	if val := v.find(name); val != nil && len(val.text) == len(time.DateOnly) {
-		at = at.AddDate(0, 0, 1).Add(-time.Microsecond) // the log counts in microseconds
+	if val := v.find(name); val == nil || at.IsZero() || len(val.text) != len(time.DateOnly) {
+		return at
 	}
-	return at
+	zone := v.zone
+	if zone == nil {
+		zone = time.UTC
+	}
+	return time.Date(at.Year(), at.Month(), at.Day()+days, 0, 0, 0, 0, zone).Add(and).UTC()
 }
 
 // Position returns a position of the log, 0 when absent.

@@ -186,3 +186,28 @@ func TestAmountsAreExact(t *testing.T) {
 		require.NoError(t, v.Err())
 	})
 }
+
+// A bare date is a whole day of the zone, also where the clocks change; an instant stays what it is.
+func TestDaysOfAZone(t *testing.T) {
+	t.Parallel()
+	vienna, err := time.LoadLocation("Europe/Vienna")
+	require.NoError(t, err)
+	for _, test := range []struct {
+		zone               *time.Location
+		date, since, until string
+	}{
+		{nil, "2026-01-31", "2026-01-31T00:00:00Z", "2026-01-31T23:59:59.999999Z"},
+		{vienna, "2026-01-31", "2026-01-30T23:00:00Z", "2026-01-31T22:59:59.999999Z"},
+		{vienna, "2026-03-29", "2026-03-28T23:00:00Z", "2026-03-29T21:59:59.999999Z"},
+		{vienna, "2026-10-25", "2026-10-24T22:00:00Z", "2026-10-25T22:59:59.999999Z"},
+		{vienna, "2026-01-31T23:30:00Z", "2026-01-31T23:30:00Z", "2026-01-31T23:30:00Z"},
+	} {
+		v, err := input.ParseQuery("from=" + test.date + "&asOf=" + test.date)
+		require.NoError(t, err)
+		v.In(test.zone)
+		require.Equal(t, test.since, v.Since("from").Format(time.RFC3339Nano), test.date)
+		require.Equal(t, test.until, v.Until("asOf").Format(time.RFC3339Nano), test.date)
+		require.NoError(t, v.Err())
+		require.Zero(t, v.Until("absent"))
+	}
+}
