@@ -271,7 +271,7 @@ func TestExtendDocuments(t *testing.T) {
 	for body, message := range map[string]string{
 		`{}`: "errMsg_bodyisNotValidJSON", `[`: "errMsg_bodyisNotValidJSON", `[] []`: "errMsg_bodyisNotValidJSON", `[5]`: "errMsg_body[0]isNotAValidObject",
 		`[{}]`: "errMsg_body[0].idisRequired", `[{"id":5}]`: "errMsg_body[0].idisNotAValidString", `[{"id":"a","id":"b"}]`: "errMsg_idisGivenTwice",
-		`[{"id":"a","x":"\u0000"}]`: "errMsg_bodyisNotValidJSON", `[{"id":"a"}` + strings.Repeat(`,{"id":"a"}`, 500) + `]`: "errMsg_bodyisNotAValidArray",
+		`[{"id":"a","x":"\u0000"}]`: "errMsg_body[0].xisNotAValidString", `[{"id":"a"}` + strings.Repeat(`,{"id":"a"}`, 500) + `]`: "errMsg_bodyisNotAValidArray",
 		`[{"id":"` + strings.Repeat("a", 256) + `"}]`: "errMsg_body[0].idisNotAValidString",
 	} {
 		put("/index/fee/"+id+"/extends/reminders", body).refused(400, "BadRequest", message)

@@ -1,7 +1,9 @@
 package input
 
 import (
+	"errors"
 	"strconv"
+	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
 )
@@ -16,20 +18,31 @@ const maxMembers = 64
 const bodyName = "body"
 
 // ParseBody reads a body that must be one JSON object, more strictly than encoding/json: no key twice, no bytes that aren't
-// UTF-8, no U+0000, no half of a surrogate pair, MaxDepth levels. Errors are *Error.
+// UTF-8, no U+0000, no half of a surrogate pair, MaxDepth levels. Errors are *Error; of characters that no text may have it names the field.
 func ParseBody(body []byte) (*Values, error) {
 	if !utf8.Valid(body) {
-		return nil, malformed("not valid UTF-8")
+		return nil, malformed("UTF-8")
 	}
 	s := scanner{data: body}
 	v, err := s.object("")
+	if fault := textFault(err); fault != nil {
+		fault.Param = strings.TrimPrefix(fault.Param, ".")
+	}
 	if err != nil {
 		return nil, err
 	}
 	if s.space(); s.pos < len(s.data) {
-		return nil, s.fail("more than one value")
+		return nil, s.fail("one value only")
 	}
 	return v, nil
+}
+
+// textFault returns the fault of a character in a text. Whoever reads what is around the text puts its place before Param.
+func textFault(err error) *Error {
+	if fault, ok := errors.AsType[*Error](err); ok && fault.Rule == ValidString {
+		return fault
+	}
+	return nil
 }
 
 func malformed(detail string) *Error {
@@ -88,7 +101,7 @@ func (s *scanner) take(c byte) bool {
 
 func (s *scanner) enter() *Error {
 	if s.depth++; s.depth > MaxDepth {
-		return s.fail("nested deeper than " + strconv.Itoa(MaxDepth) + " levels")
+		return s.fail("at most " + strconv.Itoa(MaxDepth) + " levels")
 	}
 	return nil
 }
@@ -114,7 +127,7 @@ func (s *scanner) object(path string) (*Values, error) {
 			return nil, &Error{Param: v.path + clip(m.name), Rule: Once}
 		}
 		if v.list = append(v.list, m); len(v.list) > maxMembers {
-			return nil, s.fail("more than " + strconv.Itoa(maxMembers) + " members")
+			return nil, s.fail("at most " + strconv.Itoa(maxMembers) + " members")
 		}
 	}
 	s.depth--
@@ -124,6 +137,9 @@ func (s *scanner) object(path string) (*Values, error) {
 func (s *scanner) member() (value, error) {
 	s.space()
 	name, err := s.text()
+	if fault := textFault(err); fault != nil {
+		return value{}, s.fail("a name with " + fault.Detail)
+	}
 	if err != nil {
 		return value{}, err
 	}
@@ -132,6 +148,9 @@ func (s *scanner) member() (value, error) {
 	}
 	m, err := s.value()
 	m.name = name
+	if fault := textFault(err); fault != nil {
+		fault.Param = "." + clip(name) + fault.Param
+	}
 	if err != nil {
 		return m, err
 	}
@@ -157,7 +176,7 @@ func (s *scanner) value() (value, error) {
 		return value{kind: k, raw: s.data[start:s.pos]}, nil
 	case c == '-' || isDigit(c):
 		if !s.number() {
-			return value{}, s.fail("a malformed number")
+			return value{}, s.fail("a number is wanted")
 		}
 		return value{kind: kindNumber, text: string(s.data[start:s.pos])}, nil
 	case s.word("null"):
@@ -182,11 +201,14 @@ func (s *scanner) array(each func(value)) error {
 	if err := s.enter(); err != nil {
 		return err
 	}
-	for first := true; !s.take(']'); first = false {
-		if !first && !s.take(',') {
+	for n := 0; !s.take(']'); n++ {
+		if n > 0 && !s.take(',') {
 			return s.fail("a comma or the end of the array is wanted")
 		}
 		v, err := s.value()
+		if fault := textFault(err); fault != nil {
+			fault.Param = "[" + strconv.Itoa(n) + "]" + fault.Param
+		}
 		if err != nil {
 			return err
 		}
@@ -253,10 +275,10 @@ func (s *scanner) text() (string, error) {
 		case c == '\\':
 			return s.escaped(append(make([]byte, 0, 2*(s.pos-start)+32), s.data[start:s.pos]...))
 		case c < ' ':
-			return "", s.fail("a control character in a string")
+			return "", s.fail("no control character in a string")
 		}
 	}
-	return "", s.fail("a string without an end")
+	return "", s.fail("the end of the string is wanted")
 }
 
 func (s *scanner) escaped(b []byte) (string, error) {
@@ -267,7 +289,7 @@ func (s *scanner) escaped(b []byte) (string, error) {
 			s.pos++
 			return string(b), nil
 		case c < ' ':
-			return "", s.fail("a control character in a string")
+			return "", s.fail("no control character in a string")
 		case c != '\\':
 			b = append(b, c)
 			s.pos++
@@ -280,7 +302,7 @@ func (s *scanner) escaped(b []byte) (string, error) {
 		}
 		b = utf8.AppendRune(b, r)
 	}
-	return "", s.fail("a string without an end")
+	return "", s.fail("the end of the string is wanted")
 }
 
 // escape reads what follows a backslash.
@@ -303,16 +325,16 @@ func (s *scanner) escape() (rune, error) {
 	case 'u':
 		return s.unicode()
 	}
-	return 0, s.fail("an unknown escape")
+	return 0, s.fail("an escape of JSON is wanted")
 }
 
 func (s *scanner) unicode() (rune, error) {
 	r, ok := s.hex4()
 	switch {
 	case !ok:
-		return 0, s.fail("a malformed escape")
+		return 0, s.fail("four hexadecimal digits are wanted")
 	case r == 0:
-		return 0, s.fail("the character U+0000")
+		return 0, &Error{Rule: ValidString, Detail: "no U+0000"}
 	case !utf16.IsSurrogate(r):
 		return r, nil
 	}
@@ -323,7 +345,7 @@ func (s *scanner) unicode() (rune, error) {
 			}
 		}
 	}
-	return 0, s.fail("half of a surrogate pair")
+	return 0, &Error{Rule: ValidString, Detail: "no half of a surrogate pair"}
 }
 
 func (s *scanner) hex4() (rune, bool) {
@@ -347,7 +369,7 @@ const MaxElements = 500
 // ParseElements reads a body that must be one JSON array of objects, each with an id of its own, as strictly as ParseBody. Errors are *Error.
 func ParseElements(body []byte) ([]Element, error) {
 	if !utf8.Valid(body) {
-		return nil, malformed("not valid UTF-8")
+		return nil, malformed("UTF-8")
 	}
 	s := scanner{data: body}
 	if s.space(); s.peek() != '[' {
@@ -363,10 +385,13 @@ func ParseElements(body []byte) ([]Element, error) {
 		}
 	})
 	switch s.space(); {
+	case textFault(err) != nil:
+		textFault(err).Param = bodyName + textFault(err).Param
+		return nil, err
 	case err != nil:
 		return nil, err
 	case s.pos < len(s.data):
-		return nil, s.fail("more than one value")
+		return nil, s.fail("one value only")
 	case fault != nil:
 		return nil, fault
 	case len(list) > MaxElements:

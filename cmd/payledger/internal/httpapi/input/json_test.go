@@ -25,14 +25,11 @@ func TestParseBodyRefuses(t *testing.T) {
 		"no colon":             `{"a" 1}`,
 		"bare key":             `{a:1}`,
 		"comment":              `{/**/}`,
-		"NUL by escape":        `{"a":"\u0000"}`,
 		"NUL in a key":         `{"\u0000":1}`,
-		"NUL deep inside":      `{"a":[{"b":"\u0000"}]}`,
 		"raw NUL":              "{\"a\":\"\x00\"}",
 		"raw control":          "{\"a\":\"\x1f\"}",
 		"not UTF-8":            "{\"a\":\"\xff\"}",
-		"half a pair":          `{"a":"\ud800"}`,
-		"low half first":       `{"a":"\udc00\ud800"}`,
+		"half a pair in a key": `{"a":{"\ud800":1}}`,
 		"unknown escape":       `{"a":"\x41"}`,
 		"short escape":         `{"a":"\u00"}`,
 		"open string":          `{"a":"b`,
@@ -56,6 +53,26 @@ func TestParseBodyRefuses(t *testing.T) {
 		require.Equal(t, "errMsg_bodyisNotValidJSON", bad.Message(), name)
 		require.NotEmpty(t, bad.Detail, name)
 	}
+}
+
+// Characters that no text may have are a fault of the field, wherever it is.
+func TestParseBodyNamesTheTextAtFault(t *testing.T) {
+	t.Parallel()
+	for body, want := range map[string]string{
+		`{"a":"\u0000"}`:                               "errMsg_aisNotAValidString: no U+0000",
+		`{"a":1,"note":"x\u0000y","b":"\u0000"}`:       "errMsg_noteisNotAValidString: no U+0000",
+		`{"a":"\ud800"}`:                               "errMsg_aisNotAValidString: no half of a surrogate pair",
+		`{"a":"\udc00\ud800"}`:                         "errMsg_aisNotAValidString: no half of a surrogate pair",
+		`{"a":{"b":{"c":"\u0000"}}}`:                   "errMsg_a.b.cisNotAValidString: no U+0000",
+		`{"a":[1,{"b":"\u0000"}]}`:                     "errMsg_a[1].bisNotAValidString: no U+0000",
+		`{"a":[["x","\u0000"]]}`:                       "errMsg_a[0][1]isNotAValidString: no U+0000",
+		`{"` + strings.Repeat("k", 99) + `":"\u0000"}`: "errMsg_" + strings.Repeat("k", 64) + "isNotAValidString: no U+0000",
+	} {
+		_, err := input.ParseBody([]byte(body))
+		require.EqualError(t, err, want, body)
+	}
+	_, err := input.ParseElements([]byte(`[{"id":"a"},{"id":"b","x":{"y":"\u0000"}}]`))
+	require.EqualError(t, err, "errMsg_body[1].x.yisNotAValidString: no U+0000")
 }
 
 func TestParseBodyRefusesAKeyTwice(t *testing.T) {

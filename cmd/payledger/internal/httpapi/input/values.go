@@ -50,17 +50,17 @@ func ParseQuery(raw string) (*Values, error) {
 		key, val, _ := strings.Cut(pair, "=")
 		name, err := unescape(key)
 		if err != nil {
-			return nil, &Error{Param: "query", Rule: ValidString, Detail: "a malformed name"}
+			return nil, &Error{Param: "query", Rule: ValidString, Detail: "names in UTF-8 without U+0000, percent-encoded"}
 		}
 		text, err := unescape(val)
 		if err != nil {
-			return nil, &Error{Param: clip(name), Rule: ValidString, Detail: "not valid UTF-8 without U+0000, percent-encoded"}
+			return nil, &Error{Param: clip(name), Rule: ValidString, Detail: "UTF-8 without U+0000, percent-encoded"}
 		}
 		if v.find(name) != nil {
 			return nil, &Error{Param: clip(name), Rule: Once}
 		}
 		if v.list = append(v.list, value{name: name, kind: kindString, text: text}); len(v.list) > maxMembers {
-			return nil, &Error{Param: "query", Rule: ValidString, Detail: "too many parameters"}
+			return nil, &Error{Param: "query", Rule: ValidString, Detail: "at most " + strconv.Itoa(maxMembers) + " parameters"}
 		}
 	}
 	return v, nil

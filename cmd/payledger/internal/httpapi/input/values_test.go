@@ -161,7 +161,7 @@ func TestParseQuery(t *testing.T) {
 		many.WriteString("&" + strings.Repeat("k", i+1) + "=1")
 	}
 	_, err = input.ParseQuery(many.String())
-	require.EqualError(t, err, "errMsg_queryisNotAValidString: too many parameters")
+	require.EqualError(t, err, "errMsg_queryisNotAValidString: at most 64 parameters")
 }
 
 // A name that the caller made up is repeated in the message, but not at any length.
