@@ -85,11 +85,20 @@ func (a *app) examine(ctx context.Context, cfg config.Config) []check {
 	for _, db := range []struct {
 		name string
 		url  config.Secret
-	}{{"database (owner)", cfg.DatabaseURL}, {"database (app)", cfg.App()}, {"database (projector)", cfg.Projector()}} {
-		checks = append(checks, examineDatabase(ctx, db.name, db.url))
+		may  string
+	}{
+		{"database (owner)", cfg.DatabaseURL, sqlMayOwn}, {"database (app)", cfg.App(), sqlMayCommit}, {"database (projector)", cfg.Projector(), sqlMayProject},
+	} {
+		checks = append(checks, examineDatabase(ctx, db.name, db.url, db.may))
 	}
 	if cfg.Projector() != "" {
 		checks = append(checks, examineLog(ctx, cfg)...)
+	}
+	if cfg.OIDCIssuer != "" || cfg.JWTKeysFile != "" {
+		checks = append(checks, within(ctx, "issuer", exitUsage, func(ctx context.Context) (string, error) {
+			_, err := (&ledger{cfg: cfg, now: a.now}).verifier(ctx)
+			return cfg.OIDCIssuer + cfg.JWTKeysFile, err
+		}))
 	}
 	if len(cfg.KafkaBrokers) > 0 {
 		checks = append(checks, within(ctx, "kafka", exitUnreachable, func(ctx context.Context) (string, error) {
@@ -108,10 +117,14 @@ func (a *app) examine(ctx context.Context, cfg config.Config) []check {
 	return checks
 }
 
+// within examines for checkTimeout at most. An error that knows its exit code beats code.
 func within(ctx context.Context, name string, code int, examine func(context.Context) (string, error)) check {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
 	detail, err := examine(ctx)
+	if exit, ok := errors.AsType[*exitError](err); ok {
+		code = exit.code
+	}
 	if err != nil {
 		return check{Name: name, Detail: err.Error(), code: code}
 	}
@@ -132,7 +145,14 @@ func examineConfig(cfg config.Config) check {
 	return check{Name: "configuration", OK: true, Detail: strings.Join(detail, "; ")}
 }
 
-func examineDatabase(ctx context.Context, name string, url config.Secret) check {
+// What each role must be able to do, once there is a log. One that can't is another role.
+const (
+	sqlMayOwn     = `SELECT to_regclass('ledger.head') IS NULL OR pg_has_role((SELECT relowner FROM pg_class WHERE oid = to_regclass('ledger.head')), 'USAGE')`
+	sqlMayCommit  = `SELECT to_regclass('ledger.head') IS NULL OR has_any_column_privilege(to_regclass('ledger.head'), 'UPDATE')`
+	sqlMayProject = `SELECT to_regclass('ledger.checkpoints') IS NULL OR has_table_privilege(to_regclass('ledger.checkpoints'), 'UPDATE')`
+)
+
+func examineDatabase(ctx context.Context, name string, url config.Secret, sqlMay string) check {
 	if url == "" {
 		return check{Name: name, OK: true, Detail: "not configured"}
 	}
@@ -143,7 +163,13 @@ func examineDatabase(ctx context.Context, name string, url config.Secret) check 
 		}
 		defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
 		var version, user string
-		err = conn.QueryRow(ctx, `SELECT current_setting('server_version'), current_user`).Scan(&version, &user)
+		if err = conn.QueryRow(ctx, `SELECT current_setting('server_version'), current_user`).Scan(&version, &user); err != nil {
+			return "", err
+		}
+		var may bool
+		if err = conn.QueryRow(ctx, sqlMay).Scan(&may); err == nil && !may {
+			err = usageError(fmt.Errorf("%s has not the rights that this role needs", user))
+		}
 		return fmt.Sprintf("Postgres %s as %s", version, user), err
 	})
 }
@@ -169,7 +195,7 @@ func examineLog(ctx context.Context, cfg config.Config) []check {
 	if err != nil {
 		return []check{{Name: "log", Detail: "no log: run payledger migrate", code: exitFailed}}
 	}
-	checks := []check{{Name: "log", OK: true, Detail: fmt.Sprintf("position %d, epoch %d, %d event types", head.Position, head.Epoch, len(catalog.New().Types()))}}
+	checks := []check{examineVault(ctx, cfg, pool), {Name: "log", OK: true, Detail: fmt.Sprintf("position %d, epoch %d, %d event types", head.Position, head.Epoch, len(catalog.New().Types()))}}
 	rows, err := pool.Query(ctx, sqlProjections)
 	if err != nil {
 		return append(checks, check{Name: "projections", Detail: err.Error(), code: exitFailed})
@@ -193,6 +219,17 @@ func examineLog(ctx context.Context, cfg config.Config) []check {
 		return append(checks, check{Name: "publisher", Detail: err.Error(), code: exitFailed})
 	}
 	return append(append(checks, cursors...), examineCheckpoints(ctx, cfg, pool, head.Position)...)
+}
+
+// examineVault opens one of the keys of persons.
+func examineVault(ctx context.Context, cfg config.Config, pool *pgxpool.Pool) check {
+	return within(ctx, "vault", exitUsage, func(ctx context.Context) (string, error) {
+		key, err := eventstore.ParseVaultKey(cfg.VaultKey.Reveal())
+		if err != nil {
+			return "not asked: VAULT_KEY is not set", nil //nolint:nilerr // the check of the configuration says so
+		}
+		return "its keys open", vaultError(eventstore.OpenVault(pool, key).Check(ctx))
+	})
 }
 
 // examineCheckpoints asks whether checkpoints are signed, and by the key that is configured here.
