@@ -21,8 +21,13 @@ func (a *app) auditCommand() *cobra.Command {
 		Use:     "audit",
 		Short:   "Ask what happened, and whether the log is intact",
 		Example: "  payledger audit history fee 0197…\n  payledger audit verify",
-		Args:    exactly(0),
-		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Args:    cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usageError(fmt.Errorf("unknown question %q: see payledger audit --help", args[0]))
+			}
+			return cmd.Help()
+		},
 	}
 	cmd.AddCommand(
 		a.historyCommand(), a.actionsCommand(), a.stateCommand(), a.explainCommand(), a.reportCommand(), a.reproduceCommand(), a.trialBalanceCommand(),

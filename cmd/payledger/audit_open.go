@@ -173,6 +173,14 @@ func (l *ledger) onlyTenant(ctx context.Context, given string) (string, error) {
 	return first, nil
 }
 
+// tenantOf returns the tenant that was given, checked as by onlyTenant, else the only one that has the id.
+func (l *ledger) tenantOf(ctx context.Context, given, object, id string) (string, error) {
+	if given != "" {
+		return l.onlyTenant(ctx, given)
+	}
+	return l.findTenant(ctx, object, id)
+}
+
 // storingTenant is onlyTenant for what stores an event: an empty log has no tenant to store it under.
 func (l *ledger) storingTenant(ctx context.Context, given string) (string, error) {
 	tenant, err := l.onlyTenant(ctx, given)

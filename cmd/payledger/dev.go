@@ -91,8 +91,11 @@ func (a *app) dev(ctx context.Context, cfg config.Config, flags devFlags) error 
 		return fmt.Errorf("data folder: %w", err)
 	}
 	release, err := devstack.Lock(dir)
-	if err != nil {
+	if errors.Is(err, devstack.ErrLocked) {
 		return &exitError{code: exitRefused, err: err}
+	}
+	if err != nil {
+		return err
 	}
 	defer release()
 	stack, err := a.startStack(ctx, &cfg, dir, flags)

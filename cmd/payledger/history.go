@@ -58,10 +58,8 @@ func (a *app) history(ctx context.Context, object, id, tenant string, options hi
 		return err
 	}
 	defer l.close()
-	if tenant == "" {
-		if tenant, err = l.findTenant(ctx, object, id); err != nil {
-			return err
-		}
+	if tenant, err = l.tenantOf(ctx, tenant, object, id); err != nil {
+		return err
 	}
 	reader := l.audit().History()
 	if l.vault == nil {

@@ -39,7 +39,11 @@ func openAll(ctx context.Context, log *slog.Logger, listeners []listener) error 
 func (s *listener) open(ctx context.Context, log *slog.Logger) error {
 	var err error
 	if s.listener, err = new(net.ListenConfig).Listen(ctx, "tcp", s.address); err != nil {
-		return fmt.Errorf("listen on %s: %w", s.address, err)
+		err = fmt.Errorf("listen on %s: %w", s.address, err)
+		if _, malformed := errors.AsType[*net.AddrError](err); malformed {
+			return usageError(err)
+		}
+		return err
 	}
 	s.server = httpapi.NewServer(s.handler, log)
 	return nil

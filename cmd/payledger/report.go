@@ -200,7 +200,9 @@ func (t *textTable) Row(row audit.Row) error {
 		case audit.Text, audit.Note:
 			cells[i] = visible(v.Text)
 		case audit.Instant:
-			cells[i] = v.At.UTC().Format(time.RFC3339)
+			if !v.At.IsZero() {
+				cells[i] = v.At.UTC().Format(time.RFC3339)
+			}
 		case audit.Number:
 			cells[i] = strconv.FormatInt(v.Number, 10)
 		case audit.Money:

@@ -47,10 +47,8 @@ func (a *app) reproduce(ctx context.Context, id, tenant string) error {
 		return err
 	}
 	defer l.close()
-	if tenant == "" {
-		if tenant, err = l.findTenant(ctx, "report", id); err != nil {
-			return err
-		}
+	if tenant, err = l.tenantOf(ctx, tenant, "report", id); err != nil {
+		return err
 	}
 	res, err := l.audit().Reproduce(ctx, tenant, id)
 	if errors.Is(err, audit.ErrOtherForm) {

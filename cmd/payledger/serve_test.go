@@ -57,3 +57,16 @@ func TestShutDownCutsOffSlowClients(t *testing.T) {
 	require.NotErrorIs(t, err, os.ErrDeadlineExceeded, "the connection is still open")
 	require.Contains(t, logs.String(), "connections cut off")
 }
+
+// An address that is none is wrong configuration; one that is taken isn't.
+func TestMalformedAddressIsWrongUsage(t *testing.T) {
+	t.Parallel()
+	log := slog.New(slog.DiscardHandler)
+	err := openAll(t.Context(), log, []listener{{address: "nonsense"}})
+	require.Equal(t, exitUsage, exitCode(err), err)
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer func() { _ = taken.Close() }()
+	err = openAll(t.Context(), log, []listener{{address: taken.Addr().String()}})
+	require.Equal(t, exitFailed, exitCode(err), err)
+}

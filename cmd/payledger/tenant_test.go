@@ -35,6 +35,8 @@ func TestUnknownTenantIsRefused(t *testing.T) {
 		{"audit", "report", "aging"},
 		{"audit", "report", "aging", "--dry-run"},
 		{"audit", "actions"},
+		{"audit", "history", "member", l.Users[0]},
+		{"audit", "reproduce", l.Users[0]},
 		{"audit", "trial-balance"},
 		{"audit", "state", "fee", l.Users[0]},
 		{"audit", "explain", "member", l.Users[0]},

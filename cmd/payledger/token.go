@@ -43,6 +43,12 @@ func (a *app) tokenCommand() *cobra.Command {
 				}
 				claims.Subject = id
 			}
+			switch {
+			case claims.Tenant == "":
+				return usageError(errors.New("--tenant is empty"))
+			case claims.TTL < time.Second: // tokens count in seconds
+				return usageError(fmt.Errorf("--ttl %s: at least a second", claims.TTL))
+			}
 			if _, err := os.Stat(dir); errors.Is(err, os.ErrNotExist) {
 				return refused("no data in %s: start `payledger dev` once, or name its folder with --data-dir", dir)
 			}

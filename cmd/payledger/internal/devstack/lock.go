@@ -1,11 +1,15 @@
 package devstack
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"syscall"
 )
+
+// ErrLocked says that another process runs on the data folder.
+var ErrLocked = errors.New("another payledger runs")
 
 // Lock makes the data folder if need be and takes it for this process; release gives it back, and so does the end of the process.
 func Lock(dir string) (release func(), err error) {
@@ -18,7 +22,7 @@ func Lock(dir string) (release func(), err error) {
 	}
 	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		_ = file.Close()
-		return nil, fmt.Errorf("another payledger runs on %s: %w", dir, err)
+		return nil, fmt.Errorf("%w on %s", ErrLocked, dir)
 	}
 	return func() { _ = file.Close() }, nil
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 	"unicode/utf8"
 
@@ -120,6 +121,9 @@ func (v *Verifier) verify(ctx context.Context, token string) (*Identity, error) 
 		return nil, fmt.Errorf("%w: expired", ErrBadToken)
 	case c.Subject == "":
 		return nil, fmt.Errorf("%w: no subject", ErrBadToken)
+	}
+	if slices.Contains(c.Tenant, "") {
+		return nil, fmt.Errorf("%w: a tenant without a name", ErrBadToken)
 	}
 	for _, name := range append([]string{c.Subject, c.Session}, c.Tenant...) {
 		if len(name) > maxName || !printable(name) {

@@ -160,6 +160,7 @@ func TestVerify(t *testing.T) {
 		"subject with control": ed(change("sub", "a\x00b")),
 		"long subject":         ed(change("sub", strings.Repeat("u", 129))),
 		"tenant with control":  ed(change("tenant", []string{"a", "b\n"})),
+		"tenant of no name":    ed(change("tenant", []string{"a", ""})),
 		"roles as number":      ed(change("roles", 1)),
 	}
 	for name, token := range bad {
