@@ -177,6 +177,13 @@ func (l *ledger) compareProjections(ctx context.Context, answer *verified) error
 		if errors.Is(err, checkpoints.ErrNotBuilt) {
 			continue // it never ran
 		}
+		if short, ok := errors.AsType[*shorterLogError](err); ok {
+			answer.OK, answer.Problem = false, fmt.Sprintf("projection %s stands at %d: %v", p.Projection.Name, short.checkpoint, err)
+			if missing := short.end + 1; answer.FirstBadPosition == nil || *answer.FirstBadPosition > missing {
+				answer.FirstBadPosition = &missing
+			}
+			continue
+		}
 		// A key that is gone without a tombstone, or was changed: VAULT_KEY has opened another one by now.
 		if errors.Is(err, books.ErrOutOfBalance) || errors.Is(err, eventstore.ErrKeyUnknown) || errors.Is(err, eventstore.ErrMasterKey) {
 			answer.OK, answer.Problem = false, err.Error()
@@ -223,6 +230,13 @@ func (l *ledger) compare(ctx context.Context, p projections.Postgres) (stored di
 	}
 }
 
+// shorterLogError says that the log ends before a checkpoint of what was made from it: its tail is cut off.
+type shorterLogError struct{ end, checkpoint int64 }
+
+func (e *shorterLogError) Error() string {
+	return fmt.Sprintf("the log ends at %d: the tail is cut off", e.end)
+}
+
 // replayPage is the number of events that are read at once.
 const replayPage = 4096
 
@@ -233,7 +247,7 @@ func (l *ledger) replay(ctx context.Context, replay projections.Replay, upTo int
 			return digest.Sum{}, err
 		}
 		if len(page) == 0 {
-			return digest.Sum{}, fmt.Errorf("the log ends at %d, before a projection's checkpoint at %d", after, upTo)
+			return digest.Sum{}, &shorterLogError{end: after, checkpoint: upTo}
 		}
 		for i := range page {
 			event, err := l.catalog.Decode(ctx, l.vault, &page[i])

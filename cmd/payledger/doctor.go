@@ -175,7 +175,7 @@ func examineDatabase(ctx context.Context, name string, url config.Secret, sqlMay
 }
 
 const sqlProjections = `
-SELECT projection, version, position, state, coalesce(halted_position, 0), problem, lease_until > now() FROM ledger.checkpoints
+SELECT projection, version, c.position, state, coalesce(halted_position, 0), problem, lease_until > now(), h.position FROM ledger.checkpoints c, ledger.head h
 WHERE projection <> 'selfaudit' ORDER BY 1, 2`
 
 // A route cursor counts route events, the others positions.
@@ -200,7 +200,7 @@ func examineLog(ctx context.Context, cfg config.Config) []check {
 	if err != nil {
 		return append(checks, check{Name: "projections", Detail: err.Error(), code: exitFailed})
 	}
-	projections, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (check, error) { return scanProjection(row, head.Position) })
+	projections, err := pgx.CollectRows(rows, scanProjection)
 	if err != nil {
 		return append(checks, check{Name: "projections", Detail: err.Error(), code: exitFailed})
 	}
@@ -213,7 +213,9 @@ func examineLog(ctx context.Context, cfg config.Config) []check {
 		var name string
 		var at, end int64
 		err := row.Scan(&name, &at, &end)
-		return check{Name: "publisher cursor " + name, OK: true, Detail: fmt.Sprintf("at %d, %d behind", at, end-at)}, err
+		c := check{Name: "publisher cursor " + name, OK: true, Detail: fmt.Sprintf("at %d, %d behind", at, end-at), code: exitDamaged}
+		c.holdAgainst(at, end)
+		return c, err
 	})
 	if err != nil {
 		return append(checks, check{Name: "publisher", Detail: err.Error(), code: exitFailed})
@@ -282,20 +284,28 @@ func examineBooks(ctx context.Context, pool *pgxpool.Pool) (string, error) {
 	return fmt.Sprintf("balance at %d: 1100 is what fees owe, 2100 what credits have", controls.Tables), nil
 }
 
-func scanProjection(row pgx.CollectableRow, head int64) (check, error) {
+// holdAgainst makes a check a fault if what it is about stands beyond the end.
+func (c *check) holdAgainst(at, end int64) {
+	if at > end {
+		c.OK, c.Detail = false, fmt.Sprintf("at %d, beyond the end at %d: the log is shorter than it was", at, end)
+	}
+}
+
+func scanProjection(row pgx.CollectableRow) (check, error) {
 	var name, state, problem string
 	var version int
-	var position, haltedAt int64
+	var position, haltedAt, head int64
 	var leased bool
-	if err := row.Scan(&name, &version, &position, &state, &haltedAt, &problem, &leased); err != nil {
+	if err := row.Scan(&name, &version, &position, &state, &haltedAt, &problem, &leased, &head); err != nil {
 		return check{}, err
 	}
 	c := check{Name: fmt.Sprintf("projection %s v%d", name, version), OK: state == "running", code: exitDamaged}
 	c.Detail = fmt.Sprintf("at %d, %d behind", position, head-position)
+	c.holdAgainst(position, head)
 	if !leased {
 		c.Detail += ", nobody runs it"
 	}
-	if !c.OK {
+	if state != "running" {
 		c.Detail += fmt.Sprintf(", HALTED at %d: %s", haltedAt, problem)
 	}
 	return c, nil

@@ -155,3 +155,29 @@ func TestVerifyFindsHeadAndKeysGone(t *testing.T) {
 		})
 	}
 }
+
+// A log whose tail is cut off so that all of it fits is shorter than what was made from it: verify and doctor say so, and end with 5.
+func TestLogThatIsShorterThanItsProjections(t *testing.T) {
+	t.Parallel()
+	l := ledgertest.Open(t, 52)
+	l.Assess(t, l.Users[0], 500)
+	head := l.Flush(t)
+	require.NoError(t, pgx.BeginFunc(t.Context(), l.DB.ProjectorPool(t), func(tx pgx.Tx) error {
+		if _, err := books.EnsureSchema(t.Context(), tx); err != nil {
+			return err
+		}
+		_, err := tx.Exec(t.Context(), `INSERT INTO ledger.checkpoints (projection, version, position, hash) VALUES ('books', 1, $1, '\x00')`, head+2)
+		return err
+	}))
+	run := asking(t, l.DB)
+	out, errs, code := run("audit", "verify", "--json")
+	require.Equal(t, exitDamaged, code, "%s%s", out, errs)
+	var answer verified
+	require.NoError(t, json.Unmarshal([]byte(out), &answer))
+	require.False(t, answer.OK)
+	require.Equal(t, head+1, *answer.FirstBadPosition)
+	require.Contains(t, answer.Problem, "the tail is cut off")
+	out, errs, code = run("doctor")
+	require.Equal(t, exitDamaged, code, "%s%s", out, errs)
+	require.Regexp(t, `projection books v1 +FAULT +at 3, beyond the end at 1: the log is shorter than it was`, out)
+}
