@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -15,6 +16,8 @@ const (
 	DefaultAloneAfter = 4
 	// clockFor is for how long the server's clock, once read, is told by our own.
 	clockFor = time.Second
+	// clockWithin is for how long the batch whose answer tells the server's clock may have been under way: it was read at any moment of that.
+	clockWithin = 100 * time.Millisecond
 )
 
 // errReadFirst says that a batch can't be written unread, or that what was assumed for it isn't so. Nothing is stored.
@@ -27,16 +30,16 @@ type footprint struct {
 	alone      int
 }
 
-// leave notes where the batch leaves the log.
-func (b *batch) leave(reqs []*request) {
+// leaves returns where a batch leaves the log, once it is written.
+func (b *batch) leaves(reqs []*request) footprint {
 	alone := 0
-	if b.before == b.left.head {
-		alone = b.left.alone + 1
+	if b.before == b.conn.left.head {
+		alone = b.conn.left.alone + 1
 	}
 	if reqs[0].commit.Erase != nil {
 		alone = 0 // the next one reads that somebody was erased
 	}
-	b.left = footprint{b.head, b.recordedAt, alone}
+	return footprint{b.head, b.recordedAt, alone}
 }
 
 // assume writes a batch in one round trip, unread. A writer that found the log as it had left it a few times takes it that nobody else
@@ -48,21 +51,12 @@ func (b *batch) leave(reqs []*request) {
 //
 // COMMIT is on its way before the lock is held. So the lock isn't waited for: a transaction that is given up must not come to it later.
 func (b *batch) assume(ctx context.Context, reqs []*request) error {
-	if b.left.alone < b.store.config.AloneAfter || !b.clock.fresh() {
+	if b.prepared && len(reqs) == len(b.reqs) {
+		b.store.counts.ahead.Add(1)
+	} else if !b.prepare(ctx, reqs) {
 		return errReadFirst
 	}
-	b.reset()
-	b.assumes = true
-	b.head, b.before, b.recordedAt = b.left.head, b.left.head, b.left.recordedAt
-	b.stamp()
-	if !b.know(ctx, reqs) {
-		return errReadFirst
-	}
-	for _, r := range reqs {
-		if err := b.settle(ctx, r); err != nil {
-			return err
-		}
-	}
+	b.prepared = false
 	if b.writes.commits.rows() == 0 {
 		return errReadFirst
 	}
@@ -81,26 +75,94 @@ func (b *batch) assume(ctx context.Context, reqs []*request) error {
 	return b.mistaken(ctx, reqs, err)
 }
 
-// know gives the batch what is known without asking. False: something isn't.
-func (b *batch) know(ctx context.Context, reqs []*request) bool {
-	b.generation = b.store.generation.Load()
+// prepare settles reqs on where the batch before has left the log. False: something isn't known.
+func (b *batch) prepare(ctx context.Context, reqs []*request) bool {
+	if !b.begin(b.conn, b.conn.left, nil) {
+		return false
+	}
 	for _, r := range reqs {
-		if r.lookup || r.generation != b.generation || r.commit.Erase != nil || r.commit.Claim != nil && r.commit.Claim.Holder != uuid.Nil {
+		if !b.admit(ctx, r) {
 			return false
 		}
-		b.watched[r] = r.view.watched
-		for _, id := range r.decision.Keys {
-			b.alive[id] = true
-		}
-	}
-	b.adopt(reqs)
-	for _, e := range b.entries {
-		if known, _ := b.store.remembered(ctx, e.id, b.generation); known.Version > e.state.Version {
-			e.state = known
-		}
-		e.locate(e.state.Version, e.state.Position, []byte(e.state.Subject))
 	}
 	return true
+}
+
+// begin makes the batch ready for requests that are settled on basis, where previous, if given, leaves the log. False: it has to be read.
+func (b *batch) begin(c *conn, basis footprint, previous *batch) bool {
+	if basis.alone < b.store.config.AloneAfter || !c.clock.fresh() {
+		return false
+	}
+	b.conn = c
+	b.reset()
+	b.prepared, b.assumes = true, true
+	b.basis, b.previous = basis, previous
+	b.head, b.before, b.recordedAt = basis.head, basis.head, basis.recordedAt
+	b.generation = b.store.generation.Load()
+	b.stamp()
+	return true
+}
+
+// admit settles one more request on what is known without asking. False: something isn't, or it can't be settled.
+func (b *batch) admit(ctx context.Context, r *request) (settled bool) {
+	defer func() {
+		if fault := recover(); fault != nil {
+			settled = false // it is tried again, and blamed
+		}
+	}()
+	return b.know(ctx, r) && b.settle(ctx, r) == nil
+}
+
+// know gives the batch what a request is about.
+func (b *batch) know(ctx context.Context, r *request) bool {
+	if r.lookup || r.generation != b.generation || r.commit.Erase != nil || r.commit.Claim != nil && r.commit.Claim.Holder != uuid.Nil {
+		return false
+	}
+	b.watched[r] = b.finds(r)
+	for _, id := range r.decision.Keys {
+		b.alive[id] = true
+	}
+	for _, id := range b.watched[r] {
+		b.knowStream(ctx, id, StreamState{})
+	}
+	for i, id := range r.view.ids {
+		b.knowStream(ctx, id, r.view.states[i])
+	}
+	return true
+}
+
+// finds returns what the watch of a request finds, with what the batch before has moved.
+func (b *batch) finds(r *request) []StreamID {
+	found := r.view.watched
+	if r.commit.Watch == nil || b.previous == nil {
+		return found
+	}
+	for _, e := range b.previous.movedFor(r.commit.Watch) {
+		if r.commit.Watch.finds(e) && !r.view.watches(e.id) {
+			found = append(slices.Clip(found), e.id)
+		}
+	}
+	return found
+}
+
+// knowStream gives the batch the newest that is known of a stream.
+func (b *batch) knowStream(ctx context.Context, id StreamID, loaded StreamState) {
+	if b.streams[id] != nil {
+		return
+	}
+	e := b.entry(id)
+	if b.previous != nil {
+		if p := b.previous.streams[id]; p != nil {
+			e.state, e.pending, e.err = p.state, slices.Clip(p.pending), p.err
+			e.locate(p.version, p.position, []byte(p.subject))
+			return
+		}
+	}
+	e.state = loaded
+	if known, _ := b.store.remembered(ctx, id, b.generation); known.Version > e.state.Version {
+		e.state = known
+	}
+	e.locate(e.state.Version, e.state.Position, []byte(e.state.Subject))
 }
 
 // addExpectations adds the statements that break the transaction off unless all is as it was assumed: streams that the batch
@@ -122,7 +184,7 @@ func (b *batch) addExpectations(reqs []*request) {
 	b.send(stmtExpectNoClaims, "", &p.claims)
 	found := 0
 	for _, r := range reqs {
-		found += len(r.view.watched)
+		found += len(b.watched[r])
 	}
 	b.send(stmtExpectWatched, "", &p.watches, binaryInt64(int64(found)))
 	b.send(stmtExpectKeys, "", &p.keys)
@@ -130,7 +192,7 @@ func (b *batch) addExpectations(reqs []*request) {
 
 // writesNothing says whether a request is answered without a row of its own: if it was answered before, nothing unique would tell.
 func (b *batch) writesNothing(r *request) bool {
-	_, writes := b.stored[r.commit.ID]
+	_, writes := b.commitOf(r)
 	return !writes
 }
 
@@ -143,7 +205,7 @@ func (b *batch) mistaken(ctx context.Context, reqs []*request, err error) error 
 	for _, r := range reqs {
 		r.wasSent = false
 	}
-	b.left = footprint{}
+	b.conn.left = footprint{}
 	b.store.counts.mistaken.Add(1)
 	return errReadFirst
 }

@@ -21,13 +21,19 @@ type batch struct {
 	conn  *conn
 	calls []call
 	scan  scanner
+	ahead func(ctx context.Context, leaves footprint, exchange func() error) error // runs the round trip that ends the transaction
+
+	reqs     []*request
+	size     int       // bytes that reqs store, about
+	prepared bool      // all of reqs are settled, on basis
+	basis    footprint // where the log is assumed to be
+	previous *batch    // not known to be written when this one was begun
 
 	head       Head // grows with what is accepted
 	before     Head // as it was locked
 	recordedAt time.Time
-	erased     int64     // position of the last erasure
-	left       footprint // of the last batch
-	assumes    bool      // nothing was read: see assume
+	erased     int64 // position of the last erasure
+	assumes    bool  // nothing was read: see assume
 	clock      serverClock
 	generation int64         // of the store's memory
 	waited     time.Duration // of the request that is under way the longest
@@ -68,9 +74,10 @@ type params struct {
 	reads                                          []*entry   // of the rows of versions or news
 }
 
-func newBatch(s *Store) batch {
-	return batch{
+func newBatch(s *Store, ahead func(context.Context, footprint, func() error) error) *batch {
+	return &batch{
 		store:   s,
+		ahead:   ahead,
 		streams: map[StreamID]*entry{},
 		stored:  map[uuid.UUID]Result{},
 		claims:  map[claimKey]*claimed{},
@@ -89,8 +96,27 @@ func newBatch(s *Store) batch {
 	}
 }
 
+// full says whether nothing more is to be taken.
+func (b *batch) full() bool { return len(b.reqs) >= b.store.config.MaxBatch || b.size >= maxBatchBytes }
+
+// take adds a request, unless its caller has given it up.
+func (b *batch) take(ctx context.Context, r *request) {
+	if r.state.CompareAndSwap(waiting, taken) {
+		b.reqs = append(b.reqs, r)
+		b.size += r.size
+		b.prepared = b.prepared && b.admit(ctx, r)
+	}
+}
+
+// empty forgets the requests.
+func (b *batch) empty() {
+	clear(b.reqs)
+	b.reqs, b.size, b.prepared = b.reqs[:0], 0, false
+}
+
 func (b *batch) reset() {
-	b.assumes = false
+	b.prepared, b.assumes, b.previous = false, false, nil
+	b.clock = b.conn.clock
 	b.calls = b.calls[:0]
 	clear(b.streams)
 	for _, e := range b.entries {
@@ -109,9 +135,7 @@ func (b *batch) reset() {
 // commit decides and writes reqs in one transaction. When it returns nil the outcome of every request is final and stands in it;
 // otherwise nothing is known and nothing has left.
 func (b *batch) commit(ctx context.Context, c *conn, reqs []*request) error {
-	if b.conn != c {
-		b.conn, b.left = c, footprint{} // of the last COMMIT on another connection nothing is known
-	}
+	b.conn = c
 	b.waited = waited(reqs)
 	err := b.assume(ctx, reqs)
 	if errors.Is(err, errReadFirst) {
@@ -121,7 +145,7 @@ func (b *batch) commit(ctx context.Context, c *conn, reqs []*request) error {
 		return err
 	}
 	b.store.failpoint(FailCommitted)
-	b.leave(reqs)
+	c.left, c.clock = b.leaves(reqs), b.clock
 	b.learn()
 	return nil
 }
@@ -176,7 +200,9 @@ func (b *batch) read(ctx context.Context, reqs []*request) error {
 	if err := b.remember(ctx); err != nil {
 		return err
 	}
-	b.adopt(reqs)
+	for _, r := range reqs {
+		b.adopt(r)
+	}
 	return nil
 }
 
@@ -233,7 +259,7 @@ func (b *batch) askCommitsAndClaims(reqs []*request, wanted func(*request) bool)
 			continue
 		}
 		p.commits.arrays[0].addUUID(r.commit.ID)
-		if c := r.commit.Claim; c != nil && b.claims[c.identity()] == nil {
+		if c := r.commit.Claim; c != nil && b.claim(c) == nil {
 			p.claims.arrays[0].addText(c.Tenant)
 			p.claims.arrays[1].addText(c.Subject)
 			p.claims.arrays[2].addText(c.Key)
@@ -272,16 +298,14 @@ func waited(reqs []*request) time.Duration {
 	return time.Since(oldest)
 }
 
-// adopt takes over what the requests have loaded, the newest of each stream, unless it is of another generation.
-func (b *batch) adopt(reqs []*request) {
-	for _, r := range reqs {
-		if r.generation != b.generation {
-			continue
-		}
-		for i, id := range r.view.ids {
-			if e := b.entry(id); r.view.states[i].Version > e.state.Version {
-				e.state = r.view.states[i]
-			}
+// adopt takes over what a request has loaded, if that is newer, unless it is of another generation.
+func (b *batch) adopt(r *request) {
+	if r.generation != b.generation {
+		return
+	}
+	for i, id := range r.view.ids {
+		if e := b.entry(id); r.view.states[i].Version > e.state.Version {
+			e.state = r.view.states[i]
 		}
 	}
 }

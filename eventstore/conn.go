@@ -48,10 +48,12 @@ func writerConfig(url string) (*pgconn.Config, error) {
 	return config, nil
 }
 
-// conn is a connection with the writer's statements prepared.
+// conn is a connection with the writer's statements prepared, and what the writer knows of the log through it.
 type conn struct {
 	pg    *pgconn.PgConn
 	stmts [statementCount]*pgconn.StatementDescription
+	left  footprint // of the last batch
+	clock serverClock
 }
 
 func connect(ctx context.Context, config *pgconn.Config) (*conn, error) {

@@ -12,7 +12,7 @@ import (
 // request's own errors stand in it.
 func (b *batch) settle(ctx context.Context, r *request) error {
 	r.result, r.err, r.recorded = Result{}, nil, nil
-	if stored, ok := b.stored[r.commit.ID]; ok {
+	if stored, ok := b.commitOf(r); ok {
 		r.result = b.earlier(r, stored)
 		return nil
 	}
@@ -21,10 +21,10 @@ func (b *batch) settle(ctx context.Context, r *request) error {
 		return nil
 	}
 	if c := r.commit.Claim; c != nil {
-		if first, ok := b.claims[c.identity()]; ok && !first.held(*c) {
+		if first := b.claim(c); first != nil && !first.held(*c) {
 			r.result, r.err = first.replay(*c)
 			return nil
-		} else if !ok && c.Holder != uuid.Nil {
+		} else if first == nil && c.Holder != uuid.Nil {
 			r.err = fmt.Errorf("%w: idempotency key %q is not claimed by commit %s", ErrInvalid, c.Key, c.Holder)
 			return nil
 		}
@@ -50,7 +50,7 @@ func (b *batch) earlier(r *request, stored Result) Result {
 	}
 	stored.Replayed = true
 	if c := r.commit.Claim; c != nil {
-		if first := b.claims[c.identity()]; first != nil && first.answered && first.fingerprint == c.Fingerprint {
+		if first := b.claim(c); first != nil && first.answered && first.fingerprint == c.Fingerprint {
 			stored.Answer = first.result.Answer
 		}
 	}
@@ -127,6 +127,23 @@ func (b *batch) widen(r *request, v *view) {
 }
 
 func (b *batch) movedFor(w *Watch) []*entry { return b.moved[subjectKey{w.Tenant, w.Subject}] }
+
+// claim returns what is known of an idempotency key, by this batch or the one before; nil for nothing.
+func (b *batch) claim(c *Claim) *claimed {
+	if first := b.claims[c.identity()]; first != nil || b.previous == nil {
+		return first
+	}
+	return b.previous.claims[c.identity()]
+}
+
+// commitOf returns what is stored under the commit id of a request, as far as this batch or the one before knows.
+func (b *batch) commitOf(r *request) (Result, bool) {
+	if stored, ok := b.stored[r.commit.ID]; ok || b.previous == nil {
+		return stored, ok
+	}
+	stored, ok := b.previous.stored[r.commit.ID]
+	return stored, ok
+}
 
 // finds says whether the watch finds a stream of its person.
 func (w *Watch) finds(e *entry) bool {

@@ -24,13 +24,14 @@ const (
 	lastBackoff  = 500 * time.Millisecond
 )
 
-// writer is the one goroutine of a store that writes. It takes what waits as a batch and commits it in one transaction.
+// writer is the one goroutine of a store that writes. It takes what waits as a batch and commits it in one transaction. While that is
+// under way it makes the next one ready: see ahead.
 type writer struct {
 	store  *Store
 	config *pgconn.Config
-	conn   *conn // nil when the last one failed
-	batch  batch
-	reqs   []*request
+	conn   *conn  // nil when the last one failed
+	batch  *batch // being written
+	next   *batch // being collected
 }
 
 func newWriter(ctx context.Context, s *Store) (*writer, error) {
@@ -42,46 +43,48 @@ func newWriter(ctx context.Context, s *Store) (*writer, error) {
 	if w.conn, err = connect(ctx, config); err != nil {
 		return nil, err
 	}
-	w.batch = newBatch(s)
+	w.batch, w.next = newBatch(s, w.ahead), newBatch(s, w.ahead)
 	return w, nil
 }
 
 func (w *writer) run(ctx context.Context) {
 	defer close(w.store.done)
-	for w.take() {
+	for w.take(ctx) {
 		w.store.failpoint(FailTaken)
-		w.write(ctx, w.reqs)
+		w.write(ctx, w.batch.reqs)
 	}
 	if w.conn != nil {
 		w.conn.close(ctx)
 	}
 }
 
-// take waits for a request and collects all that wait with it. False: the store was closed and nothing waits.
-func (w *writer) take() bool {
-	clear(w.reqs)
-	w.reqs = w.reqs[:0]
-	size := 0
-	for r := range w.store.queue {
-		for ok := true; ok && r != nil; {
-			if r.state.CompareAndSwap(waiting, taken) {
-				w.reqs = append(w.reqs, r)
-				size += r.size
-			}
-			if len(w.reqs) >= w.store.config.MaxBatch || size >= maxBatchBytes {
-				return true
-			}
-			select {
-			case r, ok = <-w.store.queue:
-			default:
-				ok = false
-			}
+// take goes on with the batch that was collected and adds all that wait. It waits for a request when there is none. False: the store was
+// closed and nothing waits.
+func (w *writer) take(ctx context.Context) bool {
+	w.batch, w.next = w.next, w.batch
+	w.next.empty()
+	w.batch.review(w.conn)
+	for !w.batch.full() {
+		r := w.receive(len(w.batch.reqs) == 0)
+		if r == nil {
+			break
 		}
-		if len(w.reqs) > 0 {
-			return true
-		}
+		w.batch.take(ctx, r)
 	}
-	return len(w.reqs) > 0
+	return len(w.batch.reqs) > 0
+}
+
+// receive returns a request that waits, else nil. With wait it waits for one, unless the store is closed.
+func (w *writer) receive(wait bool) *request {
+	if wait {
+		return <-w.store.queue
+	}
+	select {
+	case r := <-w.store.queue:
+		return r
+	default:
+		return nil
+	}
 }
 
 // write commits reqs and answers them. When a row or a panic spoils the batch it is halved, down to the guilty commit, which is
@@ -122,6 +125,8 @@ func (w *writer) drain() {
 	if !w.store.isClosed() {
 		return
 	}
+	refuse(w.next.reqs, ErrClosed)
+	w.next.empty()
 	for r := range w.store.queue {
 		if r.state.CompareAndSwap(waiting, taken) {
 			refuse([]*request{r}, ErrClosed)
@@ -235,7 +240,7 @@ func (s *Store) failpoint(name string) {
 
 // counters count what the writer did since the store was opened.
 type counters struct {
-	batches, commits, events, redecided, repeated, unread, mistaken atomic.Int64
+	batches, commits, events, redecided, repeated, unread, mistaken, ahead atomic.Int64
 }
 
 func (c *counters) add(reqs []*request) {
@@ -252,6 +257,7 @@ type Stats struct {
 	Repeated  int64 // attempts at a batch that failed and were tried again
 	Unread    int64 // batches that were written in one round trip, since nobody else wrote
 	Mistaken  int64 // batches that were tried so and had to be read first
+	Ahead     int64 // batches that were decided while the one before was written
 	Waiting   int   // commits that wait now
 }
 
@@ -259,6 +265,7 @@ type Stats struct {
 func (s *Store) Stats() Stats {
 	return Stats{
 		Batches: s.counts.batches.Load(), Commits: s.counts.commits.Load(), Events: s.counts.events.Load(),
-		Redecided: s.counts.redecided.Load(), Repeated: s.counts.repeated.Load(), Unread: s.counts.unread.Load(), Mistaken: s.counts.mistaken.Load(), Waiting: len(s.queue),
+		Redecided: s.counts.redecided.Load(), Repeated: s.counts.repeated.Load(), Unread: s.counts.unread.Load(), Mistaken: s.counts.mistaken.Load(),
+		Ahead: s.counts.ahead.Load(), Waiting: len(s.queue),
 	}
 }

@@ -341,7 +341,12 @@ func (b *batch) commitCalls(ctx context.Context, reqs []*request) error {
 	for _, r := range reqs {
 		r.sent, r.wasSent = r.result, true
 	}
-	return b.conn.exchange(ctx, b.calls, b.store.config.Failpoint)
+	sent := clock()
+	err := b.ahead(ctx, b.leaves(reqs), func() error { return b.conn.exchange(ctx, b.calls, b.store.config.Failpoint) })
+	if clock().Sub(sent) > clockWithin {
+		b.clock = serverClock{}
+	}
+	return err
 }
 
 // addRows adds the statements that write the batch's rows.

@@ -33,6 +33,7 @@ func storeMetrics(store *eventstore.Store) prometheus.Collector {
 			describe("events_total", "Events that were appended."):                                          func(s eventstore.Stats) int64 { return s.Events },
 			describe("redecided_total", "Decisions made again because a stream had moved on."):              func(s eventstore.Stats) int64 { return s.Redecided },
 			describe("unread_batches_total", "Batches written in one round trip, since nobody else wrote."): func(s eventstore.Stats) int64 { return s.Unread },
+			describe("ahead_batches_total", "Batches decided while the one before was written."):            func(s eventstore.Stats) int64 { return s.Ahead },
 			describe("mistaken_batches_total", "Batches that were tried so and had to be read first."):      func(s eventstore.Stats) int64 { return s.Mistaken },
 			describe("repeated_batches_total", "Attempts at a batch that failed and were repeated."):        func(s eventstore.Stats) int64 { return s.Repeated },
 		},

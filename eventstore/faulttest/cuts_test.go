@@ -28,10 +28,7 @@ func TestConnectionIsCutUnread(t *testing.T) {
 	t.Parallel()
 	cutInRounds(t, func(t *testing.T, w *cutting, round int) {
 		t.Helper()
-		for unread := w.store.Stats().Unread; w.store.Stats().Unread == unread; {
-			_, err := w.history.commit(t.Context(), w.store, newCommit(newID(), "hot"))
-			require.NoError(t, err)
-		}
+		w.writeUnread(t)
 		w.proxy.arm(w.cut, 0)
 		commit := newCommit(newID(), "hot", fmt.Sprint("own-", round))
 		result, err := w.history.commit(t.Context(), w.store, commit)
@@ -40,6 +37,69 @@ func TestConnectionIsCutUnread(t *testing.T) {
 		require.Equal(t, commit.ID[:], result.Answer.Body)
 		require.Zero(t, w.store.Stats().Mistaken)
 	})
+}
+
+// The same while the next batch has been decided on what that one leaves.
+func TestConnectionIsCutAhead(t *testing.T) {
+	t.Parallel()
+	slowly := func(c *eventstore.Config) {
+		c.Failpoint = func(name string) {
+			if name == eventstore.FailHead {
+				time.Sleep(10 * time.Millisecond) // while others come
+			}
+		}
+	}
+	cutInRounds(t, func(t *testing.T, w *cutting, round int) {
+		t.Helper()
+		w.writeUnread(t)
+		w.proxy.arm(w.cut, round%2)
+		var committing sync.WaitGroup
+		var own [8]struct {
+			commit eventstore.Commit
+			result eventstore.Result
+			err    error
+		}
+		for i := range own {
+			c := &own[i]
+			c.commit = newCommit(newID(), "hot", fmt.Sprintf("own-%d-%d", round, i))
+			committing.Go(func() { c.result, c.err = w.history.commit(t.Context(), w.store, c.commit) })
+		}
+		committing.Wait()
+		for _, c := range own {
+			require.NoError(t, c.err)
+			require.False(t, c.result.Replayed, "it was this call that stored it")
+			require.Equal(t, c.commit.ID[:], c.result.Answer.Body)
+		}
+		for ahead := w.store.Stats().Ahead; w.store.Stats().Ahead == ahead; {
+			w.commitAll(t, 4)
+		}
+		require.Zero(t, w.store.Stats().Mistaken)
+	}, slowly)
+}
+
+// writeUnread commits until a batch is written unread.
+func (w *cutting) writeUnread(t *testing.T) {
+	t.Helper()
+	for unread := w.store.Stats().Unread; w.store.Stats().Unread == unread; {
+		w.commitAll(t, 1)
+	}
+}
+
+// commitAll makes n commits at once.
+func (w *cutting) commitAll(t *testing.T, n int) {
+	t.Helper()
+	var committing sync.WaitGroup
+	errs := make(chan error, n)
+	for range n {
+		committing.Go(func() {
+			_, err := w.history.commit(t.Context(), w.store, newCommit(newID(), "hot"))
+			errs <- err
+		})
+	}
+	committing.Wait()
+	for range n {
+		require.NoError(t, <-errs)
+	}
 }
 
 // cutting is a store behind a proxy that cuts its connection.
@@ -52,7 +112,7 @@ type cutting struct {
 }
 
 // cutInRounds demands that each round has its connection cut, before and after COMMIT, and that all is stored once.
-func cutInRounds(t *testing.T, round func(t *testing.T, w *cutting, n int)) {
+func cutInRounds(t *testing.T, round func(t *testing.T, w *cutting, n int), change ...func(*eventstore.Config)) {
 	t.Helper()
 	const rounds = 4
 	for name, c := range map[string]cut{"before COMMIT": cutBefore, "after COMMIT": cutAfter} {
@@ -61,7 +121,7 @@ func cutInRounds(t *testing.T, round func(t *testing.T, w *cutting, n int)) {
 			w := &cutting{db: pgtest.NewFrom(t, storetest.Template()), history: newHistory(), cut: c}
 			var url string
 			w.proxy, url = startProxy(t, w.db.AppURL)
-			w.store = openStore(t, url)
+			w.store = openStore(t, url, change...)
 			for n := range rounds {
 				round(t, w, n)
 				require.Equal(t, c, <-w.proxy.done)
