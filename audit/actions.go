@@ -43,6 +43,9 @@ func (r Reader) Actions(ctx context.Context, q ActionQuery, each func(history.En
 	if !known && q.Type != "" {
 		return badFilter(filterType, q.Type, ActionTypes())
 	}
+	if err := q.check(); err != nil {
+		return err
+	}
 	want := func(eventType string) bool { return only == "" || eventType == only }
 	found := 0
 	err := r.eachPage(ctx, q.Tenant, q.After, q.KnownAt, want, func(events []catalog.Event) error {

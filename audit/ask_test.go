@@ -63,6 +63,11 @@ func TestActions(t *testing.T) {
 		require.Equal(t, test.want, got, test.name)
 	}
 	require.ErrorIs(t, s.reader.Actions(t.Context(), audit.ActionQuery{Type: "theft"}, nil), audit.ErrBadFilter)
+	backwards := audit.Bounds{From: s.end(2), AsOf: s.end(1), KnownAt: 9}
+	err := s.reader.Actions(t.Context(), audit.ActionQuery{Tenant: ledgertest.Tenant, Bounds: backwards}, nil)
+	require.ErrorIs(t, err, audit.ErrBadFilter)
+	_, made := s.reader.Make(t.Context(), audit.Params{Tenant: ledgertest.Tenant, Kind: "activity", Bounds: backwards}, nil)
+	require.EqualError(t, err, made.Error(), "in the words of a report")
 }
 
 func TestState(t *testing.T) {

@@ -52,6 +52,14 @@ func (b Bounds) counts(at time.Time) bool { return !at.After(b.AsOf) }
 // within reports whether an instant is in the period.
 func (b Bounds) within(at time.Time) bool { return b.counts(at) && !at.Before(b.From) }
 
+// check refuses a period that ends before it begins.
+func (b Bounds) check() error {
+	if b.From.After(b.AsOf) {
+		return fmt.Errorf("%w: from is later than as of", ErrBadFilter)
+	}
+	return nil
+}
+
 // Known returns the position up to which an answer can go, the asked one (nil: all) but no further than the head, and the hash
 // of the chain there.
 func (r Reader) Known(ctx context.Context, asked *int64) (int64, [32]byte, error) {

@@ -125,8 +125,8 @@ func (k Kind) check(p Params) error {
 	if !p.From.IsZero() && !k.Period {
 		return fmt.Errorf("%w: %s is about a moment and takes no from", ErrBadFilter, k.Name)
 	}
-	if p.From.After(p.AsOf) {
-		return fmt.Errorf("%w: from is later than as of", ErrBadFilter)
+	if err := p.check(); err != nil {
+		return err
 	}
 	for i, f := range p.Filters {
 		if !slices.Contains(k.Filters, f.Name) {

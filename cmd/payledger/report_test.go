@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"payledger/audit"
+	"payledger/internal/ledgertest"
 )
 
 // What a row doesn't have is empty for people, too: no year 1, no zero.
@@ -20,4 +21,19 @@ func TestTextShowsNothingWhereNothingIs(t *testing.T) {
 	require.NoError(t, table.Row(audit.Row{{At: time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)}, {}, {}, {Text: "x"}}))
 	require.NoError(t, table.Close(audit.Report{}))
 	require.Equal(t, []string{"2026-03-04T05:06:07Z", "x"}, strings.Fields(strings.Split(out.String(), "\n")[1]))
+}
+
+// A period that ends before it begins is a slip: no empty list says that nobody did anything.
+func TestPeriodThatEndsBeforeItBegins(t *testing.T) {
+	t.Parallel()
+	l := ledgertest.Open(t, 64)
+	run := asking(t, l.DB)
+	l.Assess(t, l.Users[0], 500)
+	l.Flush(t)
+	for _, question := range [][]string{{"report", "activity", "--dry-run"}, {"actions"}} {
+		out, errs, code := run(append(append([]string{"audit"}, question...), "--from", "2026-03-02", "--as-of", "2026-03-01")...)
+		require.Equal(t, exitUsage, code, "%v: %s%s", question, out, errs)
+		require.Contains(t, errs, "from is later than as of", question)
+		require.Empty(t, out, question)
+	}
 }

@@ -68,6 +68,7 @@ func TestReadsAreLogged(t *testing.T) {
 	w.do("GET", "/audit/history/fee/"+fee, w.staff(), "").wants(http.StatusForbidden)
 	w.do("GET", "/audit/reports/aging?by="+staffID, w.auditor(), "").refused(400, "BadRequest", "errMsg_parametersDoNotFitTheReport")
 	w.do("GET", "/audit/reports/activity?from=2026-03-02&asOf=2026-03-01", w.auditor(), "").refused(400, "BadRequest", "errMsg_parametersDoNotFitTheReport")
+	w.do("GET", "/audit/actions?from=2026-03-02&asOf=2026-03-01", w.auditor(), "").refused(400, "BadRequest", "errMsg_parametersDoNotFitTheReport")
 	w.do("GET", "/audit/history/weather/"+fee, w.auditor(), "").wants(http.StatusNotFound)
 	require.Equal(t, before, w.head())
 }
