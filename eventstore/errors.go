@@ -18,6 +18,8 @@ var (
 	ErrKeyUnknown = errors.New("key is not in the vault")
 	// ErrNoHead: the one row that says where the log ends is gone. That is damage.
 	ErrNoHead = errors.New("the log has no head")
+	// ErrNotInLog: positions were asked for that the log doesn't have.
+	ErrNotInLog = errors.New("not in a log")
 	// ErrSubjectChanged: an append names another person than the stream's first event did.
 	ErrSubjectChanged = errors.New("stream belongs to another person")
 	// ErrStored: Postgres refused a row of this commit (SQLSTATE classes 22, 23, 54); nothing of it is stored.

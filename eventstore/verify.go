@@ -37,7 +37,7 @@ type VerifyReport struct {
 // the head is read first and verified up to. Memory is bounded, whatever the size of the log.
 // Who a stream is about (streams.subject) stands in no event, so nothing here can tell whether it was changed.
 //
-// Damage is not an error: see the report. An error means that the verification couldn't be finished.
+// Damage is not an error: see the report. An error means that the verification couldn't be finished: ErrNotInLog, and the database's.
 func Verify(ctx context.Context, r *Reader, o VerifyOptions) (VerifyReport, error) {
 	v := &verification{reader: r, progress: o.Progress, each: o.Each, prints: fingerprints{seed: maphash.MakeSeed()}}
 	v.runs.prints = v.prints
@@ -135,7 +135,7 @@ func (v *verification) start(ctx context.Context, o VerifyOptions) (*damage, err
 		v.to = h.Position
 	}
 	if v.to > h.Position || v.from > v.to+1 {
-		return nil, fmt.Errorf("positions %d to %d are not in a log that ends at %d", v.from, v.to, h.Position)
+		return nil, fmt.Errorf("positions %d to %d are %w that ends at %d", v.from, v.to, ErrNotInLog, h.Position)
 	}
 	if v.from == 1 {
 		return nil, nil

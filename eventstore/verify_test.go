@@ -76,6 +76,7 @@ func TestVerifyPartOfALog(t *testing.T) {
 	require.EqualValues(t, 3, verify(t, f, VerifyOptions{From: 4, To: 6}).Events)
 	for _, o := range []VerifyOptions{{To: 10}, {From: 11}, {From: 5, To: 3}} {
 		_, err := Verify(t.Context(), f.reader, o)
+		require.ErrorIs(t, err, ErrNotInLog)
 		require.ErrorContains(t, err, "not in a log that ends at 9")
 	}
 	f.tamper(t, "UPDATE ledger.events SET data = 'z' WHERE position = 5")

@@ -120,6 +120,9 @@ func (a *app) verify(ctx context.Context, cfg config.Config, options eventstore.
 		options.Each = signedEarlier.Add
 	}
 	report, err := eventstore.Verify(ctx, l.reader, options)
+	if errors.Is(err, eventstore.ErrNotInLog) {
+		return usageError(err)
+	}
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"strconv"
 	"testing"
 
 	"github.com/google/uuid"
@@ -154,6 +155,23 @@ func TestVerifyFindsHeadAndKeysGone(t *testing.T) {
 			require.Contains(t, errs, "the data is not intact")
 		})
 	}
+}
+
+// Positions that the log doesn't have are a slip, as they are of a republish: nothing is said of the log, neither intact nor damaged.
+func TestVerifyRefusesPositionsBeyondTheLog(t *testing.T) {
+	t.Parallel()
+	l := ledgertest.Open(t, 63)
+	run := asking(t, l.DB)
+	l.Assess(t, l.Users[0], 500)
+	head := l.Flush(t)
+	for _, beyond := range [][]string{{"--to", strconv.FormatInt(head+1, 10)}, {"--from", strconv.FormatInt(head+2, 10)}} {
+		out, errs, code := run(append([]string{"audit", "verify"}, beyond...)...)
+		require.Equal(t, exitUsage, code, "%v: %s%s", beyond, out, errs)
+		require.Contains(t, errs, "not in a log that ends at "+strconv.FormatInt(head, 10), beyond)
+		require.Empty(t, out, beyond)
+	}
+	_, errs, code := run("audit", "verify", "--to", strconv.FormatInt(head, 10))
+	require.Equal(t, exitDone, code, errs)
 }
 
 // A log whose tail is cut off so that all of it fits is shorter than what was made from it: verify and doctor say so, and end with 5.

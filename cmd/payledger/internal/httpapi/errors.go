@@ -198,6 +198,7 @@ var rules = [...]rule{
 	fault(eventstore.ErrKeyUnknown),
 	fault(eventstore.ErrNoHead),
 	fault(eventstore.ErrMasterKey),
+	fault(eventstore.ErrNotInLog),
 	fault(eventstore.ErrSealed),
 	fault(eventstore.ErrSubjectChanged),
 	fault(eventstore.ErrStored),
