@@ -19,6 +19,7 @@ import (
 // goldenSchema maps the golden payloads of the read models to their schemas, by the beginning of their names.
 var goldenSchema = []struct{ name, schema string }{
 	{`^document\.extended`, "fee.json#/$defs/extended"},
+	{`^document\.found`, "fee.json#/$defs/found"},
 	{`^document`, "fee.json#/$defs/document"},
 	{`^fee\.rest`, "fee.json#/$defs/rest"},
 	{`^fee\.`, "fee.json#/$defs/row"},

@@ -41,6 +41,7 @@ func TestPrintedDocuments(t *testing.T) {
 	require.JSONEq(t, string(goldenFee(t).AppendJSON(nil, false)), string(plain.AppendJSON(nil)), "nothing below, no extends")
 	for name, printed := range map[string][]byte{
 		"document":                 reminded.AppendJSON([]byte{}),
+		"document.found":           readmodels.AppendFound(nil, reminded.AppendJSON(nil)),
 		"document.extended":        paid.AppendExtended(nil, feeID, readmodels.Document{Payments: paid.Payments}),
 		"document.extended-by-put": reminded.AppendExtended(nil, feeID, readmodels.Document{Extensions: []readmodels.Extension{{Name: "reminders", Elements: added[1:]}}}),
 	} {
@@ -53,6 +54,43 @@ func TestPrintedDocuments(t *testing.T) {
 		want, err := os.ReadFile(path)
 		require.NoError(t, err)
 		require.Equal(t, string(want), indented.String()+"\n", name)
+	}
+}
+
+// Answers of searches have the numbers of enums where the rows are ours: texts and the lists of other services stay as they are.
+func TestFoundDocuments(t *testing.T) {
+	t.Parallel()
+	const looksLike = `"status_":"paid","extends":{"feeEvents":[{"eventType_":"note"}],"feeEvents_count":1}`
+	theirs := extension.Put{Name: "reminders", Elements: []extension.Element{{ID: "1", Value: `{"id":"1",` + looksLike + `}`}}}
+	payment, event, customer := &goldenPayment(t).Rows[0], goldenFeeEvent(t), goldenCustomer(t)
+	payment.Note, event.Note = looksLike, looksLike
+	var none *readmodels.Document
+	for _, row := range []readmodels.Row{goldenFee(t), payment, event, goldenGatewayPayment(t), customer.Customers[0], customer.Methods[0]} {
+		plain := none.With(row)
+		require.Equal(t, string(row.AppendJSON(nil, true)), string(readmodels.AppendFound(nil, plain.AppendJSON(nil))), "%T", row)
+		extended, _ := plain.Extend(theirs)
+		found := string(readmodels.AppendFound([]byte("before"), extended.AppendJSON(nil)))
+		numbered := row.AppendJSON([]byte("before"), true)
+		require.Equal(t, string(numbered[:len(numbered)-1])+`,"extends":`+string(extended.AppendExtends(nil))+`}`, found, "%T", row)
+	}
+	const newer = `{"status":"disputed","status_":"disputed","mood_":"glad"}`
+	require.JSONEq(t, newer, string(readmodels.AppendFound(nil, []byte(newer))), "no number is better than a wrong one")
+	children := []readmodels.Change{created(payment), created(event)}
+	for _, some := range [][]readmodels.Change{children[:1], children[1:], children} {
+		d, want := none.With(goldenFee(t)), none.With(goldenFee(t))
+		for _, c := range some {
+			d = d.Fold(ofFee(), c)
+			child := []readmodels.Child{{ID: c.New.Key(), JSON: c.New.AppendJSON(nil, true)}}
+			if c.Object == readmodels.ObjectFeePayment {
+				want.Payments = child
+			} else {
+				want.Events = child
+			}
+		}
+		d, _ = d.Extend(theirs)
+		want, _ = want.Extend(theirs)
+		row := goldenFee(t).AppendJSON(nil, true)
+		require.Equal(t, string(row[:len(row)-1])+`,"extends":`+string(want.AppendExtends(nil))+`}`, string(readmodels.AppendFound(nil, d.AppendJSON(nil))))
 	}
 }
 

@@ -42,7 +42,7 @@ func searchRoute(object readmodels.Object, name, dataName, schema string, by ...
 	return route{
 		method: http.MethodGet, path: "/search/" + strings.ToLower(name), name: "search" + name, dataName: dataName, action: actionList,
 		summary: "Find " + dataName + " by words and filters",
-		doc:     "Members find their own only. Answers with documents, as they stand in index events.",
+		doc:     "Members find their own only. Answers with documents, as they stand in index events, and with the number of each enum.",
 		answers: schema + "#/$defs/documents", needs: []auth.Permission{auth.ReadOwn},
 		query: slices.Concat([]input.Field{
 			input.String("q").Says("Words that all must occur, as prefixes, whatever their accents and case. At most 255 bytes."),
@@ -54,7 +54,7 @@ func searchRoute(object readmodels.Object, name, dataName, schema string, by ...
 	}
 }
 
-// searchDocuments is GET /search/…. Its rows are the documents, as they stand in index events.
+// searchDocuments is GET /search/…. Its rows are the documents, as they stand in index events, with the numbers of enums.
 func searchDocuments(c *call) (*answer, error) {
 	object := c.route.object
 	fields := search.FieldsOf(object)
@@ -102,7 +102,7 @@ func searchDocuments(c *call) (*answer, error) {
 		paging.ByCursor, paging.Next = true, res.Next
 	}
 	ans := c.list(res.Checkpoint, res.AtLeast, len(res.Documents), func(dst []byte, i int) []byte {
-		return append(dst, res.Documents[i]...)
+		return readmodels.AppendFound(dst, res.Documents[i])
 	}, paging, f.names)
 	if q.Facets {
 		ans.body = appendFacets(ans.body, res.Facets)
