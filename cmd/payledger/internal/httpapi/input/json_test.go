@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"io"
+	"regexp"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -52,6 +53,44 @@ func TestParseBodyRefuses(t *testing.T) {
 		require.ErrorAs(t, err, &bad, name)
 		require.Equal(t, "errMsg_bodyisNotValidJSON", bad.Message(), name)
 		require.NotEmpty(t, bad.Detail, name)
+	}
+}
+
+// What is told beside the rule is what is wanted, and where.
+func TestParseBodySaysWhatIsWanted(t *testing.T) {
+	t.Parallel()
+	for body, want := range map[string]string{
+		``:                       "an object is wanted",
+		`{}{}`:                   "one value only",
+		"{\"a\":\"\xff\"}":       "UTF-8",
+		`{"a":-}`:                "a number is wanted",
+		`{"a":x}`:                "a value is wanted",
+		`{"a":[1 2]}`:            "a comma or the end of the array is wanted",
+		`{"a":1 "b":2}`:          "a comma or the end of the object is wanted",
+		`{"a" 1}`:                "a colon is wanted",
+		`{a:1}`:                  "a string is wanted",
+		"{\"a\":\"\x1f\"}":       "no control character in a string",
+		"{\"a\":\"\\n\x1f\"}":    "no control character in a string",
+		`{"a":"b`:                "the end of the string is wanted",
+		`{"a":"\n`:               "the end of the string is wanted",
+		`{"a":"\x41"}`:           "an escape of JSON is wanted",
+		`{"a":"\u00"}`:           "four hexadecimal digits are wanted",
+		`{"\u0000":1}`:           "a name with no U+0000",
+		`{"a":{"\ud800":1}}`:     "a name with no half of a surrogate pair",
+		strings.Repeat("[", 100): "an object is wanted",
+		`{"a":` + strings.Repeat("[", 16) + strings.Repeat("]", 16) + `}`: "at most 16 levels",
+		manyMembers(65): "at most 64 members",
+	} {
+		_, err := input.ParseBody([]byte(body))
+		var bad *input.Error
+		require.ErrorAs(t, err, &bad, body)
+		require.Regexp(t, "^"+regexp.QuoteMeta(want)+"( at byte [0-9]+)?$", bad.Detail, body)
+	}
+	for body, want := range map[string]string{"[\"\xff\"]": "UTF-8", `[] []`: "one value only", `{}`: "an array is wanted"} {
+		_, err := input.ParseElements([]byte(body))
+		var bad *input.Error
+		require.ErrorAs(t, err, &bad, body)
+		require.Regexp(t, "^"+regexp.QuoteMeta(want)+"( at byte [0-9]+)?$", bad.Detail, body)
 	}
 }
 

@@ -156,6 +156,13 @@ func TestParseQuery(t *testing.T) {
 		require.ErrorAs(t, err, &bad, raw)
 		require.Equal(t, want, bad.Message(), raw)
 	}
+	for raw, want := range map[string]string{
+		"a=%ff": "errMsg_aisNotAValidString: UTF-8 without U+0000, percent-encoded",
+		"%ff=1": "errMsg_queryisNotAValidString: names in UTF-8 without U+0000, percent-encoded",
+	} {
+		_, err := input.ParseQuery(raw)
+		require.EqualError(t, err, want, raw)
+	}
 	var many strings.Builder
 	for i := range 65 {
 		many.WriteString("&" + strings.Repeat("k", i+1) + "=1")
