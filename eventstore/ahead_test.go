@@ -95,7 +95,7 @@ func TestBatchesAreDecidedAhead(t *testing.T) {
 			after := a.store.Stats()
 			require.EqualValues(t, 1, after.Ahead-before.Ahead)
 			require.Zero(t, after.Mistaken)
-			require.Equal(t, after.Batches-before.Batches-1, after.Unread-before.Unread, "all but the look-up that held the writer")
+			require.Equal(t, after.Batches-before.Batches-1, after.Unread-before.Unread, "all but what held the writer")
 			storetest.Verify(t, a.db)
 		})
 	}
@@ -108,7 +108,7 @@ func TestWhatWasDecidedAheadIsDecidedAgain(t *testing.T) {
 		"the batch before is mistaken": func(a *alone) {
 			rival := storetest.OpenOn(a.t, a.db)
 			overtaken := make(chan error, 1)
-			a.hooks.Store(eventstore.FailAnswered, func() { // the look-up that held the writer
+			a.hooks.Store(eventstore.FailAnswered, func() { // what held the writer
 				_, err := rival.Commit(context.WithoutCancel(a.t.Context()), storetest.Add("a", 10))
 				overtaken <- err
 			})

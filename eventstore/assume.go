@@ -39,7 +39,11 @@ func (b *batch) leaves(reqs []*request) footprint {
 	if reqs[0].commit.Erase != nil {
 		alone = 0 // the next one reads that somebody was erased
 	}
-	return footprint{b.head, b.recordedAt, alone}
+	recordedAt := b.found
+	if b.writes.commits.rows() > 0 {
+		recordedAt = b.recordedAt
+	}
+	return footprint{b.head, recordedAt, alone}
 }
 
 // assume writes a batch in one round trip, unread. A writer that found the log as it had left it a few times takes it that nobody else
@@ -49,7 +53,8 @@ func (b *batch) leaves(reqs []*request) footprint {
 // was answered before; those of who is stored are unique, as new streams are. Whatever Postgres refuses, the answer is errReadFirst: the
 // batch is decided again from what is read under the lock.
 //
-// COMMIT is on its way before the lock is held. So the lock isn't waited for: a transaction that is given up must not come to it later.
+// COMMIT is on its way before the lock is held. So the lock isn't waited for, and see batch.fence: a transaction that is given up must not
+// come to it later.
 func (b *batch) assume(ctx context.Context, reqs []*request) error {
 	if b.prepared && len(reqs) == len(b.reqs) {
 		b.store.counts.ahead.Add(1)
@@ -62,7 +67,7 @@ func (b *batch) assume(ctx context.Context, reqs []*request) error {
 	}
 	b.store.failpoint(FailDecided)
 	b.calls = append(b.calls[:0], call{stmt: stmtBegin}, call{stmt: stmtLockFree, failpoint: FailLocked, params: [][]byte{
-		binaryInt64(b.before.Position), binaryInt64(b.before.Epoch), b.before.Hash[:], binaryInt64(b.before.Route),
+		binaryInt64(b.before.Position), binaryInt64(b.before.Epoch), b.before.Hash[:], binaryInt64(b.before.Route), binaryTime(b.found),
 	}})
 	b.addExpectations(reqs)
 	b.addRows()
@@ -90,14 +95,14 @@ func (b *batch) prepare(ctx context.Context, reqs []*request) bool {
 
 // begin makes the batch ready for requests that are settled on basis, where previous, if given, leaves the log. False: it has to be read.
 func (b *batch) begin(c *conn, basis footprint, previous *batch) bool {
-	if basis.alone < b.store.config.AloneAfter || !c.clock.fresh() {
+	if basis.alone < b.store.config.AloneAfter || basis.recordedAt.IsZero() || !c.clock.fresh() {
 		return false
 	}
 	b.conn = c
 	b.reset()
 	b.prepared, b.assumes = true, true
 	b.basis, b.previous = basis, previous
-	b.head, b.before, b.recordedAt = basis.head, basis.head, basis.recordedAt
+	b.head, b.before, b.recordedAt, b.found = basis.head, basis.head, basis.recordedAt, basis.recordedAt
 	b.generation = b.store.generation.Load()
 	b.stamp()
 	return true
@@ -200,6 +205,7 @@ func (b *batch) writesNothing(r *request) bool {
 func (b *batch) mistaken(ctx context.Context, reqs []*request, err error) error {
 	var refused *pgconn.PgError
 	if !errors.As(err, &refused) || b.conn.exchange(ctx, []call{{stmt: stmtRollback}}, nil) != nil {
+		b.store.adrift = true
 		return fmt.Errorf("write batch unread: %s", err.Error()) // not wrapped: no commit is to blame for what was assumed
 	}
 	for _, r := range reqs {

@@ -32,8 +32,9 @@ type batch struct {
 	head       Head // grows with what is accepted
 	before     Head // as it was locked
 	recordedAt time.Time
-	erased     int64 // position of the last erasure
-	assumes    bool  // nothing was read: see assume
+	found      time.Time // recordedAt of the head as it was locked
+	erased     int64     // position of the last erasure
+	assumes    bool      // nothing was read: see assume
 	clock      serverClock
 	generation int64         // of the store's memory
 	waited     time.Duration // of the request that is under way the longest
@@ -145,6 +146,7 @@ func (b *batch) commit(ctx context.Context, c *conn, reqs []*request) error {
 		return err
 	}
 	b.store.failpoint(FailCommitted)
+	b.store.adrift = false
 	c.left, c.clock = b.leaves(reqs), b.clock
 	b.learn()
 	return nil
@@ -226,6 +228,7 @@ func (b *batch) takeHead(row [][]byte) error {
 	copy(b.head.Hash[:], row[2])
 	b.before = b.head
 	b.recordedAt = readTimeOrZero(row[4])
+	b.found = b.recordedAt
 	b.erased = readInt64(row[5])
 	return nil
 }

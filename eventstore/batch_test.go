@@ -269,6 +269,19 @@ func TestAppendsNeedANamedStreamAndWholeEvents(t *testing.T) {
 	require.ErrorIs(t, err, eventstore.ErrInvalid)
 }
 
+// A refusal costs no write, once a batch was written: then nothing older can come to the log any more.
+func TestARefusalWritesNothing(t *testing.T) {
+	t.Parallel()
+	store, db := storetest.Open(t)
+	version := func() []string { return column(t, db.AppPool(t), "SELECT xmin::text FROM ledger.head") }
+	_, err := store.Commit(t.Context(), addUpTo("a", 1, 1))
+	require.NoError(t, err)
+	before := version()
+	_, err = store.Commit(t.Context(), addUpTo("a", 1, 1))
+	require.ErrorIs(t, err, errTooMuch)
+	require.Equal(t, before, version())
+}
+
 func TestOneNotificationForABatch(t *testing.T) {
 	t.Parallel()
 	var url string

@@ -28,6 +28,7 @@ const (
 	stmtInsertRoutes
 	stmtErase
 	stmtUpdateHead
+	stmtFence
 	stmtCommit
 	stmtRollback
 	statementCount
@@ -61,6 +62,7 @@ func sqlStatements() [statementCount]string {
 		stmtInsertRoutes:    sqlInsertRoutes,
 		stmtErase:           "SELECT ledger.erase_person($1, $2, $3)",
 		stmtUpdateHead:      sqlUpdateHead,
+		stmtFence:           "UPDATE ledger.head SET recorded_at = $1",
 		stmtCommit:          "COMMIT",
 		stmtRollback:        "ROLLBACK",
 	}
@@ -69,10 +71,10 @@ func sqlStatements() [statementCount]string {
 // The lock is a statement of its own: read together with versions, the new head can come with an old version.
 const sqlLock = `SELECT position, epoch, hash, route, recorded_at, erased FROM ledger.head FOR UPDATE`
 
-// Who finds the head locked, or elsewhere, breaks off.
+// Who finds the head locked, or elsewhere, breaks off. recorded_at moves on when it is told that a commit isn't there: see batch.fence.
 const sqlLockFree = `
 SELECT ledger.expect_rows((SELECT count(*) FROM (
-    SELECT FROM ledger.head WHERE position = $1 AND epoch = $2 AND hash = $3 AND route = $4 FOR UPDATE SKIP LOCKED
+    SELECT FROM ledger.head WHERE position = $1 AND epoch = $2 AND hash = $3 AND route = $4 AND recorded_at = $5 FOR UPDATE SKIP LOCKED
 ) free), 1)`
 
 const sqlVersions = `

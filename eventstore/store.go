@@ -71,6 +71,7 @@ type Store struct {
 	generation atomic.Int64
 	underWay   atomic.Int64 // commits whose callers wait
 	known      memory       // guarded by the writer's goroutine, once it runs
+	adrift     bool         // likewise: an unread batch, of this process or one that has ended, may still come to the log
 	counts     counters
 
 	closing sync.RWMutex // guards closed and sending to queue
@@ -85,7 +86,7 @@ func Open(ctx context.Context, config Config) (*Store, error) {
 	if config.Folder == nil {
 		return nil, fmt.Errorf("open event store: %w: no folder", ErrInvalid)
 	}
-	s := &Store{config: config, queue: make(chan *request, config.MaxWaiting), done: make(chan struct{})}
+	s := &Store{config: config, queue: make(chan *request, config.MaxWaiting), done: make(chan struct{}), adrift: true}
 	var err error
 	if s.cache, err = newCache(config.CacheSize); err != nil {
 		return nil, fmt.Errorf("open event store: %w", err)

@@ -2,6 +2,7 @@ package eventstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -321,6 +322,9 @@ func appendJSONString(b []byte, s string) []byte {
 // which costs no write to disk: its answers are true as of the head that it held.
 func (b *batch) write(ctx context.Context, reqs []*request) error {
 	if b.writes.commits.rows() == 0 {
+		if b.mustFence(reqs) {
+			return b.fence(ctx, reqs)
+		}
 		b.calls = append(b.calls[:0], call{stmt: stmtRollback})
 		return b.conn.exchange(ctx, b.calls, nil)
 	}
@@ -332,6 +336,22 @@ func (b *batch) write(ctx context.Context, reqs []*request) error {
 		}})
 	}
 	b.addHead()
+	return b.commitCalls(ctx, reqs)
+}
+
+// mustFence says whether somebody is told that a commit isn't there, or might be, by a refusal that comes after it.
+func (b *batch) mustFence(reqs []*request) bool {
+	return b.store.adrift || slices.ContainsFunc(reqs, func(r *request) bool { return errors.Is(r.err, ErrCommitNotFound) })
+}
+
+// fence moves the time of the head on, though nothing is stored: an unread batch that was given up, and arrives only now with its COMMIT,
+// finds another head than it expects.
+func (b *batch) fence(ctx context.Context, reqs []*request) error {
+	if next := b.found.Add(time.Microsecond); b.recordedAt.Before(next) {
+		b.recordedAt = next
+	}
+	b.found = b.recordedAt
+	b.calls = append(b.calls[:0], call{stmt: stmtFence, params: [][]byte{binaryTime(b.recordedAt)}})
 	return b.commitCalls(ctx, reqs)
 }
 

@@ -1,11 +1,13 @@
 package faulttest
 
 import (
+	"errors"
 	"fmt"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
 	"payledger/eventstore"
@@ -157,6 +159,57 @@ func TestCommitThatArrivesLate(t *testing.T) {
 	require.Empty(t, h.refused)
 	require.Len(t, checkLog(t, db.AppPool(t), h), 2)
 	checkLookups(t, store, h, checkLog(t, db.AppPool(t), h))
+}
+
+var errLate = errors.New("too late")
+
+// A batch that is written unread is delayed as a whole, COMMIT and all, and given up. Once its caller was told that it isn't there, it
+// must not come to the log any more.
+func TestUnreadBatchThatArrivesLate(t *testing.T) {
+	t.Parallel()
+	lookup := func(s *eventstore.Store, id uuid.UUID) error {
+		_, err := s.Lookup(t.Context(), id)
+		return err
+	}
+	refuse := func(s *eventstore.Store, _ uuid.UUID) error {
+		_, err := s.Commit(t.Context(), storetest.Commit(func(eventstore.View) (eventstore.Decision, error) {
+			return eventstore.Decision{}, errLate
+		}, "hot"))
+		return err
+	}
+	for name, test := range map[string]struct {
+		ask  func(*eventstore.Store, uuid.UUID) error
+		from func(w *cutting, other *eventstore.Store) *eventstore.Store
+		want error
+	}{
+		"the caller asks":              {lookup, func(w *cutting, _ *eventstore.Store) *eventstore.Store { return w.store }, eventstore.ErrCommitNotFound},
+		"the caller asks elsewhere":    {lookup, func(_ *cutting, other *eventstore.Store) *eventstore.Store { return other }, eventstore.ErrCommitNotFound},
+		"the next is refused":          {refuse, func(w *cutting, _ *eventstore.Store) *eventstore.Store { return w.store }, errLate},
+		"a new process refuses a next": {refuse, func(w *cutting, _ *eventstore.Store) *eventstore.Store { return openStore(t, w.db.AppURL) }, errLate},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := &cutting{db: pgtest.NewFrom(t, storetest.Template()), history: newHistory()}
+			var url string
+			w.proxy, url = startProxy(t, w.db.AppURL)
+			w.store = openStore(t, url, func(c *eventstore.Config) { c.Patience = time.Second })
+			other := openStore(t, w.db.AppURL)
+			_, err := w.history.commit(t.Context(), other, newCommit(newID(), "hot"))
+			require.NoError(t, err)
+			w.writeUnread(t)
+			w.proxy.arm(cutDelayAll, 0)
+			late := newCommit(newID(), "hot")
+			_, err = w.store.Commit(t.Context(), late)
+			require.ErrorIs(t, err, eventstore.ErrBusy)
+			require.Equal(t, cutDelayAll, <-w.proxy.done)
+			require.ErrorIs(t, test.ask(test.from(w, other), late.ID), test.want)
+			w.proxy.release <- struct{}{}
+			w.proxy.release <- struct{}{}
+			await(t, w.db, "state = 'idle in transaction (aborted)'")
+			require.ErrorIs(t, lookup(other, late.ID), eventstore.ErrCommitNotFound)
+			checkLog(t, w.db.AppPool(t), w.history)
+		})
+	}
 }
 
 // commitTogether commits n commands at once, the first in a batch of its own and the others together in the next, and looks at the

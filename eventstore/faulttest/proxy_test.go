@@ -23,6 +23,8 @@ const (
 	cutAfter
 	// cutDelay keeps COMMIT back, cuts the client at the first release, and lets the server have it at the second.
 	cutDelay
+	// cutDelayAll is cutDelay of all that is sent with COMMIT.
+	cutDelayAll
 )
 
 // proxy stands between a store and Postgres. It knows just enough of the protocol to see a prepared COMMIT go by.
@@ -122,7 +124,7 @@ func message(r io.Reader, typed bool) ([]byte, error) {
 func (p *proxy) requests(client, server net.Conn) {
 	defer client.Close()
 	defer server.Close()
-	commit := []byte("\x00nothing") // name of the statement that was prepared as COMMIT
+	commit, begin := []byte("\x00nothing"), []byte("\x00nothing") // names of the statements that were prepared so
 	for typed := false; ; typed = true {
 		m, err := message(client, typed)
 		if err != nil {
@@ -131,11 +133,18 @@ func (p *proxy) requests(client, server net.Conn) {
 		if typed && m[0] == 'P' { // Parse: name, text
 			if name, text, _ := bytes.Cut(m[5:], []byte{0}); bytes.HasPrefix(text, []byte("COMMIT\x00")) {
 				commit = bytes.Clone(name)
+			} else if bytes.HasPrefix(text, []byte("BEGIN")) {
+				begin = bytes.Clone(name)
 			}
 		}
 		if typed && m[0] == 'B' { // Bind: portal, name
 			_, rest, _ := bytes.Cut(m[5:], []byte{0})
-			if name, _, _ := bytes.Cut(rest, []byte{0}); bytes.Equal(name, commit) && !p.pass(client, server, m) {
+			name, _, _ := bytes.Cut(rest, []byte{0})
+			if bytes.Equal(name, commit) && !p.pass(client, server, m) {
+				return
+			}
+			if bytes.Equal(name, begin) && p.take(cutDelayAll) {
+				p.delay(cutDelayAll, client, server, m)
 				return
 			}
 		}
@@ -152,23 +161,28 @@ func (p *proxy) pass(client, server net.Conn, m []byte) bool {
 		p.done <- cutBefore
 		return false
 	case p.take(cutDelay):
-		rest := [][]byte{m}
-		for m[0] != 'S' { // up to Sync
-			var err error
-			if m, err = message(client, true); err != nil {
-				return false
-			}
-			rest = append(rest, m)
-		}
-		p.done <- cutDelay
-		<-p.release
-		_ = client.Close()
-		<-p.release
-		_, _ = server.Write(bytes.Join(rest, nil))
-		_, _ = io.Copy(io.Discard, server) // the server ends it: nobody listens any more
+		p.delay(cutDelay, client, server, m)
 		return false
 	}
 	return true
+}
+
+// delay keeps back what the client sends, from m to Sync.
+func (p *proxy) delay(c cut, client, server net.Conn, m []byte) {
+	rest := [][]byte{m}
+	for m[0] != 'S' {
+		var err error
+		if m, err = message(client, true); err != nil {
+			return
+		}
+		rest = append(rest, m)
+	}
+	p.done <- c
+	<-p.release
+	_ = client.Close()
+	<-p.release
+	_, _ = server.Write(bytes.Join(rest, nil))
+	_, _ = io.Copy(io.Discard, server) // the server ends it: nobody listens any more
 }
 
 // answers passes on what the server sends.

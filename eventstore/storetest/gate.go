@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"testing"
 	"time"
@@ -51,19 +52,23 @@ func (g *Gate) attach(c *eventstore.Config) {
 	}
 }
 
-// Hold makes the writer stand still, busy with a look-up, until the returned function is called. What is committed meanwhile waits
+// Hold makes the writer stand still, busy with a commit that is refused, until the returned function is called. What is committed meanwhile waits
 // and is then written as one batch.
 func (g *Gate) Hold(t testing.TB) (release func()) {
 	t.Helper()
 	g.armed <- struct{}{}
 	go func() {
-		_, _ = g.store.Lookup(context.WithoutCancel(t.Context()), Add("plug", 0).ID)
+		_, _ = g.store.Commit(context.WithoutCancel(t.Context()), Commit(func(eventstore.View) (eventstore.Decision, error) {
+			return eventstore.Decision{}, errPlug
+		}))
 	}()
 	<-g.held
 	release = sync.OnceFunc(func() { g.pass <- struct{}{} })
 	t.Cleanup(release) // before the store is closed, also when the test failed
 	return release
 }
+
+var errPlug = errors.New("only here to keep the writer busy")
 
 // Outcome is what Commit returned.
 type Outcome struct {
