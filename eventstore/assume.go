@@ -16,8 +16,9 @@ const (
 	DefaultAloneAfter = 4
 	// clockFor is for how long the server's clock, once read, is told by our own.
 	clockFor = time.Second
-	// clockWithin is for how long the batch whose answer tells the server's clock may have been under way: it was read at any moment of that.
-	clockWithin = 100 * time.Millisecond
+	// DefaultClockWithin is for how long the batch whose answer tells the server's clock may have been under way: it was read at any moment
+	// of that.
+	DefaultClockWithin = 100 * time.Millisecond
 )
 
 // errReadFirst says that a batch can't be written unread, or that what was assumed for it isn't so. Nothing is stored.
@@ -127,11 +128,11 @@ func (b *batch) know(ctx context.Context, r *request) bool {
 	for _, id := range r.decision.Keys {
 		b.alive[id] = true
 	}
-	for _, id := range b.watched[r] {
-		b.knowStream(ctx, id, StreamState{})
-	}
 	for i, id := range r.view.ids {
 		b.knowStream(ctx, id, r.view.states[i])
+	}
+	for _, id := range b.watched[r] {
+		b.knowStream(ctx, id, StreamState{}) // those of the batch before: the view has the others
 	}
 	return true
 }

@@ -26,17 +26,17 @@ type alone struct {
 	hooks sync.Map  // func(), called once at the failpoint of that name
 }
 
-func openAlone(t *testing.T) *alone {
+func openAlone(t *testing.T, change ...func(*eventstore.Config)) *alone {
 	t.Helper()
 	a := &alone{t: t, db: pgtest.NewFrom(t, storetest.Template()), key: uuid.Must(uuid.NewV7())}
-	a.gate, a.store = storetest.OpenGatedOn(t, a.db, func(c *eventstore.Config) {
-		c.AloneAfter, c.MaxBatch, c.CacheSize = 1, 2, 1
+	a.gate, a.store = storetest.OpenGatedOn(t, a.db, append([]func(*eventstore.Config){func(c *eventstore.Config) {
+		c.AloneAfter, c.MaxBatch, c.CacheSize, c.ClockWithin = 1, 2, 1, time.Minute
 		c.Failpoint = func(name string) {
 			if hook, ok := a.hooks.LoadAndDelete(name); ok {
 				hook.(func())()
 			}
 		}
-	})
+	}}, change...)...)
 	var err error
 	a.super, err = pgxpool.New(t.Context(), a.db.SuperURL)
 	require.NoError(t, err)
@@ -141,7 +141,7 @@ func addClaimed(name, key string) eventstore.Commit {
 
 func TestAWriterAloneWritesUnread(t *testing.T) {
 	t.Parallel()
-	store, db := storetest.Open(t)
+	store, db := storetest.Open(t, func(c *eventstore.Config) { c.ClockWithin = time.Minute })
 	for range 10 {
 		_, err := store.Commit(t.Context(), addUpTo("a", 1, 10))
 		require.NoError(t, err)
@@ -163,11 +163,12 @@ func TestUnreadBatchesAreRight(t *testing.T) {
 	require.NoError(t, a.commit(copySum("a", "b")))
 	require.NoError(t, a.commit(addSealed("b", a.key)))
 	require.NoError(t, a.commit(addClaimed("b", "k")))
+	require.NoError(t, a.commit(addAbout("fee-2", "m", 1)))
 	require.NoError(t, a.commit(sumOfMember(0, &seen)))
-	require.Equal(t, [2]int64{6, 0}, a.unread())
+	require.Equal(t, [2]int64{7, 0}, a.unread())
 	require.EqualValues(t, 3+1+1, a.sum("b"))
-	require.Equal(t, []string{"fee-1"}, seen)
-	require.EqualValues(t, 7, a.sum("total"))
+	require.Equal(t, []string{"fee-1", "fee-2"}, seen)
+	require.EqualValues(t, 8, a.sum("total"))
 	storetest.Verify(t, a.db)
 }
 

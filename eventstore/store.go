@@ -34,7 +34,9 @@ type Config struct {
 	CacheSize  int           // folded states of streams kept in memory
 	MaxConns   int           // connections for reading, beside the writer's own
 	Patience   time.Duration // how long a batch is tried again before its commits are answered with ErrBusy
-	AloneAfter int           // batches that must find the log as this store left it before one is written in a single round trip
+	// ClockWithin is how long a batch may take whose answer is believed when it tells the server's clock.
+	ClockWithin time.Duration
+	AloneAfter  int // batches that must find the log as this store left it before one is written in a single round trip
 
 	// Failpoint is called between every two steps of the writer with one of the names of Failpoints. For crash tests; nil in production.
 	Failpoint func(name string)
@@ -47,6 +49,7 @@ func (c *Config) setDefaults() {
 	setDefault(&c.MaxConns, DefaultMaxConns)
 	setDefault(&c.Patience, DefaultPatience)
 	setDefault(&c.AloneAfter, DefaultAloneAfter)
+	setDefault(&c.ClockWithin, DefaultClockWithin)
 	if c.Keys == nil {
 		c.Keys = noKeys{}
 	}

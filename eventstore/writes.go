@@ -363,7 +363,7 @@ func (b *batch) commitCalls(ctx context.Context, reqs []*request) error {
 	}
 	sent := clock()
 	err := b.ahead(ctx, b.leaves(reqs), func() error { return b.conn.exchange(ctx, b.calls, b.store.config.Failpoint) })
-	if clock().Sub(sent) > clockWithin {
+	if clock().Sub(sent) > b.store.config.ClockWithin {
 		b.clock = serverClock{}
 	}
 	return err

@@ -192,7 +192,7 @@ func TestUnreadBatchThatArrivesLate(t *testing.T) {
 			w := &cutting{db: pgtest.NewFrom(t, storetest.Template()), history: newHistory()}
 			var url string
 			w.proxy, url = startProxy(t, w.db.AppURL)
-			w.store = openStore(t, url, func(c *eventstore.Config) { c.Patience = time.Second })
+			w.store = openStore(t, url, func(c *eventstore.Config) { c.Patience, c.ClockWithin = time.Second, time.Minute })
 			other := openStore(t, w.db.AppURL)
 			_, err := w.history.commit(t.Context(), other, newCommit(newID(), "hot"))
 			require.NoError(t, err)
