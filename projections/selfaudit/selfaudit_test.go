@@ -142,6 +142,12 @@ func (w *world) found(t *testing.T) Drift {
 	return list[0]
 }
 
+// awaitMetric waits until so many places of a projection are told to drift: the list has them a moment before.
+func (w *world) awaitMetric(t *testing.T, projection string, drifts float64) {
+	t.Helper()
+	require.Eventually(t, func() bool { return testutil.ToFloat64(w.metrics.drift.WithLabelValues(projection)) == drifts }, patience, 5*time.Millisecond)
+}
+
 func (w *world) exec(t *testing.T, sql string, args ...any) {
 	t.Helper()
 	tag, err := w.pool.Exec(t.Context(), sql, args...)
@@ -280,13 +286,13 @@ func TestDamageIsFoundAndHealed(t *testing.T) { //nolint:tparallel // its damage
 			require.Equal(t, compare.Place{Tenant: ledgertest.Tenant, Object: c.object, ID: id}, d.Place)
 			require.Equal(t, c.projection, d.Projection)
 			require.Contains(t, d.What, c.what)
-			require.InDelta(t, 1, testutil.ToFloat64(w.metrics.drift.WithLabelValues(c.projection)), 0)
+			w.awaitMetric(t, c.projection, 1)
 
 			require.NotEmpty(t, w.heal(t, d, func(h *Healing) { h.DryRun = true }).Differences)
 			require.NotEmpty(t, w.heal(t, d).Differences)
 			require.Empty(t, w.heal(t, d).Differences, "nothing is left to heal")
 			require.Empty(t, w.drift(t))
-			require.Eventually(t, func() bool { return testutil.ToFloat64(w.metrics.drift.WithLabelValues(c.projection)) == 0 }, patience, 5*time.Millisecond)
+			w.awaitMetric(t, c.projection, 0)
 			w.requireReplayed(t)
 		})
 	}
