@@ -31,7 +31,7 @@ func (w *writer) ahead(ctx context.Context, leaves footprint, exchange func() er
 	}
 }
 
-// review says whether what was prepared can be sent: the batch before is written as it was assumed, through the same connection, and
+// review gives up what was prepared unless it can be sent: the batch before is written as it was assumed, through the same connection, and
 // that didn't take so long that the time of the events would be wrong.
 func (b *batch) review(c *conn) {
 	b.prepared = b.prepared && len(b.reqs) > 0 && b.conn == c && b.basis == c.left && c.clock.fresh()

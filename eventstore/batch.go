@@ -202,9 +202,7 @@ func (b *batch) read(ctx context.Context, reqs []*request) error {
 	if err := b.remember(ctx); err != nil {
 		return err
 	}
-	for _, r := range reqs {
-		b.adopt(r)
-	}
+	b.adopt(reqs)
 	return nil
 }
 
@@ -301,14 +299,16 @@ func waited(reqs []*request) time.Duration {
 	return time.Since(oldest)
 }
 
-// adopt takes over what a request has loaded, if that is newer, unless it is of another generation.
-func (b *batch) adopt(r *request) {
-	if r.generation != b.generation {
-		return
-	}
-	for i, id := range r.view.ids {
-		if e := b.entry(id); r.view.states[i].Version > e.state.Version {
-			e.state = r.view.states[i]
+// adopt takes over what the requests have loaded, the newest of each stream, unless it is of another generation.
+func (b *batch) adopt(reqs []*request) {
+	for _, r := range reqs {
+		if r.generation != b.generation {
+			continue
+		}
+		for i, id := range r.view.ids {
+			if e := b.entry(id); r.view.states[i].Version > e.state.Version {
+				e.state = r.view.states[i]
+			}
 		}
 	}
 }

@@ -52,8 +52,8 @@ func (g *Gate) attach(c *eventstore.Config) {
 	}
 }
 
-// Hold makes the writer stand still, busy with a commit that is refused, until the returned function is called. What is committed meanwhile waits
-// and is then written as one batch.
+// Hold makes the writer stand still, busy with a commit that is refused, until the returned function is called. What is committed
+// meanwhile waits and is then written as one batch.
 func (g *Gate) Hold(t testing.TB) (release func()) {
 	t.Helper()
 	g.armed <- struct{}{}
