@@ -3,6 +3,7 @@ package readmodels
 import (
 	"slices"
 	"strconv"
+	"strings"
 
 	"payledger/domain/extension"
 	"payledger/internal/jsontext"
@@ -47,6 +48,15 @@ const (
 	PaymentsList = "feePayments"
 	EventsList   = "feeEvents"
 )
+
+// countSuffix ends the name under which extends counts a list.
+const countSuffix = "_count"
+
+// ReservedList says whether extends has no place for another service's list of this name: it would be read as one of ours, those of
+// tickets included, or as the count of a list.
+func ReservedList(name string) bool {
+	return slices.Contains([]string{PaymentsList, EventsList, "ticketPayments"}, name) || strings.HasSuffix(name, countSuffix)
+}
 
 // Extension is a list that another service has added to a document.
 type Extension struct {
@@ -165,7 +175,7 @@ func (d *Document) appendExtends(dst []byte, shown Document) []byte {
 			}
 			dst = element(dst, i)
 		}
-		dst = jsontext.AppendString(append(dst, ']', ','), name+"_count")
+		dst = jsontext.AppendString(append(dst, ']', ','), name+countSuffix)
 		dst = strconv.AppendInt(append(dst, ':'), int64(count), 10)
 		lead = ','
 	}

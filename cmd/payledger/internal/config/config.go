@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/caarlos0/env/v11"
+
+	"payledger/readmodels"
 )
 
 // Secret is a setting that is never printed: String and LogValue say *** instead.
@@ -73,7 +75,7 @@ type Config struct {
 
 	IndexUpdatedOnCreatedTopic bool `env:"INDEX_UPDATED_ON_CREATED_TOPIC" doc:"send index updates to the -created topic as well, as the guides print it" envDefault:"true"`
 
-	ExtendsNames []string `env:"EXTENDS_NAMES" doc:"names of the lists that other services may add to search documents, comma separated; empty: none"`
+	ExtendsNames []string `env:"EXTENDS_NAMES" doc:"names of the lists that other services may add to search documents, comma separated; none of our own (feePayments, feeEvents, ticketPayments) and none that ends in _count; empty: none"`
 
 	GiveWay time.Duration `env:"GIVE_WAY" doc:"how far tables, documents and books, unless readers wait for them, and publisher may fall behind, and selfaudit may wait each time, to leave the processors to commands that wait; search follows documents; 0s: none gives way" envDefault:"10s"`
 
@@ -213,8 +215,13 @@ func (c Config) nameFaults() (faults []error) {
 			faults = append(faults, fmt.Errorf("%s %q must be of the form %s", setting.name, setting.value, setting.form))
 		}
 	}
-	if slices.Contains(c.ExtendsNames, "") {
-		faults = append(faults, errors.New("EXTENDS_NAMES has an empty one"))
+	for _, name := range c.ExtendsNames {
+		switch {
+		case name == "":
+			faults = append(faults, errors.New("EXTENDS_NAMES has an empty one"))
+		case readmodels.ReservedList(name):
+			faults = append(faults, fmt.Errorf("EXTENDS_NAMES %q is a name of our own lists or of a count", name))
+		}
 	}
 	return faults
 }

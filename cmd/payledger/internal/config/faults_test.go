@@ -40,6 +40,10 @@ func TestEachFaultAlone(t *testing.T) {
 		"LIBRARY_INDEX_PREFIX=Library":                "LIBRARY_INDEX_PREFIX",
 		"PROJECT_NAME=a b":                            "PROJECT_NAME",
 		"EXTENDS_NAMES=a,,b":                          "EXTENDS_NAMES",
+		"EXTENDS_NAMES=reminders,feePayments":         `EXTENDS_NAMES "feePayments"`,
+		"EXTENDS_NAMES=feeEvents":                     `EXTENDS_NAMES "feeEvents"`,
+		"EXTENDS_NAMES=ticketPayments":                `EXTENDS_NAMES "ticketPayments"`,
+		"EXTENDS_NAMES=reminders,reminders_count":     `EXTENDS_NAMES "reminders_count"`,
 		"CHECKPOINT_KEY=a CHECKPOINT_KEY_FILE=b":      "only one of CHECKPOINT_KEY and CHECKPOINT_KEY_FILE",
 		"KAFKA_SASL_USER=u KAFKA_SASL_PASSWORD=p KAFKA_SASL_MECHANISM=PLAIN": "KAFKA_SASL_MECHANISM",
 	} {
@@ -51,6 +55,7 @@ func TestEachFaultAlone(t *testing.T) {
 		require.ErrorContains(t, err, fault)
 		require.NotContains(t, err.Error(), "\n", setting)
 	}
+	require.NoError(t, validate(append(right, "EXTENDS_NAMES=reminders,feepayments,count"), all...))
 	for _, part := range []config.Part{config.NeedApp, config.NeedProjector} {
 		require.EqualError(t, validate(right[:1], part), "VAULT_KEY is required: 32 random bytes in base64")
 	}
