@@ -11,6 +11,7 @@ import (
 
 	"payledger/audit"
 	"payledger/cmd/payledger/internal/config"
+	"payledger/cmd/payledger/internal/httpapi/input"
 	"payledger/commands"
 	"payledger/eventstore"
 	"payledger/eventstore/catalog"
@@ -116,11 +117,11 @@ func (a *app) parse(cmd *cobra.Command, f boundFlags) (parsed, error) {
 
 // parseInstant reads an instant; a bare date is the first or the last microsecond of that day.
 func parseInstant(flag, text string, zone *time.Location, end bool) (time.Time, error) {
-	if day, err := time.ParseInLocation(time.DateOnly, text, zone); err == nil {
+	if day, err := time.Parse(time.DateOnly, text); err == nil {
 		if end {
-			day = day.AddDate(0, 0, 1).Add(-time.Microsecond)
+			return input.BeginningOfDay(day.AddDate(0, 0, 1), zone).Add(-time.Microsecond), nil
 		}
-		return day, nil
+		return input.BeginningOfDay(day, zone), nil
 	}
 	at, err := time.Parse(time.RFC3339, text)
 	if err != nil {

@@ -260,7 +260,7 @@ func (v *Values) day(name string, days int, and time.Duration) time.Time {
 	if zone == nil {
 		zone = time.UTC
 	}
-	return time.Date(at.Year(), at.Month(), at.Day()+days, 0, 0, 0, 0, zone).Add(and).UTC()
+	return BeginningOfDay(at.AddDate(0, 0, days), zone).Add(and)
 }
 
 // Position returns a position of the log, 0 when absent.

@@ -199,6 +199,8 @@ func TestDaysOfAZone(t *testing.T) {
 	t.Parallel()
 	vienna, err := time.LoadLocation("Europe/Vienna")
 	require.NoError(t, err)
+	santiago, err := time.LoadLocation("America/Santiago") // whose 6th of September has no midnight
+	require.NoError(t, err)
 	for _, test := range []struct {
 		zone               *time.Location
 		date, since, until string
@@ -207,6 +209,8 @@ func TestDaysOfAZone(t *testing.T) {
 		{vienna, "2026-01-31", "2026-01-30T23:00:00Z", "2026-01-31T22:59:59.999999Z"},
 		{vienna, "2026-03-29", "2026-03-28T23:00:00Z", "2026-03-29T21:59:59.999999Z"},
 		{vienna, "2026-10-25", "2026-10-24T22:00:00Z", "2026-10-25T22:59:59.999999Z"},
+		{santiago, "2026-09-05", "2026-09-05T04:00:00Z", "2026-09-06T03:59:59.999999Z"},
+		{santiago, "2026-09-06", "2026-09-06T04:00:00Z", "2026-09-07T02:59:59.999999Z"},
 		{vienna, "2026-01-31T23:30:00Z", "2026-01-31T23:30:00Z", "2026-01-31T23:30:00Z"},
 	} {
 		v, err := input.ParseQuery("from=" + test.date + "&asOf=" + test.date)
