@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -18,16 +19,30 @@ type EpochChange struct {
 	Lowered []string // cursors of the publisher that stood beyond the end of the log
 }
 
-// NewEpoch follows a restore of the log, with every process stopped. It counts the epoch up, sends those projections back to 0 whose
-// checkpoint names an event that the log doesn't have, lowers the publisher's cursors to the head, and lets the rest go on.
-func NewEpoch(ctx context.Context, ownerURL string) (change EpochChange, err error) {
+// lastEpoch is the greatest that there is room for in the versions of documents in Elasticsearch: 19 bits, beside the 44 of a position.
+const lastEpoch = 1<<19 - 1
+
+// epochsBegan is when the hours began that epochs are numbered by.
+var epochsBegan = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// LeastEpoch returns the least epoch that may begin at a time, given the greatest that is known to have been given out: a restored log has
+// forgotten those that began after its backup. Most are known by the hour: no epoch of an earlier one is greater than the hours since 2026 began,
+// as long as fewer epochs begin than hours pass.
+func LeastEpoch(at time.Time, known int64) int64 {
+	return max(known+1, int64(at.Sub(epochsBegan)/time.Hour))
+}
+
+// NewEpoch follows a restore of the log, with every process stopped. The epoch becomes least, or one more than it was if that is greater. It sends
+// those projections back to 0 whose checkpoint names an event that the log doesn't have, lowers the publisher's cursors to the head, and lets the
+// rest go on.
+func NewEpoch(ctx context.Context, ownerURL string, least int64) (change EpochChange, err error) {
 	conn, err := pgx.Connect(ctx, ownerURL)
 	if err != nil {
 		return EpochChange{}, fmt.Errorf("new epoch: %w", err)
 	}
 	defer func() { err = errors.Join(err, conn.Close(context.WithoutCancel(ctx))) }()
 	err = pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
-		change, err = newEpoch(ctx, tx)
+		change, err = newEpoch(ctx, tx, least)
 		return err
 	})
 	if err != nil {
@@ -36,7 +51,7 @@ func NewEpoch(ctx context.Context, ownerURL string) (change EpochChange, err err
 	return change, nil
 }
 
-const sqlNewEpoch = `UPDATE ledger.head SET epoch = epoch + 1 RETURNING epoch`
+const sqlNewEpoch = `UPDATE ledger.head SET epoch = greatest(epoch + 1, $1) RETURNING epoch`
 
 // A checkpoint at 0 is of every log. The lease's epoch goes up, so that a projector that was not stopped can't commit.
 const sqlEmptyProjections = `
@@ -58,10 +73,13 @@ WITH lowered AS (
 )
 SELECT name FROM lowered WHERE fell ORDER BY name`
 
-func newEpoch(ctx context.Context, tx pgx.Tx) (EpochChange, error) {
+func newEpoch(ctx context.Context, tx pgx.Tx, least int64) (EpochChange, error) {
 	var change EpochChange
-	if err := tx.QueryRow(ctx, sqlNewEpoch).Scan(&change.Epoch); err != nil {
+	if err := tx.QueryRow(ctx, sqlNewEpoch, least).Scan(&change.Epoch); err != nil {
 		return EpochChange{}, fmt.Errorf("count up: %w", err)
+	}
+	if change.Epoch > lastEpoch {
+		return EpochChange{}, fmt.Errorf("epoch %d: the last that there is room for is %d", change.Epoch, int64(lastEpoch))
 	}
 	rows, err := tx.Query(ctx, sqlEmptyProjections, searchProjection)
 	if err != nil {

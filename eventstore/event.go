@@ -32,7 +32,7 @@ type NewEvent struct {
 type Recorded struct {
 	NewEvent
 	Position   int64 // dense, from 1, over all tenants
-	Epoch      int64 // counter of restores, see Store.NewEpoch
+	Epoch      int64 // greater after each restore, see NewEpoch
 	CommitID   uuid.UUID
 	Stream     StreamID
 	Version    int64     // within the stream, dense, from 1

@@ -3,6 +3,7 @@ package eventstore_test
 import (
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
@@ -79,7 +80,7 @@ UNION ALL SELECT 'fresh', 1, 0, decode(repeat('00', 32), 'hex'), 'running', '';`
 ON CONFLICT (name) DO UPDATE SET position = excluded.position`)
 	require.NoError(t, err)
 
-	change, err := eventstore.NewEpoch(t.Context(), db.OwnerURL)
+	change, err := eventstore.NewEpoch(t.Context(), db.OwnerURL, 0)
 	require.NoError(t, err)
 	require.EqualValues(t, 2, change.Epoch)
 	require.ElementsMatch(t, []string{"search/1", "documents/1", "books/2"}, change.Emptied)
@@ -95,6 +96,38 @@ ON CONFLICT (name) DO UPDATE SET position = excluded.position`)
 	_, err = store.Commit(t.Context(), addUpTo("a", 1, 4))
 	require.NoError(t, err)
 	require.Equal(t, []string{"1", "1", "1", "2"}, column(t, pool, "SELECT epoch::text FROM ledger.events ORDER BY position"))
+}
+
+// An epoch that was given out is never given again, though a restore takes back what the log knows of it.
+func TestANewEpochIsNotBelowTheLeast(t *testing.T) {
+	t.Parallel()
+	_, db := storetest.Open(t)
+	for _, tt := range []struct{ least, want int64 }{{0, 2}, {3, 3}, {3, 4}, {900, 900}, {1<<19 - 1, 1<<19 - 1}} {
+		change, err := eventstore.NewEpoch(t.Context(), db.OwnerURL, tt.least)
+		require.NoError(t, err)
+		require.Equal(t, tt.want, change.Epoch)
+	}
+	_, err := eventstore.NewEpoch(t.Context(), db.OwnerURL, 0)
+	require.ErrorContains(t, err, "epoch 524288: the last that there is room for is 524287")
+	require.Equal(t, []string{"524287"}, column(t, db.Pool(t), "SELECT epoch::text FROM ledger.head"))
+}
+
+func TestLeastEpoch(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 1, 3, 1, 30, 0, 0, time.UTC)
+	for _, tt := range []struct {
+		at          time.Time
+		known, want int64
+	}{
+		{at, 0, 49},
+		{at, 48, 49},
+		{at, 49, 50},
+		{at.Add(30 * time.Minute), 0, 50},
+		{time.Unix(0, 0), 7, 8},
+		{time.Date(2085, 10, 1, 0, 0, 0, 0, time.UTC), 0, 523_752},
+	} {
+		require.Equal(t, tt.want, eventstore.LeastEpoch(tt.at, tt.known), "%s %d", tt.at, tt.known)
+	}
 }
 
 const sqlTextKeys = `

@@ -43,7 +43,7 @@ func TestNewEpochBuildsAnewWhatSawALostFuture(t *testing.T) {
 			_, err := pool.Exec(t.Context(), `UPDATE ledger.checkpoints SET position = position + 5, hash = decode(repeat('ee', 32), 'hex')
 				WHERE projection = $1`, p.Projection.Name)
 			require.NoError(t, err)
-			change, err := eventstore.NewEpoch(t.Context(), l.DB.OwnerURL)
+			change, err := eventstore.NewEpoch(t.Context(), l.DB.OwnerURL, 0)
 			require.NoError(t, err)
 			require.Contains(t, change.Emptied, fmt.Sprintf("%s/%d", p.Projection.Name, p.Projection.Version))
 

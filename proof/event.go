@@ -23,7 +23,7 @@ var ErrEncoding = errors.New("not the bytes of an event")
 type Event struct {
 	Before      [32]byte // hash of the event before it; zeros at position 1
 	Position    int64    // from 1, without holes
-	Epoch       int64    // counts restores of the log
+	Epoch       int64    // greater after each restore of the log
 	ID          [16]byte
 	CommitID    [16]byte
 	Tenant      string

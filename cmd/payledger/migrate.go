@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"text/tabwriter"
@@ -9,7 +10,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"payledger/cmd/payledger/internal/config"
+	"payledger/cmd/payledger/internal/kafkabus"
 	"payledger/eventstore"
+	proofsprojection "payledger/projections/proofs"
 )
 
 func (a *app) migrateCommand() *cobra.Command {
@@ -18,7 +21,8 @@ func (a *app) migrateCommand() *cobra.Command {
 		Use:   "migrate",
 		Short: "Bring the schema of the log up to date",
 		Long: "Brings the schema of the log up to date and makes the roles payledger_app and payledger_projector if they are absent.\n" +
-			"--new-epoch follows a restore of the database, with everything else stopped.",
+			"--new-epoch follows a restore of the database, with everything else stopped. The epoch is a number that was never used: the hours since 2026 began, or\n" +
+			"one more than the greatest in the database, CHECKPOINT_FILE and, with KAFKA_BROKERS, the end of the journal topic.",
 		Example: "  DATABASE_URL=postgres://… payledger migrate\n  DATABASE_URL=postgres://… payledger migrate --status",
 		Args:    exactly(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -27,13 +31,19 @@ func (a *app) migrateCommand() *cobra.Command {
 				return err
 			}
 			ctx, url := cmd.Context(), cfg.DatabaseURL.Reveal()
+			var known int64
+			if newEpoch {
+				if known, err = a.knownEpoch(ctx, cfg); err != nil {
+					return err
+				}
+			}
 			if !status {
 				if err := eventstore.Migrate(ctx, url); err != nil {
 					return err
 				}
 			}
 			if newEpoch {
-				change, err := eventstore.NewEpoch(ctx, url)
+				change, err := eventstore.NewEpoch(ctx, url, eventstore.LeastEpoch(a.now(), known))
 				if err != nil {
 					return err
 				}
@@ -50,6 +60,28 @@ func (a *app) migrateCommand() *cobra.Command {
 	cmd.Flags().BoolVar(&newEpoch, "new-epoch", false, "begin a new epoch after a restore")
 	cmd.MarkFlagsMutuallyExclusive("status", "new-epoch")
 	return cmd
+}
+
+// knownEpoch returns the greatest epoch that a place outside the database tells of: a restore has taken back what the database knew.
+func (a *app) knownEpoch(ctx context.Context, cfg config.Config) (known int64, err error) {
+	if cfg.CheckpointFile != "" {
+		if known, err = proofsprojection.LastEpoch(cfg.CheckpointFile); err != nil {
+			return 0, err
+		}
+	}
+	if len(cfg.KafkaBrokers) == 0 {
+		return known, nil
+	}
+	kafka := kafkaConfig(cfg)
+	if err := reachKafka(ctx, kafka); err != nil {
+		return 0, err
+	}
+	// What began earlier is below the hour's number.
+	sent, err := kafkabus.LastEpoch(ctx, kafka, topicConfig(cfg).Journal(), a.now().Add(-time.Hour))
+	if err != nil {
+		return 0, &exitError{code: exitUnreachable, err: err}
+	}
+	return max(known, sent), nil
 }
 
 func (a *app) printMigrations(steps []eventstore.Migration) error {

@@ -35,7 +35,7 @@ func TestRestoredDumpIsGoneOnWith(t *testing.T) {
 
 	restored := pgtest.New(t)
 	runTool(t, "psql", "-q", "-X", "-v", "ON_ERROR_STOP=1", "-f", dump, "-o", os.DevNull, restored.SuperURL)
-	change, err := eventstore.NewEpoch(t.Context(), restored.OwnerURL)
+	change, err := eventstore.NewEpoch(t.Context(), restored.OwnerURL, 0)
 	require.NoError(t, err)
 	require.EqualValues(t, 2, change.Epoch)
 

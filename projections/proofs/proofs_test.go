@@ -218,7 +218,7 @@ func TestAReplacedHistoryIsNotSigned(t *testing.T) {
 	require.Equal(t, string(before), string(after))
 }
 
-// restore puts the database back to where it had so many events, and begins a new epoch.
+// restore puts the database back to where it had so many events, its epoch too, and begins a new one, as migrate --new-epoch does.
 func (f *fixture) restore(t *testing.T, size int64) {
 	t.Helper()
 	f.store.Close()
@@ -226,7 +226,10 @@ func (f *fixture) restore(t *testing.T, size int64) {
 		"DELETE FROM ledger.events WHERE position > "+itoa(size), "DELETE FROM ledger.commits WHERE first_position > "+itoa(size),
 		"DELETE FROM proofs_v1.checkpoints WHERE size > "+itoa(size))
 	f.rechain(t, size+1)
-	_, err := eventstore.NewEpoch(t.Context(), f.db.OwnerURL)
+	f.tamper(t, "UPDATE ledger.head SET epoch = (SELECT max(epoch) FROM ledger.events)")
+	last, err := LastEpoch(f.file)
+	require.NoError(t, err)
+	_, err = eventstore.NewEpoch(t.Context(), f.db.OwnerURL, last+1)
 	require.NoError(t, err)
 	f.store = storetest.OpenOn(t, f.db)
 }
@@ -275,6 +278,34 @@ func TestARestoreIsSigned(t *testing.T) {
 	require.NoError(t, stop())
 	_, both = f.verify(t, f.kept(t))
 	require.True(t, both.OK, both.Problem)
+}
+
+// A backup has forgotten the epochs that began after it: when it is restored again, or an older one is, the log goes on all the same, however
+// far it had come and however far it comes.
+func TestRestoresOfOneBackup(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	stop := f.run(t)
+	f.sign(t, 10)
+	f.sign(t, 4)
+	require.NoError(t, stop())
+	for i, to := range []struct{ size, events int64 }{{10, 3}, {10, 2}, {10, 9}, {6, 2}} {
+		f.restore(t, to.size)
+		stop = f.run(t)
+		f.sign(t, int(to.events))
+		require.NoError(t, stop())
+		kept := f.kept(t)
+		_, both := f.verify(t, kept)
+		require.True(t, both.OK, both.Problem)
+		restored := make(map[int64]int64)
+		for _, c := range kept {
+			if c.Restored > 0 {
+				require.NotContains(t, restored, c.Epoch)
+				restored[c.Epoch] = c.Restored
+			}
+		}
+		require.Len(t, restored, i+1)
+	}
 }
 
 // A checkpoint of a lost future isn't called a cut tail, whether the log has grown beyond it or not; it is an error all the same.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -55,6 +56,17 @@ func ReadTail(cfg Config) publisher.ReadTail {
 		}
 		return cut, readStretches(ctx, cfg, from, until, tailTimeout, each)
 	}
+}
+
+// LastEpoch returns the greatest epoch that the newest messages of a topic name: those since a time, but tailMost of a partition, and the last few
+// in any case. It is 0 for a topic that isn't there or holds none.
+func LastEpoch(ctx context.Context, cfg Config, topic string, since time.Time) (last int64, err error) {
+	_, err = ReadTail(cfg)(ctx, []string{topic}, since, func(m publisher.Sent) {
+		if epoch, err := strconv.ParseInt(m.Headers["ledger-epoch"], 10, 64); err == nil {
+			last = max(last, epoch)
+		}
+	})
+	return last, err
 }
 
 // ReadTopic hands over all that a topic holds now, of each partition in order. Brokers that hand over nothing for so long as silence end it.

@@ -2,10 +2,12 @@ package kafkabus_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
+	"payledger/cmd/payledger/internal/kafkabus"
 	"payledger/eventstore"
 )
 
@@ -24,7 +26,7 @@ func TestPublisherGoesOnAfterANewEpoch(t *testing.T) {
 	// The backup is older than what was published.
 	w.asSuperuser(t, `UPDATE ledger.checkpoints SET position = position + 5, hash = decode(repeat('ee', 32), 'hex') WHERE projection = 'publisher';
 		UPDATE ledger.cursors SET position = position + 5`)
-	change, err := eventstore.NewEpoch(t.Context(), w.db.OwnerURL)
+	change, err := eventstore.NewEpoch(t.Context(), w.db.OwnerURL, 0)
 	require.NoError(t, err)
 	require.Contains(t, change.Emptied, "publisher/1")
 	require.Equal(t, []string{"db", "index", "route"}, change.Lowered)
@@ -46,4 +48,12 @@ func TestPublisherGoesOnAfterANewEpoch(t *testing.T) {
 	w.assess(t, 100)
 	w.published(t)
 	require.NoError(t, stop())
+
+	// A backup doesn't know the epoch, the journal does.
+	last, err := kafkabus.LastEpoch(t.Context(), w.cfg, w.names.Journal(), time.Now())
+	require.NoError(t, err)
+	require.EqualValues(t, 2, last)
+	last, err = kafkabus.LastEpoch(t.Context(), w.cfg, w.names.Journal()+"-of-nobody", time.Now())
+	require.NoError(t, err)
+	require.Zero(t, last)
 }
