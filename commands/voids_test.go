@@ -134,6 +134,9 @@ func TestPaymentAfterWriteOff(t *testing.T) {
 	reverse := func(ctx context.Context, req commands.Request) (eventstore.Result, error) {
 		return d.ReverseReduction(ctx, req, commands.Reversal{FeeID: id, ReductionID: writeOff.ID.String(), Reason: "staffError"})
 	}
+	rest := readPayment(t, d.do(d.pay(cash("u1", usd("6"), share(id, usd("6"))))))
+	d.refused(fee.ErrRecovered, reverse)
+	d.do(d.void(rest.ID))
 	d.do(reverse)
 	require.Equal(t, balance{"10", "0", "4", "6", readmodels.FeeUnpaid}, d.balance(id), "what had not come is owed again")
 	d.do(d.void(check))

@@ -38,6 +38,9 @@ var (
 	ErrMoneyApplied = errors.New("money was paid on the fee")
 	// ErrReductionNotFound refuses to reverse a waiver or write-off that isn't there.
 	ErrReductionNotFound = errors.New("reduction not found")
+	// ErrRecovered refuses to reverse a write-off of which nothing is left but what came
+	// for it after all.
+	ErrRecovered = errors.New("the money written off has come")
 	// ErrAllocationNotFound refuses to take off money that isn't on the fee.
 	ErrAllocationNotFound = errors.New("no such money on the fee")
 	// ErrNoteExists refuses to add a note under an id in use.
@@ -157,6 +160,8 @@ func reverseReduction(s State, c ReverseReduction) ([]Event, error) {
 	for _, r := range s.reductions {
 		switch {
 		case r.id != c.ReductionID:
+		case r.live.IsZero() && !r.reversed && s.recovered(r.id):
+			return nil, fmt.Errorf("%w: %q", ErrRecovered, r.id)
 		case r.live.IsZero():
 			return nil, nil
 		default:

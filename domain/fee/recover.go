@@ -25,6 +25,11 @@ func (s State) recovers(c ApplyPayment) []Event {
 	return events
 }
 
+// recovered says whether money on the fee came for a write-off.
+func (s State) recovered(reductionID string) bool {
+	return slices.ContainsFunc(s.recoveries, func(r recovery) bool { return r.reductionID == reductionID && r.live.IsPositive() })
+}
+
 // takenOff returns the events by which money of an allocation of a payment goes off the
 // fee. What it had recovered goes first, the newest first, and is written off again.
 func (s State) takenOff(a allocation, amount money.Amount, cause UnapplyCause) []Event {

@@ -92,7 +92,25 @@ func TestRecoveries(t *testing.T) {
 		}},
 
 		testCase{Name: "the write-off was wrong: its rest is owed", Given: mixed, When: reverse("w1"), Then: events{reversed("w1", 300)}},
-		testCase{Name: "the write-off was wrong: no rest", Given: given(written("w1", 1000), recovered("w1", 1000), applied(1000)), When: reverse("w1")},
+		testCase{
+			Name: "the write-off was wrong: all of it came", Given: given(written("w1", 1000), recovered("w1", 1000), applied(1000)), When: reverse("w1"),
+			Err: fee.ErrRecovered,
+		},
+		testCase{
+			Name: "what hadn't come was given up by a lower charge", Given: append(mixed[:4:4], fee.ReductionReleased{ReductionID: "w1", Amount: usd(300)}, lowered(300)), When: reverse("w1"),
+			Err: fee.ErrRecovered,
+		},
+		testCase{Name: "its rest is owed already", Given: append(mixed[:4:4], reversed("w1", 300)), When: reverse("w1")},
+		testCase{Name: "only another came", Given: given(written("w1", 400), written("w2", 300), fee.ReductionReleased{ReductionID: "w2", Amount: usd(300)}, lowered(300),
+			recovered("w1", 400), applied(700)), When: reverse("w2")},
+		testCase{
+			Name: "what came was taken off by a lower charge", Given: given(written("w1", 1000), recovered("w1", 1000), applied(1000), unapplied(1000, fee.UnapplyAdjustment), again("w1", 1000),
+				fee.ReductionReleased{ReductionID: "w1", Amount: usd(1000)}, lowered(1000)), When: reverse("w1"),
+		},
+		testCase{
+			Name: "taken back, voided, paid again: all of it came", Given: append(mixed[:4:4], reversed("w1", 300), unapplied(700, fee.UnapplyVoid), again("w1", 300),
+				recovered("w1", 300), applied(1000)), When: reverse("w1"), Err: fee.ErrRecovered,
+		},
 		testCase{
 			Name: "voided behind that, what it recovered is written off again", Given: append(mixed[:4:4], reversed("w1", 300)), When: unapply(700),
 			Then: events{unapplied(700, fee.UnapplyVoid), again("w1", 300)},

@@ -33,6 +33,7 @@ type State struct {
 type reduction struct {
 	id         string
 	writtenOff bool
+	reversed   bool // the last that happened to it: somebody took it back
 	live       money.Amount
 }
 
@@ -174,11 +175,11 @@ func evolve(s State, e Event) State {
 	case WrittenOff:
 		return s.reduced(reduction{id: e.ReductionID, live: e.Amount, writtenOff: true}, e.Note)
 	case ReductionReleased:
-		return s.restored(e.ReductionID, e.Amount, "")
+		return s.restored(e.ReductionID, e.Amount, false, "")
 	case ReductionReversed:
-		return s.restored(e.ReductionID, e.Amount, e.Note)
+		return s.restored(e.ReductionID, e.Amount, true, e.Note)
 	case WriteOffRecovered:
-		s = s.restored(e.ReductionID, e.Amount, "")
+		s = s.restored(e.ReductionID, e.Amount, false, "")
 		s.recoveries = append(slices.Clone(s.recoveries), recovery{e.ReductionID, e.AllocationID, e.Amount})
 	case RecoveryReversed:
 		return s.unrecovered(e)
@@ -232,11 +233,11 @@ func (s State) reduced(r reduction, text string) State {
 	return s
 }
 
-func (s State) restored(id string, amount money.Amount, text string) State {
+func (s State) restored(id string, amount money.Amount, reversed bool, text string) State {
 	s.reductions = slices.Clone(s.reductions)
 	for i, r := range s.reductions {
 		if r.id == id {
-			s.reductions[i].live = minus(r.live, amount)
+			s.reductions[i].live, s.reductions[i].reversed = minus(r.live, amount), reversed
 		}
 	}
 	s.Note = cmp.Or(text, s.Note)
@@ -244,7 +245,7 @@ func (s State) restored(id string, amount money.Amount, text string) State {
 }
 
 func (s State) unrecovered(e RecoveryReversed) State {
-	s = s.restored(e.ReductionID, negative(e.Amount), "")
+	s = s.restored(e.ReductionID, negative(e.Amount), false, "")
 	s.recoveries = slices.Clone(s.recoveries)
 	for i, r := range s.recoveries {
 		if r.reductionID == e.ReductionID && r.allocationID == e.AllocationID {

@@ -139,6 +139,7 @@ var rules = [...]rule{
 	refused(fee.ErrReserved, "AmountReserved", "amountIsReservedForAPayment"),
 	refused(fee.ErrExceedsGross, "ExceedsGross", "amountExceedsTheFee"),
 	refused(fee.ErrReductionNotFound, "ReductionNotFound", "reductionIsNotThere"),
+	refused(fee.ErrRecovered, "WriteOffRecovered", "writeOffIsRecovered"),
 	refused(fee.ErrMoneyApplied, "MoneyApplied", "moneyIsPaidOnTheFee"),
 	refused(fee.ErrUnknownCause, "UnknownCause", "causeIsUnknown"),
 	refused(payment.ErrOverAllocated, "OverAllocated", "allocationsExceedThePayment"),

@@ -28,7 +28,7 @@ func feeCommandRoutes() []route {
 	return []route{
 		command("waivers", "waiveFee", "Forgive part or all of what is owed", "Staff, supervisor and admin.", auth.WaiveFee, waiveFee, all, currency, reason, note),
 		command("write-offs", "writeOffFee", "Give up part or all of what is owed", "Finance and admin.", auth.WriteOffFee, writeOffFee, all, currency, reason, note),
-		command("reversals", "reverseReduction", "Take a waiver or write-off back", "Supervisor and admin.", auth.ReverseReduction, reverseReduction,
+		command("reversals", "reverseReduction", "Take a waiver or write-off back", "Supervisor and admin. Refused when all of a write-off came after all.", auth.ReverseReduction, reverseReduction,
 			input.ID("reductionId").Must().Says("Id of the feeEvent that tells of the waiver or write-off."), reason, note),
 		command("adjustments", "adjustFee", "Charge more or less", "Supervisor and admin. What was paid beyond a smaller charge becomes a credit.", auth.AdjustFee, adjustFee,
 			input.Choice("direction", string(fee.DirectionIncrease), string(fee.DirectionDecrease)).Must(), input.Amount("amount").Must(), currency, reason, note),

@@ -41,11 +41,17 @@ func TestCommandsOnAFee(t *testing.T) {
 	do("adjustments", w.supervisor(), `{"direction":"decrease","amount":15,"reason":"staffError"}`)
 	require.Equal(t, "canceled", w.do("GET", "/fees/"+id, w.member(), "").wants(200).str("fee", "status"))
 
+	recovered := w.assess("10")
+	w.do("POST", "/fees/"+recovered+"/write-offs", w.finance(), `{"reason":"smallBalance"}`).wants(200)
+	w.do("POST", "/payments", w.staff(), pay(`"amount":10,"allocations":[{"feeId":"`+recovered+`","amount":10}]`)).wants(201)
+	w.do("POST", "/fees/"+recovered+"/reversals", w.supervisor(), `{"reductionId":"`+w.reduction(recovered)+`","reason":"staffError"}`).
+		refused(422, "WriteOffRecovered", "errMsg_writeOffIsRecovered")
+
 	w.do("POST", "/fees/"+id+"/waivers", w.staff(), `{"reason":"because"}`).refused(422, "UnknownReason", "errMsg_reasonIsUnknown")
 	w.do("POST", "/fees/"+id+"/waivers", w.staff(), `{"reason":"goodwill"}`).wants(422)
 }
 
-// reduction returns the id of the waiver of a fee: its feeEvent's.
+// reduction returns the id of the waiver or write-off of a fee: its feeEvent's.
 func (w *world) reduction(feeID string) string {
 	w.t.Helper()
 	r := w.do("GET", "/fees/"+feeID+"/history", w.staff(), "").wants(200)
@@ -55,7 +61,7 @@ func (w *world) reduction(feeID string) string {
 	}
 	require.NoError(w.t, json.Unmarshal(r.raw("history"), &entries))
 	for _, e := range entries {
-		if e.Type == "fee.waived" {
+		if e.Type == "fee.waived" || e.Type == "fee.written_off" {
 			return e.EventID
 		}
 	}
