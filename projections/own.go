@@ -40,10 +40,17 @@ func NewOwnConfig(lease LeaseConfig, logger *slog.Logger, now func() time.Time, 
 
 // Own calls work as the owner of a lease, again and again, until ctx ends; then it returns nil. While another owner holds the
 // lease it stands by. After passing troubles it pauses. When work returns a *HaltedError, the halt is stored for operators
-// and returned.
+// and returned. So is why the lease can't be taken, unless that may pass: the role has no right to it, or there is no log.
 func Own(ctx context.Context, cfg OwnConfig, work func(context.Context, *Lease) error) error {
 	for ctx.Err() == nil {
-		err := ownOnce(ctx, cfg, work)
+		lease, err := AcquireLease(ctx, cfg.Lease, cfg.Now)
+		switch {
+		case err == nil:
+			err = ownOnce(ctx, cfg, lease, work)
+		case !errors.Is(err, ErrLeaseHeld) && !Transient(err):
+			cfg.Logger.ErrorContext(ctx, "projection ends", slog.Any("error", err))
+			return err
+		}
 		halted, ok := errors.AsType[*HaltedError](err)
 		switch {
 		case ok:
@@ -62,13 +69,9 @@ func Own(ctx context.Context, cfg OwnConfig, work func(context.Context, *Lease) 
 	return nil
 }
 
-// ownOnce takes the lease, works under it until something goes wrong or ctx ends, and gives it back. It returns a *HaltedError
+// ownOnce works under the lease until something goes wrong or ctx ends, and gives it back. It returns a *HaltedError
 // only when the halt is stored.
-func ownOnce(ctx context.Context, cfg OwnConfig, work func(context.Context, *Lease) error) error {
-	lease, err := AcquireLease(ctx, cfg.Lease, cfg.Now)
-	if err != nil {
-		return err
-	}
+func ownOnce(ctx context.Context, cfg OwnConfig, lease *Lease, work func(context.Context, *Lease) error) error {
 	defer func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTimeout)
 		defer cancel()
@@ -77,7 +80,7 @@ func ownOnce(ctx context.Context, cfg OwnConfig, work func(context.Context, *Lea
 		}
 	}()
 	cfg.Logger.InfoContext(ctx, "projection runs here", slog.Int64("lease_epoch", lease.Epoch()), slog.Int64("position", lease.Checkpoint().Position))
-	err = work(ctx, lease)
+	err := work(ctx, lease)
 	if ctx.Err() != nil && !cfg.Drains {
 		return ctx.Err()
 	}

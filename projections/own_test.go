@@ -46,3 +46,18 @@ func TestHaltAfterTheEnd(t *testing.T) {
 		})
 	}
 }
+
+// A lease that can't be taken, as by a role without the right, is told at once instead of being tried for ever.
+func TestLeaseThatCanNotBeTaken(t *testing.T) {
+	t.Parallel()
+	pool := ledgertest.Open(t, 1).DB.AppPool(t)
+	ctx, stop := context.WithTimeout(t.Context(), 30*time.Second)
+	defer stop()
+	retried := 0
+	err := projections.Own(ctx, projections.OwnConfig{
+		Lease:  projections.LeaseConfig{Pool: pool, Projection: "tables", Version: tables.ProjectionVersion, Owner: "one", TTL: time.Hour},
+		Logger: slog.New(slog.DiscardHandler), Now: time.Now, Backoff: &backoff.ZeroBackOff{}, Retried: func(string) { retried++; stop() },
+	}, func(context.Context, *projections.Lease) error { return nil })
+	require.ErrorContains(t, err, "take the lease of tables: ERROR: permission denied")
+	require.Zero(t, retried)
+}

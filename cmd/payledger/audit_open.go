@@ -24,9 +24,9 @@ func (a *app) openAudit(ctx context.Context, cfg config.Config) (*ledger, error)
 	}
 	log := a.logger(ctx, cfg)
 	if cfg.VaultKey != "" {
-		return openLedger(ctx, cfg, cfg.App(), log, newRegistry(), a.now)
+		return openLedger(ctx, cfg, appRole(cfg).reading(), log, newRegistry(), a.now)
 	}
-	pool, err := connect(ctx, cfg.App())
+	pool, err := connect(ctx, appRole(cfg).reading())
 	if err != nil {
 		return nil, err
 	}
@@ -44,6 +44,11 @@ func (l *ledger) audit() audit.Reader {
 
 // keeping opens a store that reports are written down in; close ends it.
 func (l *ledger) keeping(ctx context.Context) (keeper audit.Keeper, done func(), err error) {
+	pool, err := connect(ctx, appRole(l.cfg)) // a question, or the projector, is connected as another role
+	if err != nil {
+		return audit.Keeper{}, nil, err
+	}
+	pool.Close()
 	config := eventstore.Config{URL: l.cfg.App().Reveal(), Folder: commands.Folder{Catalog: l.catalog}, Logger: l.log, MaxConns: 1}
 	if l.vault != nil { // not a nil pointer in an interface
 		config.Keys = l.vault

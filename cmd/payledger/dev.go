@@ -195,12 +195,12 @@ func devCheckpointKey(cfg *config.Config, dir string) error {
 func (a *app) runRoles(ctx context.Context, cfg config.Config, issuer *devstack.Issuer, dir string, demo bool) error {
 	log := a.logger(ctx, cfg)
 	registry := newRegistry()
-	api, err := openLedger(ctx, cfg, cfg.App(), log, registry, a.now)
+	api, err := openLedger(ctx, cfg, appRole(cfg), log, registry, a.now)
 	if err != nil {
 		return err
 	}
 	defer api.close()
-	projector, err := openLedger(ctx, cfg, cfg.Projector(), log, registry, a.now)
+	projector, err := openLedger(ctx, cfg, projectorRole(cfg), log, registry, a.now)
 	if err != nil {
 		return err
 	}

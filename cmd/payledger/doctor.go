@@ -84,12 +84,11 @@ func (a *app) examine(ctx context.Context, cfg config.Config) []check {
 	checks := []check{examineConfig(cfg)}
 	for _, db := range []struct {
 		name string
-		url  config.Secret
-		may  string
+		as   role
 	}{
-		{"database (owner)", cfg.DatabaseURL, sqlMayOwn}, {"database (app)", cfg.App(), sqlMayCommit}, {"database (projector)", cfg.Projector(), sqlMayProject},
+		{"database (owner)", ownerRole(cfg)}, {"database (app)", appRole(cfg)}, {"database (projector)", projectorRole(cfg)},
 	} {
-		checks = append(checks, examineDatabase(ctx, db.name, db.url, db.may))
+		checks = append(checks, examineDatabase(ctx, db.name, db.as))
 	}
 	if cfg.Projector() != "" {
 		checks = append(checks, examineLog(ctx, cfg)...)
@@ -145,19 +144,12 @@ func examineConfig(cfg config.Config) check {
 	return check{Name: "configuration", OK: true, Detail: strings.Join(detail, "; ")}
 }
 
-// What each role must be able to do, once there is a log. One that can't is another role.
-const (
-	sqlMayOwn     = `SELECT to_regclass('ledger.head') IS NULL OR pg_has_role((SELECT relowner FROM pg_class WHERE oid = to_regclass('ledger.head')), 'USAGE')`
-	sqlMayCommit  = `SELECT to_regclass('ledger.head') IS NULL OR has_any_column_privilege(to_regclass('ledger.head'), 'UPDATE')`
-	sqlMayProject = `SELECT to_regclass('ledger.checkpoints') IS NULL OR has_table_privilege(to_regclass('ledger.checkpoints'), 'UPDATE')`
-)
-
-func examineDatabase(ctx context.Context, name string, url config.Secret, sqlMay string) check {
-	if url == "" {
+func examineDatabase(ctx context.Context, name string, as role) check {
+	if as.url == "" {
 		return check{Name: name, OK: true, Detail: "not configured"}
 	}
 	return within(ctx, name, exitUnreachable, func(ctx context.Context) (string, error) {
-		conn, err := pgx.Connect(ctx, url.Reveal())
+		conn, err := pgx.Connect(ctx, as.url.Reveal())
 		if err != nil {
 			return "", errors.New("can't connect") // the driver's text may hold parts of the URL
 		}
@@ -166,11 +158,7 @@ func examineDatabase(ctx context.Context, name string, url config.Secret, sqlMay
 		if err = conn.QueryRow(ctx, `SELECT current_setting('server_version'), current_user`).Scan(&version, &user); err != nil {
 			return "", err
 		}
-		var may bool
-		if err = conn.QueryRow(ctx, sqlMay).Scan(&may); err == nil && !may {
-			err = usageError(fmt.Errorf("%s has not the rights that this role needs", user))
-		}
-		return fmt.Sprintf("Postgres %s as %s", version, user), err
+		return fmt.Sprintf("Postgres %s as %s", version, user), as.demand(ctx, conn)
 	})
 }
 
@@ -186,7 +174,7 @@ SELECT c.name, c.position, CASE c.name WHEN 'route' THEN h.route ELSE h.position
 func examineLog(ctx context.Context, cfg config.Config) []check {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
-	pool, err := connect(ctx, cfg.Projector())
+	pool, err := connect(ctx, projectorRole(cfg).reading())
 	if err != nil {
 		return nil // said already by the check of the database
 	}

@@ -74,7 +74,7 @@ type eraser struct {
 }
 
 func (a *app) erase(ctx context.Context, cfg config.Config, userID string, flags eraseFlags) error {
-	l, err := openLedger(ctx, cfg, cfg.App(), a.logger(ctx, cfg), newRegistry(), a.now)
+	l, err := openLedger(ctx, cfg, appRole(cfg), a.logger(ctx, cfg), newRegistry(), a.now)
 	if err != nil {
 		return err
 	}

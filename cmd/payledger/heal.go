@@ -73,7 +73,7 @@ func (a *app) heal(ctx context.Context, cfg config.Config, key string, flags hea
 	if err != nil {
 		return err
 	}
-	l, err := openLedger(ctx, cfg, cfg.Projector(), a.logger(ctx, cfg), newRegistry(), a.now)
+	l, err := openLedger(ctx, cfg, projectorRole(cfg), a.logger(ctx, cfg), newRegistry(), a.now)
 	if err != nil {
 		return err
 	}

@@ -42,9 +42,9 @@ type ledger struct {
 	watcher *checkpoints.Watcher
 }
 
-// openLedger connects as the role whose URL it is given.
-func openLedger(ctx context.Context, cfg config.Config, url config.Secret, log *slog.Logger, registry *prometheus.Registry, now func() time.Time) (*ledger, error) {
-	pool, err := connect(ctx, url)
+// openLedger connects as a role.
+func openLedger(ctx context.Context, cfg config.Config, as role, log *slog.Logger, registry *prometheus.Registry, now func() time.Time) (*ledger, error) {
+	pool, err := connect(ctx, as)
 	if err != nil {
 		return nil, err
 	}
@@ -77,13 +77,13 @@ func vaultError(err error) error {
 
 func (l *ledger) close() { l.pool.Close() }
 
-// connect opens a pool and makes sure that the database answers.
-func connect(ctx context.Context, url config.Secret) (*pgxpool.Pool, error) {
-	cfg, err := pgxpool.ParseConfig(url.Reveal())
+// connect opens a pool, and makes sure that the database answers and that the role has its rights.
+func connect(ctx context.Context, as role) (*pgxpool.Pool, error) {
+	cfg, err := pgxpool.ParseConfig(as.url.Reveal())
 	if err != nil {
 		return nil, usageError(fmt.Errorf("database URL: %w", err))
 	}
-	if !strings.Contains(url.Reveal(), "pool_max_conns") {
+	if !strings.Contains(as.url.Reveal(), "pool_max_conns") {
 		cfg.MaxConns = poolSize
 	}
 	cfg.ConnConfig.RuntimeParams["jit"] = "off" // compiling takes longer than any of our statements
@@ -96,6 +96,10 @@ func connect(ctx context.Context, url config.Secret) (*pgxpool.Pool, error) {
 	if err := pool.Ping(ctx); err != nil {
 		pool.Close()
 		return nil, &exitError{code: exitUnreachable, err: fmt.Errorf("connect to the database: %w", err)}
+	}
+	if err := as.demand(ctx, pool); err != nil {
+		pool.Close()
+		return nil, err
 	}
 	return pool, nil
 }

@@ -68,7 +68,7 @@ func TestProjectTellsItsLag(t *testing.T) {
 		"PROJECTOR_DATABASE_URL=" + db.ProjectorURL, "VAULT_KEY=" + base64.StdEncoding.EncodeToString(make([]byte, 32)), "KAFKA_BROKERS=127.0.0.1:1",
 	})
 	require.NoError(t, err)
-	l, err := openLedger(t.Context(), cfg, cfg.Projector(), slog.New(slog.DiscardHandler), newRegistry(), time.Now)
+	l, err := openLedger(t.Context(), cfg, projectorRole(cfg), slog.New(slog.DiscardHandler), newRegistry(), time.Now)
 	require.NoError(t, err)
 	defer l.close()
 	ctx, cancel := context.WithCancel(t.Context())

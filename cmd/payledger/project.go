@@ -57,7 +57,7 @@ func (a *app) projectCommand() *cobra.Command {
 				return err
 			}
 			ctx := cmd.Context()
-			l, err := openLedger(ctx, cfg, cfg.Projector(), a.logger(ctx, cfg), newRegistry(), a.now)
+			l, err := openLedger(ctx, cfg, projectorRole(cfg), a.logger(ctx, cfg), newRegistry(), a.now)
 			if err != nil {
 				return stopped(ctx, err)
 			}

@@ -87,7 +87,7 @@ type rebuilt struct {
 }
 
 func (a *app) rebuild(ctx context.Context, cfg config.Config, name string, o rebuild.Config, flags rebuildFlags) error {
-	l, err := openLedger(ctx, cfg, cfg.Projector(), a.logger(ctx, cfg), newRegistry(), a.now)
+	l, err := openLedger(ctx, cfg, projectorRole(cfg), a.logger(ctx, cfg), newRegistry(), a.now)
 	if err != nil {
 		return err
 	}

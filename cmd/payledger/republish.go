@@ -112,7 +112,7 @@ type republished struct {
 }
 
 func (a *app) republish(ctx context.Context, cfg config.Config, flags republishFlags, filter publisher.Filter) error {
-	l, err := openLedger(ctx, cfg, cfg.Projector(), a.logger(ctx, cfg), newRegistry(), a.now)
+	l, err := openLedger(ctx, cfg, projectorRole(cfg), a.logger(ctx, cfg), newRegistry(), a.now)
 	if err != nil {
 		return err
 	}

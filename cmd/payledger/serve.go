@@ -46,7 +46,7 @@ func (a *app) serveCommand() *cobra.Command {
 				return err
 			}
 			ctx := cmd.Context()
-			l, err := openLedger(ctx, cfg, cfg.App(), a.logger(ctx, cfg), newRegistry(), a.now)
+			l, err := openLedger(ctx, cfg, appRole(cfg), a.logger(ctx, cfg), newRegistry(), a.now)
 			if err != nil {
 				return stopped(ctx, err)
 			}
