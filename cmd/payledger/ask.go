@@ -31,6 +31,7 @@ func (a *app) actionsCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			q.By = actorID(q.By)
 			return a.withAudit(cmd.Context(), func(l *ledger) error { return a.actions(cmd.Context(), l, q, flags.tenant, p) })
 		},
 	}

@@ -85,6 +85,14 @@ func (f *boundFlags) addFrom(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.from, "from", "", "RFC 3339 time, or a date: the beginning of that day in TIME_ZONE")
 }
 
+// actorID returns an actor's id as it is kept: that of a person in lower case, another, such as system:audit, as it is.
+func actorID(text string) string {
+	if id, ok := input.ParseID(text); ok {
+		return id
+	}
+	return text
+}
+
 // parsed are bounds as they were given; nil for what wasn't.
 type parsed struct {
 	from, asOf *time.Time

@@ -61,7 +61,7 @@ func (a *app) reportCommand() *cobra.Command {
 func (f reportFlags) filters() []evidence.Parameter {
 	var list []evidence.Parameter
 	for _, given := range []evidence.Parameter{
-		{Name: "by", Value: f.by}, {Name: "profile", Value: f.profile}, {Name: "tender", Value: f.tender}, {Name: "type", Value: f.eventType},
+		{Name: "by", Value: actorID(f.by)}, {Name: "profile", Value: f.profile}, {Name: "tender", Value: f.tender}, {Name: "type", Value: f.eventType},
 	} {
 		if given.Value != "" {
 			list = append(list, given)

@@ -37,3 +37,21 @@ func TestPeriodThatEndsBeforeItBegins(t *testing.T) {
 		require.Empty(t, out, question)
 	}
 }
+
+// Ids are kept in lower case, and asked for in either.
+func TestByInUpperCase(t *testing.T) {
+	t.Parallel()
+	l := ledgertest.Open(t, 65)
+	run := asking(t, l.DB)
+	l.Assess(t, l.Users[0], 500)
+	l.Flush(t)
+	for _, question := range [][]string{{"report", "activity", "--dry-run"}, {"actions"}} {
+		ask := func(by string) string {
+			out, errs, code := run(append(append([]string{"audit"}, question...), "--as-of", "2026-03-01", "--json", "--by", by)...)
+			require.Equal(t, exitDone, code, errs)
+			return out
+		}
+		require.Contains(t, ask(l.Users[0]), "fee.assessed", question)
+		require.Equal(t, ask(l.Users[0]), ask(strings.ToUpper(l.Users[0])), question)
+	}
+}
