@@ -208,9 +208,9 @@ func (r *rebuilding) replay(ctx context.Context, kept *[]write, only ...string) 
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	model := bulk.Model{
-		Fold:       func(bulk.Share) bulk.Fold { return tables.NewBulk(only...) },
-		Join:       func(to, from bulk.Fold) { to.(*tables.Bulk).Join(from.(*tables.Bulk)) }, //nolint:forcetypeassert // Fold made both
-		StreamSize: 1, Brief: 1,
+		Fold:  func(bulk.Share) bulk.Fold { return tables.NewBulk(only...) },
+		Join:  func(to, from bulk.Fold) { to.(*tables.Bulk).Join(from.(*tables.Bulk)) }, //nolint:forcetypeassert // Fold made both
+		Lanes: tables.Lanes, StreamSize: 1, Brief: 1,
 	}
 	if kept != nil {
 		model.Fold, model.Join = func(bulk.Share) bulk.Fold { return keeping{tables.NewBulk(only...), kept} }, nil
@@ -243,13 +243,13 @@ type keeping struct {
 }
 
 // Next implements bulk.Fold.
-func (k keeping) Next(end bool) func(context.Context, pgx.Tx) error {
-	rows := k.Fold.Next(end)
-	if rows == nil {
-		return nil
+func (k keeping) Next(end bool) []write {
+	lanes := k.Fold.Next(end)
+	for n := range lanes {
+		*k.kept = append(*k.kept, lanes[n])
+		lanes[n] = func(context.Context, pgx.Tx) error { return nil }
 	}
-	*k.kept = append(*k.kept, rows)
-	return func(context.Context, pgx.Tx) error { return nil }
+	return lanes
 }
 
 const (

@@ -47,6 +47,7 @@ func All() []Postgres {
 			bulk.Model{
 				Fold:       func(bulk.Share) bulk.Fold { return tables.NewBulk() },
 				Join:       func(to, from bulk.Fold) { to.(*tables.Bulk).Join(from.(*tables.Bulk)) }, //nolint:forcetypeassert // Fold made both
+				Lanes:      tables.Lanes,
 				StreamSize: 750, Brief: 1,
 			},
 			tables.Shapes,

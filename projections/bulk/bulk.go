@@ -42,10 +42,10 @@ type Projector interface {
 type Fold interface {
 	// Apply folds the next event of the share. With last no later event of its stream comes. Its errors mean: this event can't be applied.
 	Apply(ev *catalog.Event, last bool) error
-	// Next returns a function that writes rows which no later event changes, and forgets them; nil while there are few. With end, after
-	// the last event, it returns all that are left step by step, and nil when there is no more. What it returns after which
-	// events is the same in every run: what is written is recorded by its number.
-	Next(end bool) func(ctx context.Context, tx pgx.Tx) error
+	// Next returns functions that write rows which no later event changes, one for each lane of the Model, and forgets them; nil while there
+	// are few. With end, after the last event, it returns all that are left step by step, and nil when there is no more. What it returns after
+	// which events is the same in every run: what is written is recorded by its number.
+	Next(end bool) []func(ctx context.Context, tx pgx.Tx) error
 }
 
 // Model is how a projection is built at once. Without a Fold it isn't: what is built is empty, for the projector itself to fill.
@@ -55,6 +55,8 @@ type Model struct {
 	// Join moves all rows that one Fold has to another one; the first has folded nothing but whole streams, and has no rows then. With it streams
 	// of one event are folded where they are decoded, beside each other. Nil: they aren't.
 	Join func(to, from Fold)
+	// Lanes is how many transactions copy at the same time, each into tables of its own; 0: one.
+	Lanes int
 	// StreamSize is about how many bytes a Fold holds of a stream.
 	StreamSize int64
 	// Brief is how many events a stream has at most that the Fold doesn't hold: 1 for one that lets go of streams at their last event and keeps
@@ -66,7 +68,7 @@ type Model struct {
 
 // Config is what Build needs. Progress and Failpoint may be nil.
 type Config struct {
-	Pool      *pgxpool.Pool // connections of the projector role: up to 2*Workers+1 at a time
+	Pool      *pgxpool.Pool // connections of the projector role: up to 2*Workers+1 at a time, but Lanes+2 at least
 	Reader    *eventstore.Reader
 	Catalog   *catalog.Catalog
 	Keys      eventstore.Keys
@@ -180,6 +182,7 @@ func newBuilder(cfg Config) *builder {
 	if cfg.PageSize == 0 {
 		cfg.PageSize = DefaultPageSize
 	}
+	cfg.Model.Lanes = max(1, cfg.Model.Lanes)
 	if cfg.Progress == nil {
 		cfg.Progress = func(Progress) {}
 	}

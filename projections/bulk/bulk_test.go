@@ -22,7 +22,7 @@ func TestStatementsFitTheSchema(t *testing.T) {
 	require.NoError(t, err)
 	sqltest.Prepare(t, ".", db.ProjectorURL, map[string]string{
 		"sqlStateExists": sqlStateExists, "sqlReadState": sqlReadState, "sqlBegin": sqlBegin, "sqlShares": sqlShares, "sqlStage": sqlStage,
-		"sqlCountParts": sqlCountParts, "sqlPart": sqlPart, "sqlShareDone": sqlShareDone, "sqlPutEnds": sqlPutEnds, "sqlReadEnds": sqlReadEnds,
+		"sqlCountParts": sqlCountParts, "sqlPart": sqlPart, "sqlLaneDone": sqlLaneDone, "sqlPutEnds": sqlPutEnds, "sqlReadEnds": sqlReadEnds,
 		"sqlSettings": sqlSettings, "sqlFindIndexes": sqlFindIndexes, "sqlIndexes": sqlIndexes, "sqlIndexMade": sqlIndexMade,
 		"sqlKeyMade": sqlKeyMade, "sqlIndexSettings": sqlIndexSettings, "sqlLock": sqlLock, "sqlUnlock": sqlUnlock,
 	}, "sqlCreateState")

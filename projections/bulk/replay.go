@@ -17,14 +17,14 @@ import (
 // partsAhead is how many parts wait for the one that is copied: while it waits for the disk the others go on.
 const partsAhead = 4
 
-// part is what is recorded of a share.
-type part struct {
+// lane is what is recorded of a lane of a share.
+type lane struct {
 	parts int
 	done  bool
 }
 
-// replay folds and copies one share after the other: each pass reads the whole log. One goroutine folds and one copies, so that rows
-// stand in the tables in the order of the log, as they would if the projection had followed it: most indexes are nearly sorted then.
+// replay folds and copies one share after the other: each pass reads the whole log. One goroutine folds and one for each lane copies, so
+// that rows stand in a table in the order of the log, as they would if the projection had followed it: most indexes are nearly sorted then.
 func (b *builder) replay(ctx context.Context, st *state) error {
 	if st.stage != StageReplay {
 		return nil
@@ -36,11 +36,11 @@ func (b *builder) replay(ctx context.Context, st *state) error {
 	if b.ends, err = b.readEnds(ctx); err != nil {
 		return err
 	}
-	for share, r := range recorded {
-		if r.done {
+	for share, lanes := range recorded {
+		if !slices.ContainsFunc(lanes, func(l lane) bool { return !l.done }) {
 			continue
 		}
-		p := &pass{builder: b, upTo: st.position, share: Share{Number: share, Of: len(recorded)}, written: r.parts}
+		p := &pass{builder: b, upTo: st.position, share: Share{Number: share, Of: len(recorded)}, lanes: lanes}
 		if err := p.run(ctx); err != nil {
 			return err
 		}
@@ -48,16 +48,18 @@ func (b *builder) replay(ctx context.Context, st *state) error {
 	return b.enter(ctx, st, StageIndex)
 }
 
-func (b *builder) readShares(ctx context.Context) (recorded []part, err error) {
+// readShares returns the lanes of all shares.
+func (b *builder) readShares(ctx context.Context) (recorded [][]lane, err error) {
+	var lanes []lane
 	err = b.inTx(ctx, func(tx pgx.Tx) error {
 		rows, err := tx.Query(ctx, sqlCountParts)
 		if err != nil {
 			return err
 		}
-		recorded, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (r part, err error) { return r, row.Scan(&r.parts, &r.done) })
+		lanes, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (l lane, err error) { return l, row.Scan(&l.parts, &l.done) })
 		return err
 	})
-	return recorded, err
+	return slices.Collect(slices.Chunk(lanes, b.Model.Lanes)), err
 }
 
 func (b *builder) readEnds(ctx context.Context) (ends eventstore.Ends, err error) {
@@ -68,10 +70,10 @@ func (b *builder) readEnds(ctx context.Context) (ends eventstore.Ends, err error
 // pass folds one share in one go through the log.
 type pass struct {
 	*builder
-	upTo    int64
-	share   Share
-	written int // parts that an earlier run has copied
-	next    atomic.Int64
+	upTo  int64
+	share Share
+	lanes []lane // as an earlier run has left them
+	next  atomic.Int64
 }
 
 // page is a stretch of the log, decoded.
@@ -93,7 +95,10 @@ type write func(context.Context, pgx.Tx) error
 
 func (p *pass) run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
-	pages, parts := make(chan page), make(chan write, partsAhead)
+	pages, parts := make(chan page), make([]chan write, len(p.lanes))
+	for n := range parts {
+		parts[n] = make(chan write, partsAhead)
+	}
 	free := make(chan room, p.Workers+2) // for the pages under way
 	for range cap(free) {
 		r := room{memory: new(eventstore.Page)}
@@ -106,7 +111,9 @@ func (p *pass) run(ctx context.Context) error {
 		group.Go(func() error { return p.read(ctx, free, pages) })
 	}
 	group.Go(func() error { return p.fold(ctx, free, pages, parts) })
-	group.Go(func() error { return p.copy(ctx, parts) })
+	for n, lane := range parts {
+		group.Go(func() error { return p.copy(ctx, n, lane) })
+	}
 	return group.Wait()
 }
 
@@ -191,7 +198,7 @@ func (p *pass) wants(rec *eventstore.Recorded) (bool, error) {
 }
 
 // fold folds the pages in the order of the log, and hands over what is to be copied. Only when it has all does it tell the end.
-func (p *pass) fold(ctx context.Context, free chan<- room, pages <-chan page, parts chan<- write) error {
+func (p *pass) fold(ctx context.Context, free chan<- room, pages <-chan page, parts []chan write) error {
 	f := p.Model.Fold(p.share)
 	waiting := make(map[int64]page)
 	before, total := int64(p.share.Number)*p.upTo, int64(p.share.Of)*p.upTo
@@ -225,7 +232,9 @@ func (p *pass) fold(ctx context.Context, free chan<- room, pages <-chan page, pa
 	if err := handOver(ctx, f, true, parts); err != nil {
 		return err
 	}
-	close(parts)
+	for _, lane := range parts {
+		close(lane)
+	}
 	return nil
 }
 
@@ -239,17 +248,19 @@ func applyEvent(f Fold, ev *catalog.Event, last bool) (err error) {
 	return f.Apply(ev, last)
 }
 
-func handOver(ctx context.Context, f Fold, end bool, parts chan<- write) error {
-	for rows := f.Next(end); rows != nil; rows = f.Next(end) {
-		if err := send(ctx, parts, rows); err != nil {
-			return err
+func handOver(ctx context.Context, f Fold, end bool, parts []chan write) error {
+	for lanes := f.Next(end); lanes != nil; lanes = f.Next(end) {
+		for n, rows := range lanes {
+			if err := send(ctx, parts[n], rows); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
 }
 
-// copy copies the parts of the share, but for those that are there already, each in a transaction of its own.
-func (p *pass) copy(ctx context.Context, parts <-chan write) error {
+// copy copies the parts of a lane, but for those that are there already, each in a transaction of its own.
+func (p *pass) copy(ctx context.Context, lane int, parts <-chan write) error {
 	n := 0
 	for more := true; more; {
 		var rows write
@@ -261,11 +272,11 @@ func (p *pass) copy(ctx context.Context, parts <-chan write) error {
 		if !more {
 			break
 		}
-		if n++; n <= p.written {
+		if n++; n <= p.lanes[lane].parts {
 			continue
 		}
 		err := p.inTx(ctx, func(tx pgx.Tx) error {
-			if err := changed(tx.Exec(ctx, sqlPart, p.share.Number, n)); err != nil {
+			if err := changed(tx.Exec(ctx, sqlPart, p.share.Number, lane, n)); err != nil {
 				return err
 			}
 			if err := rows(ctx, InSchema(tx, p.live, p.schema)); err != nil {
@@ -279,7 +290,7 @@ func (p *pass) copy(ctx context.Context, parts <-chan write) error {
 		}
 		p.Failpoint("part")
 	}
-	return p.inTx(ctx, func(tx pgx.Tx) error { return changed(tx.Exec(ctx, sqlShareDone, p.share.Number, n)) })
+	return p.inTx(ctx, func(tx pgx.Tx) error { return changed(tx.Exec(ctx, sqlLaneDone, p.share.Number, lane, n)) })
 }
 
 func send[T any](ctx context.Context, ch chan<- T, v T) error {

@@ -44,9 +44,11 @@ CREATE TABLE shadow.rebuild (
     shares   integer NOT NULL
 );
 CREATE TABLE shadow.rebuild_shares (
-    share integer PRIMARY KEY,
+    share integer NOT NULL,
+    lane  integer NOT NULL,
     parts integer NOT NULL DEFAULT 0, -- that are copied
-    done  boolean NOT NULL DEFAULT false
+    done  boolean NOT NULL DEFAULT false,
+    PRIMARY KEY (share, lane)
 );
 CREATE TABLE shadow.rebuild_ends (
     ends bytea NOT NULL -- where streams end, see eventstore.Ends
@@ -62,12 +64,12 @@ CREATE TABLE shadow.rebuild_indexes (
 	sqlStateExists = `SELECT to_regclass($1 || '.rebuild') IS NOT NULL`
 	sqlReadState   = `SELECT stage, code, position, hash, shares FROM shadow.rebuild`
 	sqlBegin       = `INSERT INTO shadow.rebuild (stage, code, position, hash, shares) VALUES ('replay', $1, $2, $3, $4)`
-	sqlShares      = `INSERT INTO shadow.rebuild_shares (share) SELECT generate_series(0, $1::integer - 1)`
+	sqlShares      = `INSERT INTO shadow.rebuild_shares (share, lane) SELECT s, l FROM generate_series(0, $1::integer - 1) s, generate_series(0, $2::integer - 1) l`
 	sqlStage       = `UPDATE shadow.rebuild SET stage = $2 WHERE stage = $1`
-	sqlCountParts  = `SELECT parts, done FROM shadow.rebuild_shares ORDER BY share`
+	sqlCountParts  = `SELECT parts, done FROM shadow.rebuild_shares ORDER BY share, lane`
 	// Of two processes that both believe to be the one that builds, the second to record a part fails.
-	sqlPart      = `UPDATE shadow.rebuild_shares SET parts = $2 WHERE share = $1 AND parts = $2 - 1 AND NOT done`
-	sqlShareDone = `UPDATE shadow.rebuild_shares SET done = true WHERE share = $1 AND parts = $2`
+	sqlPart     = `UPDATE shadow.rebuild_shares SET parts = $3 WHERE share = $1 AND lane = $2 AND parts = $3 - 1 AND NOT done`
+	sqlLaneDone = `UPDATE shadow.rebuild_shares SET done = true WHERE share = $1 AND lane = $2 AND parts = $3`
 
 	sqlPutEnds  = `INSERT INTO shadow.rebuild_ends (ends) VALUES ($1)`
 	sqlReadEnds = `SELECT ends FROM shadow.rebuild_ends`
@@ -177,7 +179,7 @@ func (b *builder) begin(ctx context.Context) (state, error) {
 		if _, err := tx.Exec(ctx, sqlBegin, st.code, st.position, st.hash[:], st.shares); err != nil {
 			return err
 		}
-		if _, err := tx.Exec(ctx, sqlShares, st.shares); err != nil {
+		if _, err := tx.Exec(ctx, sqlShares, st.shares, b.Model.Lanes); err != nil {
 			return err
 		}
 		_, err := tx.Exec(ctx, sqlPutEnds, append([]byte{}, ends...)) // not NULL

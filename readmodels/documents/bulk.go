@@ -47,7 +47,7 @@ func (b *Bulk) Apply(ev *catalog.Event, last bool) error {
 
 // Next returns nil until the end, as any event may change any document; then functions that insert all documents step by step, in the order in
 // which they began, and nil when there are no more.
-func (b *Bulk) Next(end bool) func(context.Context, pgx.Tx) error {
+func (b *Bulk) Next(end bool) []func(context.Context, pgx.Tx) error {
 	order := b.replay.order
 	if !end || b.next == len(order) {
 		return nil
@@ -58,7 +58,7 @@ func (b *Bulk) Next(end bool) func(context.Context, pgx.Tx) error {
 		order[b.next] = nil
 	}
 	b.replay.entries, b.replay.states = nil, nil
-	return func(ctx context.Context, tx pgx.Tx) error { return write(ctx, tx, sqlInsert, entries) }
+	return []func(context.Context, pgx.Tx) error{func(ctx context.Context, tx pgx.Tx) error { return write(ctx, tx, sqlInsert, entries) }}
 }
 
 // Shapes says how documents are told apart and compared. Which streams a document is folded from its row doesn't tell.

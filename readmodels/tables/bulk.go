@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync/atomic"
 
 	"github.com/jackc/pgx/v5"
 
@@ -16,6 +17,8 @@ import (
 const (
 	// bulkRows is how many rows Bulk hands over at a time: few enough for short transactions.
 	bulkRows = 20_000
+	// Lanes is how many transactions write the rows of a Bulk at the same time.
+	Lanes = 2
 )
 
 // Bulk folds whole streams in memory, by the folds of the projection, and keeps only what they come to: rows for empty tables. A stream is let
@@ -116,10 +119,10 @@ func (b *Bulk) letGo() {
 	}
 }
 
-// Next returns a function that writes rows which no later event changes, and forgets them; nil while there are few. With end, after the
-// last event, it returns all rows step by step, and nil when it has no more. What it returns after which events is the same in every
-// run. The function copies into tables that have none of the rows.
-func (b *Bulk) Next(end bool) func(context.Context, pgx.Tx) error {
+// Next returns functions that write rows which no later event changes, Lanes of them, and forgets the rows; nil while there are few. With end,
+// after the last event, it returns all rows step by step, and nil when it has no more. What it returns after which events is the same in every
+// run. The functions copy into tables that have none of the rows, each into its own.
+func (b *Bulk) Next(end bool) []func(context.Context, pgx.Tx) error {
 	if end {
 		b.streams = nil
 	}
@@ -133,18 +136,28 @@ func (b *Bulk) Next(end bool) func(context.Context, pgx.Tx) error {
 	}
 	sets := slices.Concat(b.joined, []*copies{b.rows})
 	b.rows, b.joined, b.count = b.fresh(), nil, 0
-	return func(ctx context.Context, tx pgx.Tx) error {
-		if err := writeAll(ctx, tx, sets); err != nil {
+	var written atomic.Int32
+	parts := make([]func(context.Context, pgx.Tx) error, Lanes)
+	for lane := range parts {
+		parts[lane] = func(ctx context.Context, tx pgx.Tx) error {
+			err := writeAll(ctx, tx, lane, sets)
+			if err == nil && written.Add(1) == Lanes {
+				b.reuse(sets)
+			}
 			return err
 		}
-		for _, rows := range sets {
-			rows.empty()
-			select {
-			case b.spare <- rows:
-			default:
-			}
+	}
+	return parts
+}
+
+// reuse takes back sets that are written.
+func (b *Bulk) reuse(sets []*copies) {
+	for _, rows := range sets {
+		rows.empty()
+		select {
+		case b.spare <- rows:
+		default:
 		}
-		return nil
 	}
 }
 
@@ -223,16 +236,20 @@ func (c *copies) take(state any) {
 	}
 }
 
-// writeAll copies all rows of sets into their tables.
-func writeAll(ctx context.Context, tx pgx.Tx, sets []*copies) error {
-	for i, copyInto := range []func(context.Context, pgx.Tx, ...*pgcopy.Rows) error{
+// lanes say which tables each lane writes, by where it begins and ends in all: fees, and all others, which are about as much.
+var lanes = [Lanes + 1]int{0, 1, 7}
+
+// writeAll copies all rows of sets into the tables of a lane.
+func writeAll(ctx context.Context, tx pgx.Tx, lane int, sets []*copies) error {
+	copyInto := [...]func(context.Context, pgx.Tx, ...*pgcopy.Rows) error{
 		fees.copy, feePayments.copy, feeEvents.copy, gatewayPayments.copy, paymentCustomers.copy, paymentMethods.copy, credits.copy,
-	} {
+	}
+	for i := lanes[lane]; i < lanes[lane+1]; i++ {
 		rows := make([]*pgcopy.Rows, len(sets))
 		for n, set := range sets {
 			rows[n] = set.all()[i]
 		}
-		if err := copyInto(ctx, tx, rows...); err != nil {
+		if err := copyInto[i](ctx, tx, rows...); err != nil {
 			return err
 		}
 	}
