@@ -89,31 +89,33 @@ func (s *suite) measureVerify(ctx context.Context, name string, tables bool) err
 	})
 }
 
-// scanning measures runs over the whole log, as many as there is time for after one that doesn't count.
+// scanning measures runs over the whole log of the suite's library.
 func (s *suite) scanning(ctx context.Context, name, ratioTo string, scan func(*library) (int64, error)) error {
 	l, err := s.useLibrary(ctx)
 	if err != nil {
 		return err
 	}
-	return s.scans(name, ratioTo, l, scan)
+	_, err = s.scans(name, ratioTo, l, scan)
+	return err
 }
 
-// scans measures runs over the whole log of a library.
-func (s *suite) scans(name, ratioTo string, l *library, scan func(*library) (int64, error)) error {
+// scans measures runs over the whole log of a library, as many as there is time for after one that doesn't count.
+func (s *suite) scans(name, ratioTo string, l *library, scan func(*library) (int64, error)) (rate float64, err error) {
 	if _, err := scan(l); err != nil {
-		return err
+		return 0, err
 	}
 	var total int64
 	began := time.Now()
 	for time.Since(began) < s.duration/2 {
 		n, err := scan(l)
 		if err != nil {
-			return err
+			return 0, err
 		}
 		total += n
 	}
-	s.report.add(name, float64(total)/time.Since(began).Seconds(), perSecond, ratioTo)
-	return nil
+	rate = float64(total) / time.Since(began).Seconds()
+	s.report.add(name, rate, perSecond, ratioTo)
+	return rate, nil
 }
 
 // patience bounds the wait for read models and topics to catch up.
