@@ -63,3 +63,29 @@ func TestIndexesComeAfterAFullPageToo(t *testing.T) {
 	waitFor(t, pool, head)
 	require.Eventually(t, func() bool { return listIndexes(t, pool) == 3 }, patience, patience/1000)
 }
+
+// Statistics are made with the indexes, not at each start: the row of the lease is locked meanwhile.
+func TestTablesAreAnalyzedWithTheirIndexes(t *testing.T) {
+	t.Parallel()
+	l := ledgertest.Open(t, 14)
+	pool := l.DB.ProjectorPool(t)
+	analyzed := func() (n int) {
+		require.NoError(t, pool.QueryRow(t.Context(), `SELECT coalesce(sum(analyze_count), 0) FROM pg_stat_user_tables WHERE schemaname = 'tables_v2'`).Scan(&n))
+		return n
+	}
+	follow := func() {
+		r := start(t, l)
+		waitFor(t, pool, l.Random(t, 10))
+		r.stop()
+		require.NoError(t, r.wait(t))
+	}
+	follow()
+	once := analyzed()
+	require.Positive(t, once)
+	follow()
+	require.Equal(t, once, analyzed(), "nothing was missing")
+	_, err := pool.Exec(t.Context(), `DROP INDEX tables_v2.fees_status_idx`)
+	require.NoError(t, err)
+	follow()
+	require.Greater(t, analyzed(), once, "an index was")
+}

@@ -179,8 +179,7 @@ func (r *runner) ensureSchema(ctx context.Context, lease *Lease) error {
 			return err
 		}
 		if lease.Checkpoint().Position == 0 {
-			schema := pgx.Identifier{fmt.Sprintf("%s_v%d", r.name, r.Projector.Version())}
-			if _, err := tx.Exec(ctx, "DROP SCHEMA IF EXISTS "+schema.Sanitize()+" CASCADE"); err != nil {
+			if _, err := tx.Exec(ctx, "DROP SCHEMA IF EXISTS "+pgx.Identifier{bulk.SchemaOf(r.Projector)}.Sanitize()+" CASCADE"); err != nil {
 				return err
 			}
 		}
@@ -216,7 +215,9 @@ func (r *runner) ensureIndexesAtEnd(ctx context.Context, lease *Lease) error {
 const sqlIndexSettings = `SELECT set_config('statement_timeout', '0', true), set_config('maintenance_work_mem', '256MB', true),
     set_config('idle_in_transaction_session_timeout', $1, true), set_config('client_connection_check_interval', '1s', true)`
 
-// ensureIndexes completes the read model once.
+const sqlCountIndexes = `SELECT count(*) FROM pg_indexes WHERE schemaname = $1`
+
+// ensureIndexes completes the read model once. Only then are its tables analysed: to do so at each start would keep the row locked for nothing.
 func (r *runner) ensureIndexes(ctx context.Context, lease *Lease) error {
 	if r.indexed {
 		return nil
@@ -228,7 +229,14 @@ func (r *runner) ensureIndexes(ctx context.Context, lease *Lease) error {
 		if _, err := tx.Exec(ctx, sqlIndexSettings, r.idleTimeout()); err != nil {
 			return err
 		}
+		var before, after int
+		if err := tx.QueryRow(ctx, sqlCountIndexes, bulk.SchemaOf(r.Projector)).Scan(&before); err != nil {
+			return err
+		}
 		if err := r.Projector.EnsureIndexes(ctx, tx); err != nil {
+			return err
+		}
+		if err := tx.QueryRow(ctx, sqlCountIndexes, bulk.SchemaOf(r.Projector)).Scan(&after); err != nil || after == before {
 			return err
 		}
 		if _, err := tx.Exec(ctx, "ANALYZE "+strings.Join(r.Projector.Tables(), ", ")); err != nil {

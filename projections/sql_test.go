@@ -14,6 +14,6 @@ func TestStatementsFitTheSchema(t *testing.T) {
 	sqltest.Prepare(t, ".", db.ProjectorURL, map[string]string{
 		"sqlEnsureCheckpoint": sqlEnsureCheckpoint, "sqlAcquireLease": sqlAcquireLease, "sqlTakeLease": sqlTakeLease, "sqlMoveCheckpoint": sqlMoveCheckpoint,
 		"sqlNotifyCheckpoint": sqlNotifyCheckpoint, "sqlRenewLease": sqlRenewLease, "sqlReleaseLease": sqlReleaseLease, "sqlHalt": sqlHalt,
-		"sqlTransactionSettings": sqlTransactionSettings, "sqlIndexSettings": sqlIndexSettings, "sqlLag": sqlLag,
+		"sqlTransactionSettings": sqlTransactionSettings, "sqlIndexSettings": sqlIndexSettings, "sqlCountIndexes": sqlCountIndexes, "sqlLag": sqlLag,
 	})
 }
