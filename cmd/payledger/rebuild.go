@@ -19,6 +19,7 @@ import (
 	"payledger/projections/bulk"
 	"payledger/projections/rebuild"
 	mirror "payledger/projections/search"
+	"payledger/readmodels/compare"
 	"payledger/readmodels/search"
 )
 
@@ -174,7 +175,8 @@ func rebuildError(err error) error {
 	switch {
 	case errors.Is(err, rebuild.ErrDiffers):
 		return &exitError{code: exitDamaged, err: fmt.Errorf("%w: look at the rows named above; --accept-changes swaps all the same", err)}
-	case errors.Is(err, rebuild.ErrNotBuilt), errors.Is(err, rebuild.ErrNothingToRollBack), errors.Is(err, rebuild.ErrBusy), errors.Is(err, bulk.ErrRunning):
+	case errors.Is(err, rebuild.ErrNotBuilt), errors.Is(err, rebuild.ErrNothingToRollBack), errors.Is(err, rebuild.ErrBusy), errors.Is(err, bulk.ErrRunning),
+		errors.Is(err, rebuild.ErrErasing):
 		return &exitError{code: exitRefused, err: err}
 	}
 	return err
@@ -205,9 +207,9 @@ func (a *app) printRebuilt(r rebuilt) error {
 	return err
 }
 
-// printDifference tells of a row that isn't the same in both.
+// printDifference tells of a row that isn't the same in both, without texts of persons.
 func (a *app) printDifference(d rebuild.Difference) {
-	fmt.Fprintf(a.stderr, "differs: %s %s: ", d.Table, strings.Join(d.Key, "/"))
+	fmt.Fprintf(a.stderr, "differs: %s %s: ", d.Table, visible(strings.Join(d.Key, "/")))
 	switch {
 	case d.Live == nil:
 		fmt.Fprint(a.stderr, "missing in the live one")
@@ -218,7 +220,7 @@ func (a *app) printDifference(d rebuild.Difference) {
 			if i > 0 {
 				fmt.Fprint(a.stderr, ", ")
 			}
-			fmt.Fprintf(a.stderr, "%s %v, rebuilt %v", column, d.Live[column], d.Rebuilt[column])
+			fmt.Fprintf(a.stderr, "%s %s, rebuilt %s", column, visible(compare.Show(column, d.Live[column])), visible(compare.Show(column, d.Rebuilt[column])))
 		}
 	}
 	if !d.Explained {

@@ -161,3 +161,60 @@ func TestErasedBeforeTheEndIsFixed(t *testing.T) {
 		require.Empty(t, sqltest.Grep(t, w.DB.SuperURL, "erasedsecret"))
 	})
 }
+
+// TestErasureThatTheLiveOneIsBehind: a read model that hasn't come to an erasure has texts that can't be folded any more. It isn't called damaged for
+// that, nor are the texts told; once it has gone on the two are equal. One that can't go on can be replaced all the same.
+func TestErasureThatTheLiveOneIsBehind(t *testing.T) {
+	t.Parallel()
+	each(t, 84, func(t *testing.T, w *world) {
+		t.Helper()
+		if w.p.Projection.Name == "books" {
+			return // has no texts
+		}
+		var told []rebuild.Difference
+		waited := 0
+		run := func(change ...func(*rebuild.Config)) (rebuild.Result, error) {
+			told, waited = nil, 0
+			return rebuild.Run(t.Context(), w.config(append([]func(*rebuild.Config){func(c *rebuild.Config) {
+				c.Keys = eventstore.OpenVault(w.pool, [32]byte{1})
+				c.Differs = func(d rebuild.Difference) { told = append(told, d) }
+				c.Wait = func(context.Context) { waited++ }
+			}}, change...)...))
+		}
+		id := w.someNotes(t, "erased", "erasedsecret")
+		w.stop()
+		w.erase(t, "erased", id)
+		for _, verifyOnly := range []bool{false, true} {
+			result, err := run(func(c *rebuild.Config) { c.VerifyOnly = verifyOnly })
+			require.ErrorIs(t, err, rebuild.ErrErasing)
+			require.False(t, result.Swapped)
+			require.Empty(t, told)
+			require.Positive(t, waited)
+			require.Equal(t, !verifyOnly, w.exists(t, w.schema+"_new"))
+		}
+		goOn := sync.OnceFunc(func() {
+			w.project(t)
+			head, err := w.Reader.Head(t.Context())
+			require.NoError(t, err)
+			w.reaches(t, head.Position)
+		})
+		result, err := run(func(c *rebuild.Config) {
+			c.Wait = func(context.Context) { waited++; goOn() }
+		})
+		require.NoError(t, err)
+		require.True(t, result.Equal)
+		require.Equal(t, 1, waited)
+		w.textFree(t, "erasedsecret")
+
+		id = w.someNotes(t, "another", "othersecret")
+		w.stop()
+		w.erase(t, "another", id)
+		result, err = run(func(c *rebuild.Config) { c.AcceptChanges = true })
+		require.NoError(t, err)
+		require.True(t, result.Swapped)
+		require.False(t, result.Equal)
+		require.NotEmpty(t, told)
+		w.project(t)
+		w.textFree(t, "othersecret")
+	})
+}

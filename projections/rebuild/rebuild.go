@@ -28,6 +28,9 @@ var (
 	ErrNothingToRollBack = errors.New("there is no old read model to go back to")
 	// ErrBusy: readers hold the tables, or projectors go on too fast, for longer than a swap waits. Nothing was swapped.
 	ErrBusy = errors.New("the read model is too busy to be swapped: try again")
+	// ErrErasing: the live read model is behind an erasure and doesn't go on. It shows texts that the log has no more, so the two can't be
+	// compared. Nothing was swapped.
+	ErrErasing = errors.New("the live read model is behind an erasure, compare it when it has gone on")
 	// errMoved: the shadow isn't where this process left it.
 	errMoved = errors.New("somebody else works on the rebuilt read model")
 )
@@ -85,6 +88,7 @@ type rebuild struct {
 	live      string
 	shapes    []table
 	handled   map[string]bool
+	erasing   bool // differences count though the live one is behind an erasure: it can't go on, and changes are accepted
 }
 
 // SetDefaults fills in what was left zero.
@@ -164,12 +168,18 @@ func (r *rebuild) run(ctx context.Context) (Result, error) {
 		return Result{}, err
 	}
 	r.Failpoint("caught")
-	result, err := r.verify(ctx, s)
+	found, err := r.verify(ctx, s)
+	for errors.Is(err, ErrErasing) {
+		if err := r.passErasure(ctx); err != nil {
+			return Result{}, errors.Join(err, r.forget(ctx, s))
+		}
+		found, err = r.verify(ctx, s)
+	}
 	if err != nil {
 		return Result{}, err
 	}
 	r.Failpoint("verified")
-	return r.finish(ctx, s, result)
+	return r.finish(ctx, s, found)
 }
 
 // finish swaps, if that is wanted and allowed, and sums up.

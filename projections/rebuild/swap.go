@@ -77,7 +77,7 @@ func (r *rebuild) meet(ctx context.Context, s *shadow, found verified, swap bool
 			r.Failpoint("met")
 			return nil
 		})
-		if err == nil || !lockTimeout(err) && !errors.Is(err, errBehind) {
+		if err == nil || !lockTimeout(err) && !errors.Is(err, errBehind) && !errors.Is(err, ErrErasing) {
 			return same, err
 		}
 		r.Wait(ctx)

@@ -279,6 +279,9 @@ func (r *rebuild) compare(ctx context.Context, s *shadow, t table, live, built [
 		if order >= 0 {
 			key, built = built[0].key, built[1:]
 		}
+		if err := r.checkErasure(ctx, s.at.Position); err != nil {
+			return err
+		}
 		if found.differences++; found.differences <= maxDifferences {
 			if err := r.explain(ctx, s, t, key); err != nil {
 				return err
@@ -286,4 +289,34 @@ func (r *rebuild) compare(ctx context.Context, s *shadow, t table, live, built [
 		}
 	}
 	return nil
+}
+
+// checkErasure returns ErrErasing where rows that are of a position may differ by texts alone that an erasure has taken away since.
+func (r *rebuild) checkErasure(ctx context.Context, position int64) error {
+	if r.erasing {
+		return nil
+	}
+	erased, err := r.Reader.LastErased(ctx)
+	if err == nil && erased > position {
+		err = ErrErasing
+	}
+	return err
+}
+
+// passErasure waits until the live read model has passed the last erasure.
+func (r *rebuild) passErasure(ctx context.Context) error {
+	erased, err := r.Reader.LastErased(ctx)
+	if err != nil {
+		return err
+	}
+	for range swapAttempts {
+		if live, err := r.checkpoint(ctx, r.Pool); err != nil || live.Position >= erased {
+			return err
+		}
+		r.Wait(ctx)
+	}
+	if r.erasing = r.AcceptChanges; r.erasing {
+		return nil
+	}
+	return ErrErasing
 }

@@ -112,14 +112,17 @@ func equal(a, b any) bool {
 var personal = []string{"note", "card_holder_name", "card_holder_zip", "words", "body", "state"}
 
 // Show prints the value of a column, without texts of persons.
-func (r Row) Show(column string) string {
+func (r Row) Show(column string) string { return Show(column, r.Value(column)) }
+
+// Show prints a value of a column, without texts of persons.
+func Show(column string, value any) string {
 	if slices.Contains(personal, column) {
 		return "(text)"
 	}
-	if at, ok := r.Value(column).(time.Time); ok {
+	if at, ok := value.(time.Time); ok {
 		return at.UTC().Format(time.RFC3339Nano)
 	}
-	return fmt.Sprint(r.Value(column))
+	return fmt.Sprint(value)
 }
 
 // Places returns the places of rows, in no order.
