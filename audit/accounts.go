@@ -18,7 +18,7 @@ import (
 // projection for the same at once.
 func accounts() Kind {
 	return Kind{
-		Name: "accounts", Title: "Trial balance", Filters: []string{filterProfile}, form: 1, fold: foldAccounts,
+		Name: "accounts", Title: "Trial balance", Filters: []string{filterProfile}, form: 1, fold: foldAccounts, also: []string{"policy.books_profile_set"},
 		Columns: []Column{
 			{"profile", Text},
 			{"account", Number},

@@ -28,7 +28,7 @@ func aging() Kind {
 		columns = append(columns, Column{b.name, Money})
 	}
 	return Kind{
-		Name: "aging", Title: "Receivables by age", form: 2, fold: foldAging,
+		Name: "aging", Title: "Receivables by age", form: 2, fold: foldAging, also: []string{"fee.payment_reserved", "fee.reservation_released"},
 		Columns: append(columns, Column{"total", Money}, Column{"inPayment", Money}),
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"payledger/domain/evidence"
 	"payledger/domain/fee"
 	"payledger/domain/payment"
+	"payledger/domain/policy"
 	"payledger/eventstore/catalog"
 	"payledger/internal/ledgertest"
 	"payledger/readmodels"
@@ -294,4 +295,52 @@ func TestReproduce(t *testing.T) {
 	require.ErrorIs(t, err, audit.ErrNotFound)
 	_, err = s.reader.Reproduce(t.Context(), "other", early)
 	require.ErrorIs(t, err, audit.ErrNotFound)
+}
+
+// What a report is today is always what it is when it is made today. Where nothing was learnt, that is what it was.
+func TestTodayIsWhatTheReportIsToday(t *testing.T) {
+	t.Parallel()
+	l := ledgertest.Open(t, 71)
+	l.Random(t, 100)
+	id := l.Assess(t, l.Users[0], 500)
+	head := l.Flush(t)
+	asOf := l.Now().Add(time.Hour)
+	l.Queue(t, fee.Stream(id), l.Users[0], fee.PaymentReserved{PaymentID: taken, AllocationID: "a", Amount: ledgertest.USD(t, 100)})
+	l.Advance(2 * time.Hour)
+	l.Queue(t, policy.BooksStream, "", policy.ProfileSet{Profile: policy.ProfileCash}) // reads the whole log, from whenever
+	l.Flush(t)
+	reader := readerOf(l)
+	keeper := audit.Keeper{Store: l.Store, Catalog: l.Catalog, NewID: uuid.NewV7}
+	by := audit.Asked{Tenant: ledgertest.Tenant, Meta: catalog.Meta{Actor: catalog.Actor{Kind: "staff", ID: l.Users[2], Roles: []string{"auditor"}}, At: l.Now(), Channel: "api"}}
+	reproduced := func(p audit.Params) []string {
+		report, err := reader.Make(t.Context(), p, func(audit.Row) error { return nil })
+		require.NoError(t, err)
+		id, _, err := keeper.Report(t.Context(), by, report)
+		require.NoError(t, err)
+		res, err := reader.Reproduce(t.Context(), ledgertest.Tenant, id)
+		require.NoError(t, err)
+		require.True(t, res.Identical)
+		p.KnownAt = res.Head
+		today, err := reader.Make(t.Context(), p, func(audit.Row) error { return nil })
+		require.NoError(t, err)
+		require.Equal(t, today.Digest, res.Today.Digest, "%s, %d learnt", p.Kind, res.Count)
+		require.Equal(t, today.Totals, res.Today.Totals, p.Kind)
+		learnt := []string{}
+		for _, e := range res.Learnt {
+			learnt = append(learnt, e.Type+" "+e.Reason)
+		}
+		return learnt
+	}
+	learntBehind := map[string][]string{"accounts": {"policy.books_profile_set cash"}, "aging": {"fee.payment_reserved "}}
+	for _, kind := range audit.KindNames() {
+		p := audit.Params{Tenant: ledgertest.Tenant, Kind: kind, Bounds: audit.Bounds{AsOf: asOf, KnownAt: head}}
+		require.ElementsMatch(t, learntBehind[kind], reproduced(p), kind)
+		for p.KnownAt = 1; p.KnownAt < head; p.KnownAt += 1 + head/6 {
+			reproduced(p)
+		}
+	}
+	asked := audit.Params{
+		Tenant: ledgertest.Tenant, Kind: "accounts", Bounds: audit.Bounds{AsOf: asOf, KnownAt: head}, Filters: []evidence.Parameter{{Name: "profile", Value: "accrual"}},
+	}
+	require.Empty(t, reproduced(asked), "the profile that was asked for is the same, whatever was chosen")
 }

@@ -21,6 +21,7 @@ type Kind struct {
 	form int // changes with columns and rules: reports of another form can't be compared
 	// earlier has forms whose rows were the first so many columns of today's: they can still be made.
 	earlier map[int]int
+	also    []string // types of events that it is made of beside those that move money
 	fold    func(context.Context, Reader, Params, *table) error
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"payledger/domain/evidence"
+	"payledger/domain/policy"
 	"payledger/eventstore"
 	"payledger/eventstore/catalog"
 	"payledger/internal/jsontext"
@@ -79,7 +80,7 @@ type Reproduction struct {
 	Sealed bool
 	// Today is the report with what is known now. The same as Again if nothing was learnt since.
 	Today Report
-	// Learnt are the money events that were recorded since and had taken effect as of the report: at most MaxLearnt of Count.
+	// Learnt are the events that were recorded since and that the report is made of today: at most MaxLearnt of Count.
 	Learnt []history.Entry
 	Count  int
 	Head   int64 // position up to which was looked
@@ -115,7 +116,7 @@ func (r Reader) Reproduce(ctx context.Context, tenant, id string) (Reproduction,
 		return Reproduction{}, fmt.Errorf("reproduce report %s: %w", id, err)
 	}
 	res.Head = head
-	if err := r.learn(ctx, &res); err != nil {
+	if err := r.learn(ctx, kind, &res); err != nil {
 		return Reproduction{}, fmt.Errorf("reproduce report %s: %w", id, err)
 	}
 	res.Today = res.Again
@@ -127,14 +128,14 @@ func (r Reader) Reproduce(ctx context.Context, tenant, id string) (Reproduction,
 	return res, err
 }
 
-// learn lists what was recorded behind the report and had taken effect by its date.
-func (r Reader) learn(ctx context.Context, res *Reproduction) error {
-	types := moneyTypes()
+// learn lists what was recorded behind the report and counts as of its date.
+func (r Reader) learn(ctx context.Context, kind Kind, res *Reproduction) error {
+	types := append(moneyTypes(), kind.also...)
 	want := func(eventType string) bool { return slices.Contains(types, eventType) }
 	p := res.Stored.Params
 	return r.eachPage(ctx, p.Tenant, p.KnownAt, res.Head, want, func(events []catalog.Event) error {
 		for _, ev := range events {
-			if !p.counts(ev.EffectiveAt) {
+			if !p.learns(ev) {
 				continue
 			}
 			res.Count++
@@ -144,6 +145,15 @@ func (r Reader) learn(ctx context.Context, res *Reproduction) error {
 		}
 		return nil
 	})
+}
+
+// learns reports whether an event counts in a report of these params that is made today. A profile, unless the report was asked for in one,
+// counts whenever it was chosen: it is how the whole log is read.
+func (p Params) learns(ev catalog.Event) bool {
+	if _, chosen := ev.Data.(policy.ProfileSet); chosen {
+		return p.filter(filterProfile) == ""
+	}
+	return p.counts(ev.EffectiveAt)
 }
 
 // Answer says in words whether the report is what it was.

@@ -14,6 +14,7 @@ import (
 	"payledger/domain/money"
 	"payledger/domain/payment"
 	"payledger/domain/person"
+	"payledger/domain/policy"
 	"payledger/eventstore/catalog"
 	"payledger/internal/jsontext"
 )
@@ -38,6 +39,8 @@ func EntryOf(ev catalog.Event) Entry {
 		e.Reason = d.StatusLiteral
 	case customer.MethodDetached:
 		e.Reason = d.Cause
+	case policy.ProfileSet:
+		e.Reason = string(d.Profile)
 	case evidence.ReportMade:
 		e.Reason = d.Kind
 	case evidence.Rebuilt:
