@@ -121,17 +121,41 @@ func within(ctx context.Context, name string, code int, examine func(context.Con
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
 	detail, err := examine(ctx)
-	if exit, ok := errors.AsType[*exitError](err); ok {
-		code = exit.code
+	if err == nil {
+		return check{Name: name, OK: true, Detail: detail}
 	}
-	if err != nil {
-		return check{Name: name, Detail: err.Error(), code: code}
+	detail = err.Error()
+	if errors.Is(err, context.DeadlineExceeded) {
+		detail = fmt.Sprintf("no answer within %s", checkTimeout)
 	}
-	return check{Name: name, OK: true, Detail: detail}
+	if own := exitCode(err); own != exitFailed {
+		code = own
+	}
+	return check{Name: name, Detail: detail, code: code}
+}
+
+// checkEach is within for what is a check for each row; a fault of its own name says why there are none.
+func checkEach(ctx context.Context, pool *pgxpool.Pool, name, sql string, scan pgx.RowToFunc[check]) []check {
+	var checks []check
+	asked := within(ctx, name, exitFailed, func(ctx context.Context) (string, error) {
+		rows, err := pool.Query(ctx, sql)
+		if err == nil {
+			checks, err = pgx.CollectRows(rows, scan)
+		}
+		return "", err
+	})
+	if !asked.OK {
+		return []check{asked}
+	}
+	return checks
 }
 
 func examineConfig(cfg config.Config) check {
-	err := cfg.Validate(config.NeedApp, config.NeedProjector)
+	parts := []config.Part{config.NeedApp, config.NeedProjector}
+	if cfg.OIDCIssuer != "" || cfg.JWTKeysFile != "" { // without either nobody serves here
+		parts = append(parts, config.NeedTokens)
+	}
+	err := cfg.Validate(parts...)
 	if err == nil {
 		if _, keyErr := eventstore.ParseVaultKey(cfg.VaultKey.Reveal()); keyErr != nil {
 			err = keyErr
@@ -148,10 +172,10 @@ func examineDatabase(ctx context.Context, name string, as role) check {
 	if as.url == "" {
 		return check{Name: name, OK: true, Detail: "not configured"}
 	}
-	return within(ctx, name, exitUnreachable, func(ctx context.Context) (string, error) {
+	return within(ctx, name, exitFailed, func(ctx context.Context) (string, error) {
 		conn, err := pgx.Connect(ctx, as.url.Reveal())
 		if err != nil {
-			return "", errors.New("can't connect") // the driver's text may hold parts of the URL
+			return "", &exitError{code: exitUnreachable, err: errors.New("can't connect")} // the driver's text may hold parts of the URL
 		}
 		defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
 		var version, user string
@@ -172,84 +196,65 @@ SELECT c.name, c.position, CASE c.name WHEN 'route' THEN h.route ELSE h.position
 
 // examineLog asks how far the log goes, and who is behind it or halted.
 func examineLog(ctx context.Context, cfg config.Config) []check {
-	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
-	defer cancel()
 	pool, err := connect(ctx, projectorRole(cfg).reading())
 	if err != nil {
 		return nil // said already by the check of the database
 	}
 	defer pool.Close()
-	head, err := eventstore.NewReader(pool).Head(ctx)
-	if err != nil {
-		return []check{{Name: "log", Detail: "no log: run payledger migrate", code: exitFailed}}
-	}
-	checks := []check{examineVault(ctx, cfg, pool), {Name: "log", OK: true, Detail: fmt.Sprintf("position %d, epoch %d, %d event types", head.Position, head.Epoch, len(catalog.New().Types()))}}
-	rows, err := pool.Query(ctx, sqlProjections)
-	if err != nil {
-		return append(checks, check{Name: "projections", Detail: err.Error(), code: exitFailed})
-	}
-	projections, err := pgx.CollectRows(rows, scanProjection)
-	if err != nil {
-		return append(checks, check{Name: "projections", Detail: err.Error(), code: exitFailed})
-	}
-	checks = append(append(checks, projections...), within(ctx, "books", exitDamaged, func(ctx context.Context) (string, error) { return examineBooks(ctx, pool) }))
-	checks = append(checks, examineDrift(ctx, pool)...)
-	if rows, err = pool.Query(ctx, sqlCursors); err != nil {
-		return append(checks, check{Name: "publisher", Detail: err.Error(), code: exitFailed})
-	}
-	cursors, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (check, error) {
-		var name string
-		var at, end int64
-		err := row.Scan(&name, &at, &end)
-		c := check{Name: "publisher cursor " + name, OK: true, Detail: fmt.Sprintf("at %d, %d behind", at, end-at), code: exitDamaged}
-		c.holdAgainst(at, end)
-		return c, err
+	var head eventstore.Head
+	log := within(ctx, "log", exitFailed, func(ctx context.Context) (_ string, err error) {
+		if head, err = eventstore.NewReader(pool).Head(ctx); errors.Is(checkpoints.NotBuilt(err), checkpoints.ErrNotBuilt) {
+			err = errors.New("no log: run payledger migrate")
+		}
+		return fmt.Sprintf("position %d, epoch %d, %d event types", head.Position, head.Epoch, len(catalog.New().Types())), err
 	})
-	if err != nil {
-		return append(checks, check{Name: "publisher", Detail: err.Error(), code: exitFailed})
+	if !log.OK {
+		return []check{log}
 	}
-	return append(append(checks, cursors...), examineCheckpoints(ctx, cfg, pool, head.Position)...)
+	checks := append([]check{examineVault(ctx, cfg, pool), log}, checkEach(ctx, pool, "projections", sqlProjections, scanProjection)...)
+	checks = append(checks, within(ctx, "books", exitFailed, func(ctx context.Context) (string, error) { return examineBooks(ctx, pool) }))
+	checks = append(append(checks, examineDrift(ctx, pool)...), checkEach(ctx, pool, "publisher", sqlCursors, scanCursor)...)
+	return append(checks, within(ctx, "checkpoints", exitFailed, func(ctx context.Context) (string, error) { return examineCheckpoints(ctx, cfg, pool, head.Position) }))
 }
 
 // examineVault opens one of the keys of persons.
 func examineVault(ctx context.Context, cfg config.Config, pool *pgxpool.Pool) check {
-	return within(ctx, "vault", exitUsage, func(ctx context.Context) (string, error) {
+	return within(ctx, "vault", exitFailed, func(ctx context.Context) (string, error) {
 		key, err := eventstore.ParseVaultKey(cfg.VaultKey.Reveal())
 		if err != nil {
-			return "not asked: VAULT_KEY is not set", nil //nolint:nilerr // the check of the configuration says so
+			return "not asked: VAULT_KEY is absent or malformed", nil //nolint:nilerr // the check of the configuration says so
 		}
 		return "its keys open", vaultError(eventstore.OpenVault(pool, key).Check(ctx))
 	})
 }
 
 // examineCheckpoints asks whether checkpoints are signed, and by the key that is configured here.
-func examineCheckpoints(ctx context.Context, cfg config.Config, pool *pgxpool.Pool, head int64) []check {
-	const name = "checkpoints"
+func examineCheckpoints(ctx context.Context, cfg config.Config, pool *pgxpool.Pool, head int64) (string, error) {
 	keyed := cfg.CheckpointKey != "" || cfg.CheckpointKeyFile != ""
 	latest, err := proofs.Latest(ctx, pool)
 	switch {
 	case errors.Is(err, checkpoints.ErrNotBuilt) && !keyed:
-		return []check{{Name: name, OK: true, Detail: "not configured: CHECKPOINT_KEY is not set"}}
+		return "not configured: CHECKPOINT_KEY is not set", nil
 	case errors.Is(err, checkpoints.ErrNotBuilt), errors.Is(err, proofs.ErrNoCheckpoint):
-		return []check{{Name: name, OK: true, Detail: "none was signed yet"}}
+		return "none was signed yet", nil
 	case err != nil:
-		return []check{{Name: name, Detail: err.Error(), code: exitFailed}}
+		return "", err
 	}
 	detail := fmt.Sprintf("the last one is of %d events, %d behind, signed %s by %s", latest.Size, head-latest.Size, latest.SignedAt.Format(time.RFC3339), latest.Origin)
 	if latest.Size > head {
-		return []check{{Name: name, Detail: detail + ": the log is shorter", code: exitDamaged}}
+		return "", &exitError{code: exitDamaged, err: errors.New(detail + ": the log is shorter")}
 	}
 	if !keyed {
-		return []check{{Name: name, OK: true, Detail: detail}}
+		return detail, nil
 	}
 	signers, err := checkpointSigners(cfg)
 	if err != nil {
-		return []check{{Name: name, Detail: err.Error(), code: exitUsage}}
+		return "", err
 	}
 	if _, err := signers.Keys().Open([]byte(latest.Note)); err != nil {
 		detail += ", with another key than CHECKPOINT_KEY"
 	}
-	return []check{{Name: name, OK: true, Detail: detail}}
+	return detail, nil
 }
 
 // examineBooks holds the control accounts against the rows of fees and credits.
@@ -263,11 +268,11 @@ func examineBooks(ctx context.Context, pool *pgxpool.Pool) (string, error) {
 	case !controls.Compared:
 		return fmt.Sprintf("at %d, not compared with the tables, which are at %d", controls.Books, controls.Tables), nil
 	case len(controls.Differences) > 0:
-		var list []string
+		var differing []string
 		for _, d := range controls.Differences {
-			list = append(list, d.String())
+			differing = append(differing, d.String())
 		}
-		return "", fmt.Errorf("at %d: %s", controls.Tables, strings.Join(list, "; "))
+		return "", &exitError{code: exitDamaged, err: fmt.Errorf("at %d: %s", controls.Tables, strings.Join(differing, "; "))}
 	}
 	return fmt.Sprintf("balance at %d: 1100 is what fees owe, 2100 what credits have", controls.Tables), nil
 }
@@ -277,6 +282,15 @@ func (c *check) holdAgainst(at, end int64) {
 	if at > end {
 		c.OK, c.Detail = false, fmt.Sprintf("at %d, beyond the end at %d: the log is shorter than it was", at, end)
 	}
+}
+
+func scanCursor(row pgx.CollectableRow) (check, error) {
+	var name string
+	var at, end int64
+	err := row.Scan(&name, &at, &end)
+	c := check{Name: "publisher cursor " + name, OK: true, Detail: fmt.Sprintf("at %d, %d behind", at, end-at), code: exitDamaged}
+	c.holdAgainst(at, end)
+	return c, err
 }
 
 func scanProjection(row pgx.CollectableRow) (check, error) {

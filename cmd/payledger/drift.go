@@ -92,6 +92,8 @@ SELECT position, state, problem, lease_until > now() FROM ledger.checkpoints WHE
 
 // examineDrift says how far the self-audit has looked, and each place that differs.
 func examineDrift(ctx context.Context, pool *pgxpool.Pool) []check {
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	defer cancel()
 	c := check{Name: "self-audit", OK: true, Detail: "never ran", code: exitDamaged}
 	var position int64
 	var state, problem string
