@@ -276,7 +276,7 @@ func TestExtendDocuments(t *testing.T) {
 	before := w.counts()
 	for body, message := range map[string]string{
 		`{}`: "errMsg_bodyisNotValidJSON", `[`: "errMsg_bodyisNotValidJSON", `[] []`: "errMsg_bodyisNotValidJSON", `[5]`: "errMsg_body[0]isNotAValidObject",
-		`[{}]`: "errMsg_body[0].idisRequired", `[{"id":5}]`: "errMsg_body[0].idisNotAValidString", `[{"id":"a","id":"b"}]`: "errMsg_idisGivenTwice",
+		`[{}]`: "errMsg_body[0].idisRequired", `[{"id":5}]`: "errMsg_body[0].idisNotAValidString", `[{"id":"a","id":"b"}]`: "errMsg_body[0].idisGivenTwice",
 		`[{"id":"a","x":"\u0000"}]`: "errMsg_body[0].xisNotAValidString", `[{"id":"a"}` + strings.Repeat(`,{"id":"a"}`, 500) + `]`: "errMsg_bodyisNotAValidArray",
 		`[{"id":"` + strings.Repeat("a", 256) + `"}]`: "errMsg_body[0].idisNotAValidString",
 	} {

@@ -18,14 +18,15 @@ const maxMembers = 64
 const bodyName = "body"
 
 // ParseBody reads a body that must be one JSON object, more strictly than encoding/json: no key twice, no bytes that aren't
-// UTF-8, no U+0000, no half of a surrogate pair, MaxDepth levels. Errors are *Error; of characters that no text may have it names the field.
+// UTF-8, no U+0000, no half of a surrogate pair, MaxDepth levels. Errors are *Error; of a key twice and of characters that no text may have it
+// names the field.
 func ParseBody(body []byte) (*Values, error) {
 	if !utf8.Valid(body) {
 		return nil, malformed("UTF-8")
 	}
 	s := scanner{data: body}
 	v, err := s.object("")
-	if fault := textFault(err); fault != nil {
+	if fault := fieldFault(err); fault != nil {
 		fault.Param = strings.TrimPrefix(fault.Param, ".")
 	}
 	if err != nil {
@@ -37,9 +38,9 @@ func ParseBody(body []byte) (*Values, error) {
 	return v, nil
 }
 
-// textFault returns the fault of a character in a text. Whoever reads what is around the text puts its place before Param.
-func textFault(err error) *Error {
-	if fault, ok := errors.AsType[*Error](err); ok && fault.Rule == ValidString {
+// fieldFault returns the fault of a field, not of the body as a whole. Whoever reads what is around the field puts its place before Param.
+func fieldFault(err error) *Error {
+	if fault, ok := errors.AsType[*Error](err); ok && fault.Rule != ValidJSON {
 		return fault
 	}
 	return nil
@@ -124,7 +125,7 @@ func (s *scanner) object(path string) (*Values, error) {
 			return nil, err
 		}
 		if v.find(m.name) != nil {
-			return nil, &Error{Param: v.path + clip(m.name), Rule: Once}
+			return nil, &Error{Param: "." + clip(m.name), Rule: Once}
 		}
 		if v.list = append(v.list, m); len(v.list) > maxMembers {
 			return nil, s.fail("at most " + strconv.Itoa(maxMembers) + " members")
@@ -137,7 +138,7 @@ func (s *scanner) object(path string) (*Values, error) {
 func (s *scanner) member() (value, error) {
 	s.space()
 	name, err := s.text()
-	if fault := textFault(err); fault != nil {
+	if fault := fieldFault(err); fault != nil {
 		return value{}, s.fail("a name with " + fault.Detail)
 	}
 	if err != nil {
@@ -148,7 +149,7 @@ func (s *scanner) member() (value, error) {
 	}
 	m, err := s.value()
 	m.name = name
-	if fault := textFault(err); fault != nil {
+	if fault := fieldFault(err); fault != nil {
 		fault.Param = "." + clip(name) + fault.Param
 	}
 	if err != nil {
@@ -206,7 +207,7 @@ func (s *scanner) array(each func(value)) error {
 			return s.fail("a comma or the end of the array is wanted")
 		}
 		v, err := s.value()
-		if fault := textFault(err); fault != nil {
+		if fault := fieldFault(err); fault != nil {
 			fault.Param = "[" + strconv.Itoa(n) + "]" + fault.Param
 		}
 		if err != nil {
@@ -385,8 +386,8 @@ func ParseElements(body []byte) ([]Element, error) {
 		}
 	})
 	switch s.space(); {
-	case textFault(err) != nil:
-		textFault(err).Param = bodyName + textFault(err).Param
+	case fieldFault(err) != nil:
+		fieldFault(err).Param = bodyName + fieldFault(err).Param
 		return nil, err
 	case err != nil:
 		return nil, err
@@ -405,10 +406,7 @@ func readElement(v value, place string, e *Element) *Error {
 		return &Error{Param: bodyName + place, Rule: ValidObject, Detail: "an object is wanted"}
 	}
 	inner := scanner{data: v.raw}
-	object, err := inner.object(bodyName + place + ".")
-	if err != nil { // its syntax was checked: a key that stands there twice
-		return err.(*Error) //nolint:errorlint,forcetypeassert // the scanner makes no other
-	}
+	object, _ := inner.object(bodyName + place + ".") // its syntax was checked when the array was read
 	object.Require("id")
 	*e = Element{ID: object.String("id"), Text: string(v.raw)}
 	return object.err

@@ -116,12 +116,17 @@ func TestParseBodyNamesTheTextAtFault(t *testing.T) {
 
 func TestParseBodyRefusesAKeyTwice(t *testing.T) {
 	t.Parallel()
-	for _, body := range []string{`{"a":1,"a":1}`, `{"a":1,"\u0061":2}`} {
+	for body, want := range map[string]string{
+		`{"a":1,"a":1}`:                       "errMsg_aisGivenTwice",
+		`{"a":1,"\u0061":2}`:                  "errMsg_aisGivenTwice",
+		`{"b":1,"x":[{"a":2},{"b":1,"b":1}]}`: "errMsg_x[1].bisGivenTwice",
+		`{"x":{"y":{"a":1,"a":1}}}`:           "errMsg_x.y.aisGivenTwice",
+	} {
 		_, err := input.ParseBody([]byte(body))
-		require.EqualError(t, err, "errMsg_aisGivenTwice", body)
+		require.EqualError(t, err, want, body)
 	}
-	_, err := input.ParseBody([]byte(`{"x":[{"b":1,"b":1}]}`))
-	require.EqualError(t, err, "errMsg_bisGivenTwice")
+	_, err := input.ParseElements([]byte(`[{"id":"a"},{"id":"b","id":"c"}]`))
+	require.EqualError(t, err, "errMsg_body[1].idisGivenTwice")
 }
 
 func TestParseBodyReadsText(t *testing.T) {
