@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -135,8 +136,14 @@ func (e *csvFile) Close(Report) error {
 // dangerous are the beginnings that make a spreadsheet take a text for a formula, also those of full width.
 const dangerous = "=+-@\t\r\n＝＋－＠"
 
-// harmless puts an apostrophe before a text that a spreadsheet would take for a formula. Numbers of ours are no texts.
+// inside are those that stand behind what a spreadsheet may split lines at whatever is quoted, as one that is set to German or French does at semicolons.
+var inside = regexp.MustCompile("([;\t\r\n])([=+@＝＋－＠-])")
+
+// harmless puts an apostrophe before what a spreadsheet would take for a formula. Numbers of ours are no texts.
 func harmless(s string) string {
+	if strings.ContainsAny(s, ";\t\r\n") { // few have
+		s = inside.ReplaceAllString(s, "$1'$2")
+	}
 	if first, _ := utf8.DecodeRuneInString(s); s != "" && strings.ContainsRune(dangerous, first) {
 		return "'" + s
 	}
