@@ -81,8 +81,8 @@ func (c Config) mechanism() sasl.Mechanism {
 }
 
 // producer returns sarama's settings. Idempotent, one request in flight and acknowledged by all replicas: no loss, and the
-// order of a partition survives retries. It gives up after some two seconds without a broker: callers try again, and look
-// whether they still should.
+// order of a partition survives retries. Without a broker a message is given up after some two seconds, and opening after four tries,
+// each a dial at most: callers try again, and look whether they still should.
 func (c Config) producer() *sarama.Config {
 	cfg := sarama.NewConfig()
 	cfg.ClientID = clientID
@@ -100,6 +100,7 @@ func (c Config) producer() *sarama.Config {
 	cfg.Producer.Flush.Frequency = linger
 	cfg.Producer.Flush.Messages = lingerMessages
 	cfg.Producer.Timeout = 10 * time.Second
+	cfg.Producer.Transaction.Retry.Max = 3 // how often opening asks for an id again, whatever the error; 50 is usual
 	cfg.Producer.Retry.Max = 6
 	cfg.Producer.Retry.Backoff = 150 * time.Millisecond
 	cfg.Producer.Return.Successes = true

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/google/go-cmp/cmp"
@@ -62,8 +63,10 @@ func TestWrongPasswordIsRefused(t *testing.T) {
 	cfg := withSASL(t)
 	cfg.SASLPassword = "wrong"
 	require.Error(t, kafkabus.EnsureTopics(t.Context(), cfg, publisher.Topics(names())))
+	began := time.Now()
 	_, err := kafkabus.NewPublisher(cfg)
 	require.Error(t, err)
+	require.Less(t, time.Since(began), 5*time.Second, "callers can't stop it, and try again themselves")
 }
 
 func TestEnsureTopicsTwice(t *testing.T) {
