@@ -2,6 +2,7 @@ package eventstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 
@@ -16,6 +17,9 @@ func (e Ends) Last(position int64) bool {
 	n := position - 1
 	return n>>3 < int64(len(e)) && e[n>>3]&(1<<(n&7)) != 0
 }
+
+// errStreams: the table of streams doesn't fit the log.
+var errStreams = errors.New("it isn't in the log; payledger audit verify compares the two")
 
 const (
 	// endsBlocks is how many blocks of the table of streams are read in one snapshot.
@@ -49,9 +53,8 @@ func (r *Reader) Ends(ctx context.Context, upTo, brief int64) (ends Ends, long i
 			return r.each(ctx, sqlStreamEnds, []any{from, to, upTo, brief}, func(raw [][]byte) error {
 				writing.Lock()
 				defer writing.Unlock()
-				ends.mark(raw[0])
 				long += readInt64(raw[1])
-				return nil
+				return ends.mark(raw[0])
 			})
 		})
 	}
@@ -61,10 +64,14 @@ func (r *Reader) Ends(ctx context.Context, upTo, brief int64) (ends Ends, long i
 	return ends, long, nil
 }
 
-// mark takes positions of eight bytes each.
-func (e Ends) mark(positions []byte) {
+// mark takes positions of eight bytes each. The table of streams isn't part of the hash chain: one may be there that no event can have.
+func (e Ends) mark(positions []byte) error {
 	for ; len(positions) > 0; positions = positions[8:] {
 		n := readInt64(positions) - 1
+		if n < 0 || n>>3 >= int64(len(e)) {
+			return fmt.Errorf("the table of streams has position %d: %w", n+1, errStreams)
+		}
 		e[n>>3] |= 1 << (n & 7)
 	}
+	return nil
 }

@@ -2,6 +2,7 @@ package eventstore
 
 import (
 	"bytes"
+	"fmt"
 	"testing"
 	"time"
 
@@ -78,4 +79,17 @@ func TestEnds(t *testing.T) {
 		require.False(rt, ends.Last(1000))
 		require.False(rt, Ends(nil).Last(1))
 	})
+}
+
+// TestEndsOfNothing: a position that no event has is told, whoever wrote it there.
+func TestEndsOfNothing(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.store(t, f.events(20, 7))
+	for _, position := range []int{0, -1 << 62} {
+		f.tamper(t, fmt.Sprintf("UPDATE ledger.streams SET position = %d WHERE stream = 'fee-1'", position))
+		_, _, err := f.reader.Ends(t.Context(), 20, 1)
+		require.ErrorIs(t, err, errStreams)
+		require.ErrorContains(t, err, fmt.Sprintf("position %d", position))
+	}
 }
