@@ -27,7 +27,7 @@ func auditRoutes() []route {
 	needs := []auth.Permission{auth.ReadAudit}
 	asOf := input.Until("asOf").Says("Leaves out what took effect later. A date means the end of that day in TIME_ZONE.")
 	knownAt := input.Position("knownAt").Says("Leaves out what was recorded behind this position of the log.")
-	from := input.Since("from").Says("Leaves out what took effect earlier. A date means the beginning of that day in TIME_ZONE. Default the beginning of the log.")
+	from := input.Date("from").Says("Leaves out what took effect earlier. Default the beginning of the log.")
 	report := []input.Field{
 		from, asOf.Says(asOf.Doc + " Default now."), knownAt, input.ID("by").Says("Only what this person did (activity, staff, waivers)."),
 		input.Choice("type", audit.MoneyTypes()...).Says("Only events of this type (activity, staff)."),
@@ -117,7 +117,7 @@ func (c *call) bounds() (audit.Bounds, error) {
 		b.AsOf = *m.AsOf
 	}
 	if c.query.Has("from") {
-		b.From = c.query.Since("from")
+		b.From = c.query.Date("from")
 	}
 	return b, nil
 }

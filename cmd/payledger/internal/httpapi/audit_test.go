@@ -329,4 +329,20 @@ func TestDaysAreThoseOfTheZone(t *testing.T) {
 	require.Equal(t, 1, lines("/audit/actions?type=assessment&from=2026-02-01&asOf=2026-02-01"))
 	require.Zero(t, lines("/audit/actions?type=assessment&from=2026-02-02&asOf=2026-02-02"))
 	require.Zero(t, lines("/audit/actions?type=assessment&asOf=2026-01-31"))
+
+	// Also in bodies: else it would be in another day's reports than the one that was sent.
+	w.do("PATCH", "/fees/"+fee, w.staff(), `{"note":"asked","statusUpdateDate":"2026-02-02"}`).wants(200)
+	w.do("POST", "/payments", w.staff(), pay(`"amount":1,"paymentDate":"2026-02-03","allocations":[{"feeId":"`+fee+`","amount":1}]`)).wants(201)
+	w.do("POST", "/feeevents", w.staff(), `{"feeId":"`+fee+`","eventType":"note","eventDate":"2026-02-04","note":"paid"}`).wants(201)
+	var entries []struct {
+		EffectiveAt string `json:"effectiveAt"`
+	}
+	require.NoError(t, json.Unmarshal(w.do("GET", "/fees/"+fee+"/history", w.auditor(), "").wants(200).raw("history"), &entries))
+	days := []string{"2026-01-31T23:30:00.000Z", "2026-02-01T23:00:00.000Z", "2026-02-02T23:00:00.000Z", "2026-02-02T23:00:00.000Z", "2026-02-03T23:00:00.000Z"}
+	require.Len(t, entries, len(days)) // the payment is two of them
+	for i, day := range days {
+		require.Equal(t, day, entries[i].EffectiveAt)
+	}
+	assessed := w.do("POST", "/fees", w.staff(), newFee(`"statusUpdateDate":"2026-02-05"`)).wants(201)
+	require.Equal(t, "2026-02-04T23:00:00.000Z", assessed.str("fee", "statusUpdateDate"))
 }

@@ -203,6 +203,7 @@ func (c *call) body() (*input.Values, error) {
 	if err != nil {
 		return nil, err
 	}
+	in.In(c.api.zone)
 	if err := in.Take(c.route.takes...); err != nil {
 		return nil, err
 	}

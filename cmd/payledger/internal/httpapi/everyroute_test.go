@@ -180,7 +180,7 @@ func drawField(t *rapid.T, f input.Field, ids map[string][]string) string {
 		return drawObject(t, f.Of, ids)
 	case input.KindStrings:
 		return `["other","goodwill"]`
-	case input.KindDate, input.KindSince, input.KindUntil, input.KindInt, input.KindPosition, input.KindBool:
+	case input.KindDate, input.KindUntil, input.KindInt, input.KindPosition, input.KindBool:
 	}
 	return ""
 }

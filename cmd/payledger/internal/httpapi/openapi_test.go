@@ -255,7 +255,7 @@ func fieldSchema(f input.Field) object {
 		return object{"type": "string", "maxLength": input.MaxText}
 	case input.KindWord:
 		return object{"type": "string"}
-	case input.KindDate, input.KindSince, input.KindUntil:
+	case input.KindDate, input.KindUntil:
 		return refTo("schemas", "DateIn")
 	case input.KindAmount:
 		return refTo("schemas", "AmountIn")
@@ -311,7 +311,7 @@ func SampleOf(f input.Field) any {
 	switch f.Kind {
 	case input.KindID:
 		return "11111111-1111-4111-8111-111111111111"
-	case input.KindDate, input.KindSince, input.KindUntil:
+	case input.KindDate, input.KindUntil:
 		return "2026-01-31T12:00:00Z"
 	case input.KindAmount:
 		return json.Number("1.5")

@@ -13,9 +13,8 @@ const (
 	KindString   Kind = "string" // at most MaxString characters
 	KindText     Kind = "text"   // at most MaxText characters
 	KindWord     Kind = "word"   // an id or word of someone else's making, such as a cursor
-	KindDate     Kind = "date"
-	KindSince    Kind = "since" // a date stands for the beginning of its day in a zone
-	KindUntil    Kind = "until" // a date stands for the end of its day in a zone
+	KindDate     Kind = "date"   // one without a time stands for the beginning of its day in a zone
+	KindUntil    Kind = "until"  // one without a time stands for the end of its day in a zone
 	KindAmount   Kind = "amount"
 	KindCurrency Kind = "currency"
 	KindEnum     Kind = "enum"   // name, number, or number in a string
@@ -59,11 +58,8 @@ func Text(name string) Field { return Field{Name: name, Kind: KindText} }
 // Word is a field of text that others made and that means nothing to us.
 func Word(name string) Field { return Field{Name: name, Kind: KindWord} }
 
-// Date is a field of an instant or a day.
+// Date is a field of an instant, or of a day from its beginning.
 func Date(name string) Field { return Field{Name: name, Kind: KindDate} }
-
-// Since is a field of an instant, or of a day from its beginning.
-func Since(name string) Field { return Field{Name: name, Kind: KindSince} }
 
 // Until is a field of an instant, or of a day up to its end.
 func Until(name string) Field { return Field{Name: name, Kind: KindUntil} }
@@ -148,7 +144,7 @@ func (v *Values) read(f Field, cur money.Currency) {
 		v.Text(f.Name)
 	case KindWord:
 		v.Long(f.Name)
-	case KindDate, KindSince, KindUntil:
+	case KindDate, KindUntil:
 		v.Date(f.Name)
 	case KindAmount:
 		v.Amount(f.Name, cur)

@@ -218,8 +218,8 @@ func lax(text string) bool {
 	return !strings.HasSuffix(text, "Z") && (offset[:2] > "23" || offset[3:] > "59")
 }
 
-// Date returns an instant in UTC, cut to milliseconds; zero when absent. A date without a time is its midnight in UTC.
-func (v *Values) Date(name string) time.Time {
+// instant returns an instant in UTC, cut to milliseconds; zero when absent. A date without a time is its midnight in UTC.
+func (v *Values) instant(name string) time.Time {
 	text := v.string(name, ValidDate, 64)
 	if text == "" {
 		return time.Time{}
@@ -240,11 +240,11 @@ func (v *Values) Date(name string) time.Time {
 	return at
 }
 
-// In makes bare dates of Since and Until days of a zone. Without it they are days in UTC.
+// In makes bare dates days of a zone. Without it they are days in UTC.
 func (v *Values) In(zone *time.Location) { v.zone = zone }
 
-// Since returns an instant in UTC: of a bare date the beginning of that day in the zone. Zero when absent.
-func (v *Values) Since(name string) time.Time { return v.day(name, 0, 0) }
+// Date returns an instant in UTC, cut to milliseconds: of a bare date the beginning of that day in the zone. Zero when absent.
+func (v *Values) Date(name string) time.Time { return v.day(name, 0, 0) }
 
 // Until returns an instant in UTC: of a bare date the end of that day in the zone. Zero when absent.
 func (v *Values) Until(name string) time.Time {
@@ -252,7 +252,7 @@ func (v *Values) Until(name string) time.Time {
 }
 
 func (v *Values) day(name string, days int, and time.Duration) time.Time {
-	at := v.Date(name)
+	at := v.instant(name)
 	if val := v.find(name); val == nil || at.IsZero() || len(val.text) != len(time.DateOnly) {
 		return at
 	}
@@ -260,7 +260,11 @@ func (v *Values) day(name string, days int, and time.Duration) time.Time {
 	if zone == nil {
 		zone = time.UTC
 	}
-	return BeginningOfDay(at.AddDate(0, 0, days), zone).Add(and)
+	at = BeginningOfDay(at.AddDate(0, 0, days), zone).Add(and)
+	if at.Year() < firstYear { // east of Greenwich the first day begins before it does in UTC
+		return time.Date(firstYear, time.January, 1, 0, 0, 0, 0, time.UTC)
+	}
+	return at
 }
 
 // Position returns a position of the log, 0 when absent.
@@ -375,6 +379,7 @@ func (v *Values) element(name string, element value, each func(*Values)) {
 	s := scanner{data: element.raw}
 	inner, err := s.object(v.path + name + ".")
 	if err == nil {
+		inner.In(v.zone)
 		each(inner)
 		err = inner.Err()
 	}

@@ -199,6 +199,8 @@ func TestDaysOfAZone(t *testing.T) {
 	t.Parallel()
 	vienna, err := time.LoadLocation("Europe/Vienna")
 	require.NoError(t, err)
+	tokyo, err := time.LoadLocation("Asia/Tokyo")
+	require.NoError(t, err)
 	santiago, err := time.LoadLocation("America/Santiago") // whose 6th of September has no midnight
 	require.NoError(t, err)
 	for _, test := range []struct {
@@ -211,14 +213,19 @@ func TestDaysOfAZone(t *testing.T) {
 		{vienna, "2026-10-25", "2026-10-24T22:00:00Z", "2026-10-25T22:59:59.999999Z"},
 		{santiago, "2026-09-05", "2026-09-05T04:00:00Z", "2026-09-06T03:59:59.999999Z"},
 		{santiago, "2026-09-06", "2026-09-06T04:00:00Z", "2026-09-07T02:59:59.999999Z"},
+		{tokyo, "1900-01-01", "1900-01-01T00:00:00Z", "1900-01-01T14:59:59.999999Z"},
 		{vienna, "2026-01-31T23:30:00Z", "2026-01-31T23:30:00Z", "2026-01-31T23:30:00Z"},
 	} {
 		v, err := input.ParseQuery("from=" + test.date + "&asOf=" + test.date)
 		require.NoError(t, err)
 		v.In(test.zone)
-		require.Equal(t, test.since, v.Since("from").Format(time.RFC3339Nano), test.date)
+		require.Equal(t, test.since, v.Date("from").Format(time.RFC3339Nano), test.date)
 		require.Equal(t, test.until, v.Until("asOf").Format(time.RFC3339Nano), test.date)
 		require.NoError(t, v.Err())
 		require.Zero(t, v.Until("absent"))
 	}
+	v := body(t, `{"list":[{"day":"2026-01-31"}]}`)
+	v.In(vienna)
+	v.Objects("list", 1, func(e *input.Values) { require.Equal(t, "2026-01-30T23:00:00Z", e.Date("day").Format(time.RFC3339)) })
+	require.NoError(t, v.Err())
 }
