@@ -67,7 +67,7 @@ func (a *app) projectCommand() *cobra.Command {
 	}
 }
 
-// chooseProjections returns the names that were asked for, or all that the configuration allows.
+// chooseProjections returns the names that were asked for, each once, or all that the configuration allows.
 func chooseProjections(cfg config.Config, names []string) ([]string, error) {
 	lacking := map[string]string{}
 	if cfg.ElasticsearchURL == "" {
@@ -90,6 +90,7 @@ func chooseProjections(cfg config.Config, names []string) ([]string, error) {
 	if len(names) == 0 {
 		names = slices.DeleteFunc(slices.Clone(all), func(name string) bool { return lacking[name] != "" })
 	}
+	names = slices.Compact(slices.Sorted(slices.Values(names)))
 	for _, name := range names {
 		if !slices.Contains(all, name) {
 			return nil, usageError(fmt.Errorf("there is no projection %q: choose from %s", name, strings.Join(all, ", ")))
