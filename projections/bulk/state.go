@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -197,10 +198,31 @@ func (b *builder) enter(ctx context.Context, st *state, stage string) error {
 	return err
 }
 
+// Touched names a table of the keys of rows that were written to a table of a schema, and the function that fills it, see package rebuild.
+func Touched(schema, table string) string {
+	return pgx.Identifier{schema, "rebuild_touched_" + table}.Sanitize()
+}
+
+// EndRecord ends the writing down of keys in a schema, as part of a transaction, and drops them.
+func EndRecord(ctx context.Context, tx pgx.Tx, p Projector, schema string) error {
+	for _, name := range p.Tables() {
+		keys := Touched(schema, name[strings.IndexByte(name, '.')+1:])
+		for _, sql := range []string{"DROP FUNCTION IF EXISTS " + keys + "() CASCADE", "DROP TABLE IF EXISTS " + keys} {
+			if _, err := tx.Exec(ctx, sql); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 // Take makes the read model that was built Beside the live one the live one, as part of a transaction; what stood there before is dropped.
 func Take(ctx context.Context, tx pgx.Tx, p Projector) error {
 	live := SchemaOf(p)
 	built := pgx.Identifier{Beside(live)}.Sanitize()
+	if err := EndRecord(ctx, tx, p, Beside(live)); err != nil { // a rebuild may have left it
+		return fmt.Errorf("take the built %s: %w", live, err)
+	}
 	for _, sql := range []string{
 		"DROP SCHEMA IF EXISTS " + pgx.Identifier{live}.Sanitize() + " CASCADE",
 		"DROP TABLE " + built + ".rebuild, " + built + ".rebuild_shares, " + built + ".rebuild_ends, " + built + ".rebuild_indexes",

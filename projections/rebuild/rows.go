@@ -2,12 +2,10 @@ package rebuild
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"encoding/binary"
 	"slices"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"payledger/readmodels/digest"
@@ -103,27 +101,4 @@ func (r *rebuild) comparePage(ctx context.Context, s *shadow, t table, live *raw
 		rest = append(rest, row)
 	}
 	return r.compare(ctx, s, t, rest, built, found)
-}
-
-// changedSince compares the rows that changed after a position, and counts those that differ. Both sides are read in one snapshot: the log, which
-// tells for some tables what changed, goes on.
-func (r *rebuild) changedSince(ctx context.Context, s *shadow, after int64) (int, error) {
-	found := verified{}
-	err := r.snapshot(ctx, func(tx pgx.Tx) error {
-		for _, t := range r.shapes {
-			sides := make([][]row, 2)
-			for i, schema := range []string{r.live, s.schema} {
-				sql := "SELECT " + identifiers(t.columns) + " FROM " + pgx.Identifier{schema, t.Table}.Sanitize() + " WHERE " + cmp.Or(t.Changed, "position > $1") + " ORDER BY " + identifiers(t.Key)
-				var err error
-				if sides[i], err = t.read(ctx, tx, sql, []any{after}); err != nil {
-					return err
-				}
-			}
-			if err := r.compare(ctx, s, t, sides[0], sides[1], &found); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	return found.differences, err
 }

@@ -19,5 +19,5 @@ func TestStatementsFitTheSchema(t *testing.T) {
 		"sqlLiveCheckpoint": sqlLiveCheckpoint, "sqlMoveShadow": sqlMoveShadow, "sqlSpareSettings": sqlSpareSettings, "sqlSwapSettings": sqlSwapSettings, "sqlStopLive": sqlStopLive,
 		"sqlFence": sqlFence, "sqlAside": sqlAside, "sqlOld": sqlOld, "sqlRegclass": sqlRegclass, "sqlColumns": sqlColumns, "sqlCountRows": sqlCountRows,
 		"sqlKeepCertificate": sqlKeepCertificate, "sqlReadCertificate": sqlReadCertificate,
-	}, "sqlCreateCertificate", "sqlDropCertificate")
+	}, "sqlCreateCertificate", "sqlDropCertificate", "sqlNoTimeout")
 }

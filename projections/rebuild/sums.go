@@ -114,10 +114,12 @@ func (t table) sqlAll(schema string) string {
 	return "SELECT " + identifiers(t.columns) + " FROM " + pgx.Identifier{schema, t.Table}.Sanitize()
 }
 
+const sqlNoTimeout = `SET LOCAL statement_timeout = 0`
+
 // snapshot runs fn in a transaction that reads, for as long as it takes.
 func (r *rebuild) snapshot(ctx context.Context, fn func(pgx.Tx) error) error {
 	return pgx.BeginTxFunc(ctx, r.Pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, "SET LOCAL statement_timeout = 0"); err != nil {
+		if _, err := tx.Exec(ctx, sqlNoTimeout); err != nil {
 			return err
 		}
 		return fn(tx)

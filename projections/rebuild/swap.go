@@ -42,7 +42,7 @@ const (
 // errBehind: more is left to apply than the projector should wait for.
 var errBehind = errors.New("the rebuilt read model is behind")
 
-// meet takes the shadow to where the live read model stands, while that stands still, compares what has changed since the comparison began,
+// meet takes the shadow to where the live read model stands, while that stands still, compares what was written since the comparison began,
 // and swaps the two if that is wanted. It reports whether what changed is the same in both; different ones are swapped only if that is accepted.
 func (r *rebuild) meet(ctx context.Context, s *shadow, found verified, swap bool) (same bool, err error) {
 	if swap {
@@ -50,35 +50,31 @@ func (r *rebuild) meet(ctx context.Context, s *shadow, found verified, swap bool
 			return false, err
 		}
 	}
+	var late verified
 	for range swapAttempts {
-		live, err := r.checkpoint(ctx, r.Pool)
+		err := r.compareTouched(ctx, s, &late) // most of it, while the projector goes on
 		if err == nil {
-			err = s.catchUp(ctx, live.Position)
+			err = r.tryMeet(ctx, s, func(ctx context.Context, tx pgx.Tx) error {
+				if err := r.compareStopped(ctx, s, &late); err != nil || !swap || late.differences > 0 && !r.AcceptChanges {
+					return err
+				}
+				if err := r.swap(ctx, tx, s, oldOf(r.live)); err != nil {
+					return err
+				}
+				certificate, err := NewCertificate(r.Projection.Projection, r.Code, r.Now(), s.at, found.sum, found.liveSum, found.differences+late.differences == 0)
+				if err != nil {
+					return err
+				}
+				certificate.Summed = s.at.Position == found.since
+				if err := r.keepCertificate(ctx, tx, certificate); err != nil {
+					return err
+				}
+				r.Failpoint("met")
+				return nil
+			})
 		}
-		if err != nil {
-			return false, err
-		}
-		err = r.tryMeet(ctx, s, func(ctx context.Context, tx pgx.Tx) error {
-			changed, err := r.changedSince(ctx, s, found.since)
-			if same = changed == 0; err != nil || !swap || !same && !r.AcceptChanges {
-				return err
-			}
-			if err := r.swap(ctx, tx, s, oldOf(r.live)); err != nil {
-				return err
-			}
-			certificate, err := NewCertificate(r.Projection.Projection, r.Code, r.Now(), s.at, found.sum, found.liveSum, same && found.differences == 0)
-			if err != nil {
-				return err
-			}
-			certificate.Summed = s.at.Position == found.since
-			if err := r.keepCertificate(ctx, tx, certificate); err != nil {
-				return err
-			}
-			r.Failpoint("met")
-			return nil
-		})
 		if err == nil || !lockTimeout(err) && !errors.Is(err, errBehind) && !errors.Is(err, ErrErasing) {
-			return same, err
+			return late.differences == 0, err
 		}
 		r.Wait(ctx)
 	}
@@ -91,8 +87,10 @@ func (r *rebuild) tryMeet(ctx context.Context, s *shadow, fn func(context.Contex
 		if _, err := tx.Exec(ctx, sqlSpareSettings); err != nil {
 			return err
 		}
-		if err := r.lock(ctx, tx, spareMode); err != nil {
-			return err
+		for _, tables := range []pgx.Tx{tx, bulk.InSchema(tx, r.live, s.schema)} {
+			if err := r.lock(ctx, tables, spareMode); err != nil {
+				return err
+			}
 		}
 		if _, err := tx.Exec(ctx, sqlSwapSettings); err != nil {
 			return err
@@ -126,6 +124,9 @@ func (r *rebuild) lock(ctx context.Context, tx pgx.Tx, mode string) error {
 func (r *rebuild) swap(ctx context.Context, tx pgx.Tx, s *shadow, aside string) error {
 	r.Progress(bulk.Progress{Stage: StageSwap, Done: 0, Total: 1})
 	if err := r.lock(ctx, tx, "ACCESS EXCLUSIVE"); err != nil {
+		return err
+	}
+	if err := bulk.EndRecord(ctx, tx, s.projector, s.schema); err != nil {
 		return err
 	}
 	live, was, between := pgx.Identifier{r.live}.Sanitize(), pgx.Identifier{s.schema}.Sanitize(), pgx.Identifier{r.live + "_swap"}.Sanitize()

@@ -23,7 +23,8 @@ const maxDifferences = 10
 // table is a table with all its columns: first those of digests, then the others.
 type table struct {
 	digest.Shape
-	columns []string
+	columns  []string
+	keyTypes []string // of Key, in its order
 }
 
 // row is a row of a page.
@@ -41,7 +42,7 @@ type verified struct {
 	sum, liveSum digest.Sum // of all ranges, each at its own position
 }
 
-const sqlColumns = `SELECT attname::text FROM pg_attribute WHERE attrelid = $1::regclass AND attnum > 0 AND NOT attisdropped ORDER BY attnum`
+const sqlColumns = `SELECT attname::text, format_type(atttypid, NULL) FROM pg_attribute WHERE attrelid = $1::regclass AND attnum > 0 AND NOT attisdropped ORDER BY attnum`
 
 // readShapes completes the shapes of the tables.
 func (r *rebuild) readShapes(ctx context.Context, schema string) ([]table, error) {
@@ -51,12 +52,21 @@ func (r *rebuild) readShapes(ctx context.Context, schema string) ([]table, error
 		if err != nil {
 			return nil, err
 		}
-		all, err := pgx.CollectRows(rows, pgx.RowTo[string])
-		if err != nil {
+		var all []string
+		types := make(map[string]string)
+		var name, typ string
+		if _, err := pgx.ForEachRow(rows, []any{&name, &typ}, func() error {
+			all, types[name] = append(all, name), typ
+			return nil
+		}); err != nil {
 			return nil, err
 		}
+		keyTypes := make([]string, len(shape.Key))
+		for i, column := range shape.Key {
+			keyTypes[i] = types[column]
+		}
 		others := slices.DeleteFunc(all, func(name string) bool { return slices.Contains(shape.Columns, name) })
-		list = append(list, table{Shape: shape, columns: slices.Concat(shape.Columns, others)})
+		list = append(list, table{Shape: shape, columns: slices.Concat(shape.Columns, others), keyTypes: keyTypes})
 	}
 	return list, nil
 }
@@ -167,6 +177,9 @@ const sqlCountRows = `SELECT greatest(0, sum(reltuples))::bigint FROM pg_class W
 // a table that doesn't fit into memory is read from all over the disk.
 func (r *rebuild) verify(ctx context.Context, s *shadow) (verified, error) {
 	found := verified{since: s.at.Position}
+	if err := s.record(ctx); err != nil {
+		return found, err
+	}
 	bar := progress{to: r.Progress, stage: StageVerify, every: int64(r.PageRows)}
 	if err := r.Pool.QueryRow(ctx, sqlCountRows, s.schema).Scan(&bar.total); err != nil {
 		return found, err

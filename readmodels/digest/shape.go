@@ -21,9 +21,6 @@ type Shape struct {
 	Key []string
 	// Columns are those that digests are made of, in their order. Comparisons of two read models look at all.
 	Columns []string
-	// Changed is a condition that holds of every row that an event behind position $1 changed, in SQL; empty: position > $1, for tables
-	// with that column, of the newest event folded in.
-	Changed string
 	// OfEvent says that a row is made by one event, the one at its column position.
 	OfEvent bool
 	// Streams returns the streams that a row, by its columns, is folded from; nil where a row doesn't tell.
