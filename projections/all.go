@@ -20,7 +20,10 @@ import (
 
 // Replay folds a log in memory into what a read model should hold.
 type Replay interface {
+	// Apply folds the next event.
 	Apply(ev catalog.Event) error
+	// End lets go of what is kept of a stream of which no later event comes.
+	End(stream eventstore.StreamID)
 	Sum() digest.Sum
 }
 
@@ -36,6 +39,8 @@ type Postgres struct {
 	Shapes func() []digest.Shape
 	// NewReplay returns a replay at the beginning of the log.
 	NewReplay func() Replay
+	// ReplayShare returns one of the rows whose keys are in a share: together the sums of all shares are that of NewReplay. Nil: there are no shares.
+	ReplayShare func(bulk.Share) Replay
 }
 
 // All lists the projections into Postgres. A new one is a line here; running, lag, halting and verification come with it.
@@ -52,6 +57,7 @@ func All() []Postgres {
 			},
 			tables.Shapes,
 			func() Replay { return new(tables.Replay) },
+			func(s bulk.Share) Replay { return tables.NewReplay(s.Holds) },
 		},
 		{
 			documents.Projection(), func() Projector { return documentsprojection.New() },
@@ -64,6 +70,7 @@ func All() []Postgres {
 			},
 			documents.Shapes,
 			func() Replay { return new(documents.Replay) },
+			func(s bulk.Share) Replay { return documents.NewReplay(s.Holds) },
 		},
 		{
 			books.Projection(), func() Projector { return booksprojection.New() },
@@ -71,6 +78,7 @@ func All() []Postgres {
 			bulk.Model{}, // how much of other streams a posting needs has no bound
 			books.Shapes,
 			func() Replay { return new(books.Replay) },
+			nil, // the money of a commit is that of all its streams
 		},
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"payledger/cmd/payledger/internal/config"
 	"payledger/eventstore"
 	"payledger/projections"
+	"payledger/projections/bulk"
 	"payledger/readmodels/books"
 	"payledger/readmodels/checkpoints"
 	"payledger/readmodels/digest"
@@ -218,7 +219,7 @@ func (l *ledger) compare(ctx context.Context, p projections.Postgres) (stored di
 		if stored, err = p.Digest(ctx, l.pool); err != nil {
 			return stored, sum, err
 		}
-		if sum, err = l.replay(ctx, p.NewReplay(), stored.Position); err != nil || stored.Sum == sum {
+		if sum, err = l.replayed(ctx, p, stored.Position, bulk.MaxMemory/max(1, p.Bulk.StreamSize)); err != nil || stored.Sum == sum {
 			return stored, sum, err
 		}
 		erased, err := l.reader.LastErased(ctx)
@@ -231,39 +232,6 @@ func (l *ledger) compare(ctx context.Context, p projections.Postgres) (stored di
 		}
 		projections.Wait(ctx, time.Second)
 	}
-}
-
-// shorterLogError says that the log ends before a checkpoint of what was made from it: its tail is cut off.
-type shorterLogError struct{ end, checkpoint int64 }
-
-func (e *shorterLogError) Error() string {
-	return fmt.Sprintf("the log ends at %d: the tail is cut off", e.end)
-}
-
-// replayPage is the number of events that are read at once.
-const replayPage = 4096
-
-func (l *ledger) replay(ctx context.Context, replay projections.Replay, upTo int64) (digest.Sum, error) {
-	for after := int64(0); after < upTo; {
-		page, err := l.reader.ReadAll(ctx, after, int(min(replayPage, upTo-after)))
-		if err != nil {
-			return digest.Sum{}, err
-		}
-		if len(page) == 0 {
-			return digest.Sum{}, &shorterLogError{end: after, checkpoint: upTo}
-		}
-		for i := range page {
-			event, err := l.catalog.Decode(ctx, l.vault, &page[i])
-			if err != nil {
-				return digest.Sum{}, err
-			}
-			if err := replay.Apply(event); err != nil {
-				return digest.Sum{}, err
-			}
-			after = event.Position
-		}
-	}
-	return replay.Sum(), nil
 }
 
 func (a *app) printVerified(v verified) error {

@@ -14,9 +14,10 @@ import (
 )
 
 // Replay folds a log in memory into what the books should hold. Beside it, it folds the rows of fees and credits as the tables do,
-// and holds the control accounts against them at every position. The zero value is at the beginning.
+// and holds the control accounts against them at every position. Of streams it keeps those that have begun and not ended. The zero value is at
+// the beginning.
 type Replay struct {
-	origins   map[Origin]books.Origin // by tenant and key
+	origins   map[eventstore.StreamID]map[string]books.Origin // by their keys, which only the same stream asks for
 	turnovers map[turnoverKey]*turnover
 	check     Check
 	sum       digest.Sum
@@ -40,7 +41,7 @@ type control struct {
 func (r *Replay) Apply(ev catalog.Event) error {
 	if r.origins == nil {
 		*r = Replay{
-			origins: make(map[Origin]books.Origin), turnovers: make(map[turnoverKey]*turnover),
+			origins: make(map[eventstore.StreamID]map[string]books.Origin), turnovers: make(map[turnoverKey]*turnover),
 			states: make(map[eventstore.StreamID]any), controls: make(map[controlKey]*control),
 		}
 	}
@@ -49,14 +50,17 @@ func (r *Replay) Apply(ev catalog.Event) error {
 		r.sum.Add(profileForm(nil, ProfileSet{Tenant: tenant, Position: ev.Position, Profile: e.Profile}))
 	}
 	posting, posts, err := books.Post(ev.Stream.Name, ev.Data, func(key string) (books.Origin, bool) {
-		o, found := r.origins[Origin{Tenant: tenant, Key: key}]
+		o, found := r.origins[ev.Stream][key]
 		return o, found
 	})
 	if err != nil {
 		return fmt.Errorf("post event %s: %w", ev.ID, err)
 	}
 	if key, o, begins := books.Begins(ev.Stream.Name, ev.Data); begins {
-		r.origins[Origin{Tenant: tenant, Key: key}] = o
+		if r.origins[ev.Stream] == nil {
+			r.origins[ev.Stream] = make(map[string]books.Origin, 1)
+		}
+		r.origins[ev.Stream][key] = o
 		r.sum.Add(originForm(nil, Origin{Tenant: tenant, Key: key, Origin: o}))
 	}
 	if !posts {
@@ -76,6 +80,12 @@ func (r *Replay) Apply(ev catalog.Event) error {
 		return err
 	}
 	return r.control(ev, &posting)
+}
+
+// End lets go of a stream of which no later event comes.
+func (r *Replay) End(stream eventstore.StreamID) {
+	delete(r.origins, stream)
+	delete(r.states, stream)
 }
 
 // control demands I5 behind an event: 1100 is what all fees owe, 2100 what is left of all credits, by the fold that makes their rows.

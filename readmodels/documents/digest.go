@@ -48,13 +48,17 @@ func Digest(ctx context.Context, pool *pgxpool.Pool) (digest.Stored, error) {
 	return stored, nil
 }
 
-// Replay folds a log in memory into what the table should hold. The zero value is at the beginning.
+// Replay folds a log in memory into what the table should hold. It keeps these documents, and the states of streams that have begun and not ended.
+// The zero value is at the beginning.
 type Replay struct {
 	states  map[eventstore.StreamID]any
 	entries map[Key]*Entry
 	order   []*Entry                      // as they began
 	holds   func(tenant, key string) bool // which documents are kept; nil for all
 }
+
+// NewReplay returns a Replay of the documents of which holds says so, by tenant and key: a document belongs to several streams, so it is given all events.
+func NewReplay(holds func(tenant, key string) bool) *Replay { return &Replay{holds: holds} }
 
 // Apply folds the next event.
 func (r *Replay) Apply(ev catalog.Event) error {
@@ -101,6 +105,9 @@ func (r *Replay) entry(ev catalog.Event, ref readmodels.Ref) *Entry {
 	e.Position, e.Epoch = ev.Position, ev.Epoch
 	return e
 }
+
+// End lets go of a stream, but not of its documents, of which no later event comes.
+func (r *Replay) End(stream eventstore.StreamID) { delete(r.states, stream) }
 
 // Sum returns the digest of the documents so far.
 func (r *Replay) Sum() digest.Sum {

@@ -65,15 +65,23 @@ func (t table[R]) apply(sum *digest.Sum, changes []Change[R]) {
 	}
 }
 
-// Replay folds a log in memory into what the tables should hold. The zero value is at the beginning.
+// Replay folds a log in memory into what the tables should hold, and keeps the states of streams that have begun and not ended. The zero value is
+// at the beginning.
 type Replay struct {
 	states  map[eventstore.StreamID]any
 	changes Changes
 	sum     digest.Sum
+	holds   func(tenant, stream string) bool // which streams are folded; nil for all
 }
+
+// NewReplay returns a Replay of the streams of which holds says so.
+func NewReplay(holds func(tenant, stream string) bool) *Replay { return &Replay{holds: holds} }
 
 // Apply folds the next event.
 func (r *Replay) Apply(ev catalog.Event) error {
+	if r.holds != nil && !r.holds(ev.Stream.Tenant, ev.Stream.Name) {
+		return nil
+	}
 	if r.states == nil {
 		r.states = make(map[eventstore.StreamID]any)
 	}
@@ -93,6 +101,9 @@ func (r *Replay) Apply(ev catalog.Event) error {
 	credits.apply(&r.sum, c.Credits)
 	return nil
 }
+
+// End lets go of a stream of which no later event comes.
+func (r *Replay) End(stream eventstore.StreamID) { delete(r.states, stream) }
 
 // Sum returns the digest of the rows so far.
 func (r *Replay) Sum() digest.Sum { return r.sum }
