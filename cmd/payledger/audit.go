@@ -153,6 +153,9 @@ func (a *app) verify(ctx context.Context, cfg config.Config, options eventstore.
 		}
 	}
 	if report.OK && whole {
+		if err := l.checkCheckpoints(ctx, &answer); err != nil {
+			return err
+		}
 		if err := l.checkAnswers(ctx, &answer); err != nil {
 			return err
 		}

@@ -16,9 +16,13 @@ import (
 func asking(t *testing.T, db *pgtest.DB) func(args ...string) (out, errs string, code int) {
 	t.Helper()
 	key := [32]byte{1} // of ledgertest
-	environ := []string{
-		"APP_DATABASE_URL=" + db.AppURL, "PROJECTOR_DATABASE_URL=" + db.ProjectorURL, "VAULT_KEY=" + base64.StdEncoding.EncodeToString(key[:]),
-	}
+	return askingWithout(t, db, "VAULT_KEY="+base64.StdEncoding.EncodeToString(key[:]))
+}
+
+// askingWithout is asking without the vault's key, and with other settings.
+func askingWithout(t *testing.T, db *pgtest.DB, settings ...string) func(args ...string) (out, errs string, code int) {
+	t.Helper()
+	environ := append([]string{"APP_DATABASE_URL=" + db.AppURL, "PROJECTOR_DATABASE_URL=" + db.ProjectorURL}, settings...)
 	return func(args ...string) (string, string, int) {
 		var out, errs bytes.Buffer
 		code := newApp(environ, &out, &errs).execute(t.Context(), args)

@@ -188,14 +188,16 @@ func TestLogThatIsShorterThanItsProjections(t *testing.T) {
 		return err
 	}))
 	run := asking(t, l.DB)
-	out, errs, code := run("audit", "verify", "--json")
-	require.Equal(t, exitDamaged, code, "%s%s", out, errs)
-	var answer verified
-	require.NoError(t, json.Unmarshal([]byte(out), &answer))
-	require.False(t, answer.OK)
-	require.Equal(t, head+1, *answer.FirstBadPosition)
-	require.Contains(t, answer.Problem, "the tail is cut off")
-	out, errs, code = run("doctor")
+	for name, ask := range map[string]func(...string) (string, string, int){"with the key": run, "without, as an auditor": askingWithout(t, l.DB)} {
+		out, errs, code := ask("audit", "verify", "--json")
+		require.Equal(t, exitDamaged, code, "%s: %s%s", name, out, errs)
+		var answer verified
+		require.NoError(t, json.Unmarshal([]byte(out), &answer))
+		require.False(t, answer.OK, name)
+		require.Equal(t, head+1, *answer.FirstBadPosition, name)
+		require.Equal(t, "projection books stands at 3: the log ends at 1: the tail is cut off", answer.Problem, name)
+	}
+	out, errs, code := run("doctor")
 	require.Equal(t, exitDamaged, code, "%s%s", out, errs)
 	require.Regexp(t, `projection books v1 +FAULT +at 3, beyond the end at 1: the log is shorter than it was`, out)
 }
