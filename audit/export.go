@@ -2,7 +2,6 @@ package audit
 
 import (
 	"bufio"
-	"encoding/csv"
 	"encoding/hex"
 	"fmt"
 	"io"
@@ -93,45 +92,60 @@ func (e *jsonLines) Close(report Report) error {
 	return e.to.Flush()
 }
 
-// csvFile is RFC 4180: CRLF, a header, UTF-8 without a mark.
+// csvFile is RFC 4180: CRLF, a header, UTF-8 without a mark. Line ends inside texts stay what they are, which encoding/csv changes.
 type csvFile struct {
 	columns []Column
-	to      *csv.Writer
-	record  []string
+	to      *bufio.Writer
+	line    []byte
 }
 
 func newCSV(kind Kind, to io.Writer) (*csvFile, error) {
-	e := &csvFile{columns: kind.Columns, to: csv.NewWriter(to)}
-	e.to.UseCRLF = true
-	return e, e.to.Write(names(kind.Columns))
+	e := &csvFile{columns: kind.Columns, to: bufio.NewWriter(to)}
+	for _, name := range names(kind.Columns) {
+		e.cell(name)
+	}
+	return e, e.end()
+}
+
+// cell appends a cell to the line.
+func (e *csvFile) cell(s string) {
+	if strings.ContainsAny(s, "\",\r\n") {
+		s = `"` + strings.ReplaceAll(s, `"`, `""`) + `"`
+	}
+	e.line = append(append(e.line, s...), ',')
+}
+
+// end writes the line.
+func (e *csvFile) end() error {
+	_, err := e.to.Write(append(e.line[:len(e.line)-1], "\r\n"...))
+	e.line = e.line[:0]
+	return err
 }
 
 func (e *csvFile) Row(row Row) error {
-	e.record = e.record[:0]
 	for i, c := range e.columns {
 		switch v := row[i]; c.Kind {
 		case Text, Note:
-			e.record = append(e.record, harmless(v.Text))
+			e.cell(harmless(v.Text))
 		case Instant:
-			e.record = append(e.record, isoText(v.At))
+			e.cell(isoText(v.At))
 		case Number:
-			e.record = append(e.record, strconv.FormatInt(v.Number, 10))
+			e.cell(strconv.FormatInt(v.Number, 10))
 		case Money:
 			if v.None() {
-				e.record = append(e.record, "", "")
+				e.cell("")
+				e.cell("")
 			} else {
-				e.record = append(e.record, v.Amount.Decimal(), strconv.FormatInt(v.Amount.Minor(), 10))
+				e.cell(v.Amount.Decimal())
+				e.cell(strconv.FormatInt(v.Amount.Minor(), 10))
 			}
 		}
 	}
-	return e.to.Write(e.record)
+	return e.end()
 }
 
 // Close writes nothing of the report: a CSV file has rows of one form only.
-func (e *csvFile) Close(Report) error {
-	e.to.Flush()
-	return e.to.Error()
-}
+func (e *csvFile) Close(Report) error { return e.to.Flush() }
 
 // dangerous are the beginnings that make a spreadsheet take a text for a formula, also those of full width.
 const dangerous = "=+-@\t\r\n＝＋－＠"

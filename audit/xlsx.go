@@ -74,11 +74,26 @@ func (e *xlsx) begin()  { _, _ = e.sheet.WriteString(`<row>`) }
 func (e *xlsx) finish() { _, _ = e.sheet.WriteString(`</row>`) }
 
 // escaped is what such programs take for the code of a character.
-var escaped = regexp.MustCompile(`_x[0-9A-Fa-f]{4}_`)
+var escaped = regexp.MustCompile(`^_x[0-9A-Fa-f]{4}_`)
+
+// literal escapes each underscore that would begin one; that which ends one may begin the next.
+func literal(s string) string {
+	if !strings.Contains(s, "_x") {
+		return s
+	}
+	var b strings.Builder
+	for i := range len(s) {
+		if s[i] == '_' && escaped.MatchString(s[i:]) {
+			b.WriteString("_x005F")
+		}
+		b.WriteByte(s[i])
+	}
+	return b.String()
+}
 
 func (e *xlsx) text(s string) {
 	_, _ = e.sheet.WriteString(`<c t="inlineStr"><is><t xml:space="preserve">`)
-	_ = xml.EscapeText(e.sheet, []byte(escaped.ReplaceAllString(s, "_x005F$0")))
+	_ = xml.EscapeText(e.sheet, []byte(literal(s)))
 	_, _ = e.sheet.WriteString(`</t></is></c>`)
 }
 
