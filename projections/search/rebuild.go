@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -27,6 +28,8 @@ type Side interface {
 	Find(ctx context.Context, wanted []search.Document) ([]search.Document, error)
 	Each(ctx context.Context, each func(search.Document) error) error
 	Count(ctx context.Context) (int64, error)
+	// Names returns the names of the indices that stand there, sorted; no other ever had one of them.
+	Names(ctx context.Context) ([]string, error)
 	// Remove deletes what stands there.
 	Remove(ctx context.Context) error
 }
@@ -51,7 +54,8 @@ CREATE TABLE IF NOT EXISTS search_v2_rebuild.sides (
     position bigint NOT NULL,
     hash     bytea  NOT NULL
 );
-CREATE TABLE IF NOT EXISTS search_v2_rebuild.certificate (one boolean PRIMARY KEY DEFAULT true CHECK (one), body text NOT NULL);`
+CREATE TABLE IF NOT EXISTS search_v2_rebuild.certificate (one boolean PRIMARY KEY DEFAULT true CHECK (one), body text NOT NULL);
+ALTER TABLE search_v2_rebuild.certificate ADD COLUMN IF NOT EXISTS indices text[] NOT NULL DEFAULT '{}'; -- that are in use if it has swapped`
 
 	sqlReadSide  = `SELECT code, position, hash FROM search_v2_rebuild.sides WHERE side = $1`
 	sqlBeginSide = `INSERT INTO search_v2_rebuild.sides (side, code, position, hash) VALUES ($1, $2, $3, $4)
@@ -59,8 +63,8 @@ ON CONFLICT (side) DO UPDATE SET code = excluded.code, position = excluded.posit
 	sqlMoveSide = `UPDATE search_v2_rebuild.sides SET position = $4, hash = $5 WHERE side = $1 AND position = $2 AND hash = $3`
 	sqlDropSide = `DELETE FROM search_v2_rebuild.sides WHERE side = $1`
 
-	sqlKeepCertificate = `INSERT INTO search_v2_rebuild.certificate (body) VALUES ($1)`
-	sqlReadCertificate = `SELECT body FROM search_v2_rebuild.certificate`
+	sqlKeepCertificate = `INSERT INTO search_v2_rebuild.certificate (body, indices) VALUES ($1, $2)`
+	sqlReadCertificate = `SELECT body, indices FROM search_v2_rebuild.certificate`
 	sqlDropCertificate = `DELETE FROM search_v2_rebuild.certificate`
 )
 
@@ -424,18 +428,19 @@ func DropOld(ctx context.Context, cfg RebuildConfig) error {
 // certify completes a rebuild whose certificate is written down. Found is false when there is none, or its indices were never swapped.
 func (r *rebuilder) certify(ctx context.Context) (result rebuild.Result, found bool, err error) {
 	var body string
-	err = r.Pool.QueryRow(ctx, sqlReadCertificate).Scan(&body)
+	var indices []string
+	err = r.Pool.QueryRow(ctx, sqlReadCertificate).Scan(&body, &indices)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return rebuild.Result{}, false, nil
 	}
 	if err != nil {
 		return rebuild.Result{}, false, err
 	}
-	waiting, err := r.New.Ready(ctx)
+	inUse, err := r.Live.Names(ctx)
 	if err != nil {
 		return rebuild.Result{}, false, err
 	}
-	if waiting { // killed between the two
+	if !slices.Equal(inUse, indices) { // killed before they were swapped; or lost since
 		_, err := r.Pool.Exec(ctx, sqlDropCertificate)
 		return rebuild.Result{}, false, err
 	}
@@ -443,7 +448,13 @@ func (r *rebuilder) certify(ctx context.Context) (result rebuild.Result, found b
 	if err != nil {
 		return rebuild.Result{}, true, err
 	}
-	if c.Equal { // what stands still now is what both were
+	old, err := r.Old.Ready(ctx)
+	if err != nil {
+		return rebuild.Result{}, true, err
+	}
+	if c.Equal && !old { // deleted by somebody
+		c.Digest, c.LiveDigest = "", ""
+	} else if c.Equal { // what stands still now is what both were
 		var sum digest.Sum
 		err := r.Old.Each(ctx, func(d search.Document) error {
 			sum.Add(form(d))
@@ -483,6 +494,10 @@ func (r *rebuilder) keepCertificate(ctx context.Context, next *aside, c *compari
 	if err != nil {
 		return err
 	}
-	_, err = r.Pool.Exec(ctx, sqlKeepCertificate, body)
+	indices, err := r.New.Names(ctx)
+	if err != nil {
+		return err
+	}
+	_, err = r.Pool.Exec(ctx, sqlKeepCertificate, body, indices)
 	return err
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"maps"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -36,6 +37,8 @@ const patience = 30 * time.Second
 type cluster struct {
 	mu    sync.Mutex
 	sides map[string]map[string]search.Document
+	names map[string]string // of what stands there, each given once
+	made  int
 }
 
 // side is one set of indices of a cluster.
@@ -69,7 +72,18 @@ func (s side) Replace(context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.sides[s.name] = make(map[string]search.Document)
+	s.made++
+	s.names[s.name] = strconv.Itoa(s.made)
 	return nil
+}
+
+func (s side) Names(context.Context) ([]string, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.sides[s.name] == nil {
+		return nil, nil
+	}
+	return []string{s.names[s.name]}, nil
 }
 
 func (s side) Remove(context.Context) error {
@@ -121,9 +135,11 @@ func (c *cluster) swap(_ context.Context, back bool) error {
 	defer c.mu.Unlock()
 	if back {
 		c.sides["live"], c.sides["old"] = c.sides["old"], c.sides["live"]
+		c.names["live"], c.names["old"] = c.names["old"], c.names["live"]
 		return nil
 	}
 	c.sides["old"], c.sides["live"] = c.sides["live"], c.sides["new"]
+	c.names["old"], c.names["live"] = c.names["live"], c.names["new"]
 	delete(c.sides, "new")
 	return nil
 }
@@ -139,7 +155,7 @@ type world struct {
 func open(t *testing.T, seed uint64) *world {
 	t.Helper()
 	l := ledgertest.Open(t, seed)
-	w := &world{Log: l, cluster: &cluster{sides: make(map[string]map[string]search.Document)}, pool: l.DB.ProjectorPool(t)}
+	w := &world{Log: l, cluster: &cluster{sides: make(map[string]map[string]search.Document), names: make(map[string]string)}, pool: l.DB.ProjectorPool(t)}
 	w.watcher = checkpoints.NewWatcher(w.pool, slog.New(slog.DiscardHandler))
 	quiet, metrics := slog.New(slog.DiscardHandler), projections.NewMetrics(prometheus.NewRegistry())
 	for _, run := range []func(context.Context) error{
@@ -395,5 +411,69 @@ func TestAnErasureDuringARebuild(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, erased)
 	require.True(t, result.Equal)
+	w.whole(t)
+}
+
+// killed ends a rebuild between the writing down of its certificate and the swap.
+func (w *world) killed(t *testing.T) {
+	t.Helper()
+	lost := errors.New("lost")
+	_, err := mirror.Rebuild(t.Context(), w.config(func(c *mirror.RebuildConfig) {
+		c.Swap = func(context.Context, bool) error { return lost }
+	}))
+	require.ErrorIs(t, err, lost)
+}
+
+// TestLostBeforeTheSwap: a rebuild that was killed before it swapped, and whose indices are gone since, is never certified, and stands in
+// nobody's way, whether something stands aside from an earlier one or not.
+func TestLostBeforeTheSwap(t *testing.T) {
+	t.Parallel()
+	w := open(t, 86)
+	for certified := range 2 {
+		for _, run := range []func() error{
+			func() error { return mirror.DropOld(t.Context(), w.config()) },
+			func() error {
+				_, err := mirror.Rebuild(t.Context(), w.config(func(c *mirror.RebuildConfig) { c.NoSwap = true }))
+				return err
+			},
+		} {
+			w.killed(t)
+			require.NoError(t, side{w.cluster, "new"}.Remove(t.Context()))
+			require.NoError(t, run())
+			require.Len(t, w.certificates(t), certified)
+		}
+		result, err := mirror.Rebuild(t.Context(), w.config())
+		require.NoError(t, err)
+		require.True(t, result.Swapped)
+		require.Len(t, w.certificates(t), certified+1)
+		w.killed(t)
+		require.NoError(t, side{w.cluster, "new"}.Remove(t.Context()))
+		_, err = mirror.RollBack(t.Context(), w.config())
+		require.NoError(t, err)
+		require.Len(t, w.certificates(t), certified+1)
+		w.whole(t)
+	}
+}
+
+// TestOldOnesDeletedBeforeTheCertificate: it is certified all the same, without the digests that nobody can make any more.
+func TestOldOnesDeletedBeforeTheCertificate(t *testing.T) {
+	t.Parallel()
+	w := open(t, 87)
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	_, err := mirror.Rebuild(ctx, w.config(func(c *mirror.RebuildConfig) {
+		c.Failpoint = func(point string) {
+			if point == "swapped" {
+				stop()
+			}
+		}
+	}))
+	require.ErrorIs(t, err, context.Canceled)
+	require.NoError(t, side{w.cluster, "old"}.Remove(t.Context()))
+	result, err := mirror.Rebuild(t.Context(), w.config())
+	require.NoError(t, err)
+	require.True(t, result.Equal)
+	require.Empty(t, result.Digest+result.LiveDigest)
+	require.Len(t, w.certificates(t), 1)
 	w.whole(t)
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"net/http"
 	"slices"
@@ -47,6 +48,17 @@ func (x *Index) behind(ctx context.Context) (map[string]string, error) {
 		}
 	}
 	return names, nil
+}
+
+// Names returns the names of the indices that stand behind the aliases of this side, sorted; none is ever given again. Errors: search.ErrUnavailable.
+func (x *Index) Names(ctx context.Context) ([]string, error) {
+	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
+	defer cancel()
+	behind, err := x.behind(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("look for the indices: %w", err)
+	}
+	return slices.Sorted(maps.Values(behind)), nil
 }
 
 // Aside returns the indices that stand beside those in use, sorted: of rebuilds, and of earlier versions of the mirror. No mirror follows the log
