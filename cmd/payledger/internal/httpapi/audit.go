@@ -129,9 +129,18 @@ func (c *call) noteRead(ctx context.Context, ans *answer) error {
 		Parameters: []evidence.Parameter{},
 	}
 	for _, f := range c.route.query {
-		if c.query.Has(f.Name) {
-			read.Parameters = append(read.Parameters, evidence.Parameter{Name: f.Name, Value: c.query.Long(f.Name)})
+		if !c.query.Has(f.Name) {
+			continue
 		}
+		value := c.query.Long(f.Name)
+		switch f.Kind { // what a date means hangs on a setting that the log doesn't know
+		case input.KindDate:
+			value = c.query.Date(f.Name).Format(time.RFC3339Nano)
+		case input.KindUntil:
+			value = c.query.Until(f.Name).Format(time.RFC3339Nano)
+		default:
+		}
+		read.Parameters = append(read.Parameters, evidence.Parameter{Name: f.Name, Value: value})
 	}
 	return c.api.keeper.Read(ctx, c.asks(), read)
 }

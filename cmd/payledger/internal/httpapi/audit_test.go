@@ -44,10 +44,16 @@ func (w *world) lastRead() (evidence.Read, string) {
 // Each answered question is an event that says who asked what; one that wasn't answered is none.
 func TestReadsAreLogged(t *testing.T) {
 	t.Parallel()
-	w := setup(t)
+	vienna, err := time.LoadLocation("Europe/Vienna")
+	require.NoError(t, err)
+	w := setup(t, func(c *httpapi.Config) { c.Zone = vienna }) // what a date means there is told as an instant
 	fee := w.assess("5")
 	for _, test := range []struct{ path, want string }{
-		{"/audit/history/fee/" + fee + "?asOf=2026-03-01&knownAt=1", `{"question":"history","object":"fee","id":"` + fee + `","parameters":[{"name":"asOf","value":"2026-03-01"},{"name":"knownAt","value":"1"}],"knownAt":1}`},
+		{
+			"/audit/actions?from=2026-03-01&asOf=2026-03-01T12:00:00%2B01:00&knownAt=1",
+			`{"question":"actions","object":"","id":"","parameters":[{"name":"from","value":"2026-02-28T23:00:00Z"},{"name":"asOf","value":"2026-03-01T11:00:00Z"},{"name":"knownAt","value":"1"}],"knownAt":1}`,
+		},
+		{"/audit/history/fee/" + fee + "?asOf=2026-03-01&knownAt=1", `{"question":"history","object":"fee","id":"` + fee + `","parameters":[{"name":"asOf","value":"2026-03-01T22:59:59.999999Z"},{"name":"knownAt","value":"1"}],"knownAt":1}`},
 		{"/audit/history/member/" + memberID + "?knownAt=1", `{"question":"history","object":"member","id":"` + memberID + `","parameters":[{"name":"knownAt","value":"1"}],"knownAt":1}`},
 		{"/audit/actions?type=waiver&knownAt=1", `{"question":"actions","object":"","id":"","parameters":[{"name":"type","value":"waiver"},{"name":"knownAt","value":"1"}],"knownAt":1}`},
 		{"/audit/state/fee/" + fee + "?knownAt=1", `{"question":"state","object":"fee","id":"` + fee + `","parameters":[{"name":"knownAt","value":"1"}],"knownAt":1}`},
