@@ -15,37 +15,29 @@ import (
 // lagTimeout bounds the question that a scrape asks.
 const lagTimeout = 2 * time.Second
 
-// lagCollector tells at each scrape how far projections are behind the log. It asks the database: what an outage keeps from going on, what is
-// halted and what nobody runs shows like everything else.
-type lagCollector struct {
-	pool            *pgxpool.Pool
-	log             *slog.Logger
-	names           []string
-	versions        []int
-	events, seconds *prometheus.Desc
+// LagCollector tells at each scrape how far somebody is behind the log. It asks the database: what an outage keeps from going on, what is
+// halted and what nobody runs shows like everything else. While the database doesn't answer there is nothing, and a warning is logged.
+type LagCollector struct {
+	Pool   *pgxpool.Pool
+	Log    *slog.Logger
+	SQL    string // gives rows of a label and a number for each gauge
+	Args   []any
+	Gauges []*prometheus.Desc // each with one label
 }
 
 // RegisterLag adds the lag of projections to the metrics of reg; it panics when reg has them already, which is a programming fault. While the
 // database doesn't answer there is none.
 func RegisterLag(reg prometheus.Registerer, pool *pgxpool.Pool, log *slog.Logger, of ...checkpoints.Projection) {
-	describe := func(name, help string) *prometheus.Desc {
-		return prometheus.NewDesc(name, help, []string{"projection"}, nil)
-	}
-	c := &lagCollector{
-		pool: pool, log: log,
-		events:  describe("projection_lag_events", "Events of the log that are not applied yet."),
-		seconds: describe("projection_lag_seconds", "Age of the oldest event that is not applied yet, in seconds; 0 when none is."),
-	}
+	var names []string
+	var versions []int
 	for _, p := range of {
-		c.names, c.versions = append(c.names, p.Name), append(c.versions, p.Version)
+		names, versions = append(names, p.Name), append(versions, p.Version)
 	}
-	reg.MustRegister(c)
-}
-
-// Describe implements prometheus.Collector.
-func (c *lagCollector) Describe(to chan<- *prometheus.Desc) {
-	to <- c.events
-	to <- c.seconds
+	labels := []string{"projection"}
+	reg.MustRegister(&LagCollector{Pool: pool, Log: log, SQL: sqlLag, Args: []any{names, versions}, Gauges: []*prometheus.Desc{
+		prometheus.NewDesc("projection_lag_events", "Events of the log that are not applied yet.", labels, nil),
+		prometheus.NewDesc("projection_lag_seconds", "Age of the oldest event that is not applied yet, in seconds; 0 when none is.", labels, nil),
+	}})
 }
 
 // After a restore a checkpoint may stand beyond the head, until migrate --new-epoch: then nothing waits.
@@ -56,21 +48,33 @@ FROM unnest($1::text[], $2::integer[]) AS w (projection, version) CROSS JOIN led
 LEFT JOIN ledger.checkpoints c ON c.projection = w.projection AND c.version = w.version
 LEFT JOIN ledger.events next ON next.position = coalesce(c.position, 0) + 1`
 
+// Describe implements prometheus.Collector.
+func (c *LagCollector) Describe(to chan<- *prometheus.Desc) {
+	for _, gauge := range c.Gauges {
+		to <- gauge
+	}
+}
+
 // Collect implements prometheus.Collector.
-func (c *lagCollector) Collect(to chan<- prometheus.Metric) {
+func (c *LagCollector) Collect(to chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), lagTimeout)
 	defer cancel()
-	var name string
-	var events, seconds float64 //nolint:forbidigo // what Prometheus counts in
-	rows, err := c.pool.Query(ctx, sqlLag, c.names, c.versions)
+	var label string
+	values := make([]float64, len(c.Gauges)) //nolint:forbidigo // what Prometheus counts in
+	row := []any{&label}
+	for i := range values {
+		row = append(row, &values[i])
+	}
+	rows, err := c.Pool.Query(ctx, c.SQL, c.Args...)
 	if err == nil {
-		_, err = pgx.ForEachRow(rows, []any{&name, &events, &seconds}, func() error {
-			to <- prometheus.MustNewConstMetric(c.events, prometheus.GaugeValue, events, name)
-			to <- prometheus.MustNewConstMetric(c.seconds, prometheus.GaugeValue, seconds, name)
+		_, err = pgx.ForEachRow(rows, row, func() error {
+			for i, gauge := range c.Gauges {
+				to <- prometheus.MustNewConstMetric(gauge, prometheus.GaugeValue, values[i], label)
+			}
 			return nil
 		})
 	}
 	if err != nil {
-		c.log.WarnContext(ctx, "the lag of the projections is not known", slog.Any("error", err))
+		c.Log.WarnContext(ctx, "the lag behind the log is not known", slog.Any("error", err))
 	}
 }

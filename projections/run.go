@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -78,17 +77,6 @@ func (c *RunConfig) setDefaults() {
 	if c.Failpoint == nil {
 		c.Failpoint = func(string) {}
 	}
-}
-
-// RunAll runs several projections until ctx ends. One that halts stops alone; what halted is returned at the end, joined.
-func RunAll(ctx context.Context, configs []RunConfig) error {
-	errs := make([]error, len(configs))
-	var wg sync.WaitGroup
-	for i, cfg := range configs {
-		wg.Go(func() { errs[i] = Run(ctx, cfg) })
-	}
-	wg.Wait()
-	return errors.Join(errs...)
 }
 
 // Run runs one projection until ctx ends, as the owner of its lease or waiting for it, and then returns nil. It returns a

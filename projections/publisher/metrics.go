@@ -1,13 +1,12 @@
 package publisher
 
 import (
-	"context"
 	"log/slog"
-	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/prometheus/client_golang/prometheus"
+
+	"payledger/projections"
 )
 
 // Metrics are what the publisher counts.
@@ -31,35 +30,15 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 // sent counts an acknowledged message.
 func (m *Metrics) sent(kind Kind) { m.messages.WithLabelValues(string(kind)).Inc() }
 
-// lagTimeout bounds the question that a scrape asks.
-const lagTimeout = 2 * time.Second
-
-// lagCollector tells at each scrape where the cursors stand, whether or not a publisher gets on.
-type lagCollector struct {
-	pool                   *pgxpool.Pool
-	log                    *slog.Logger
-	position, lag, seconds *prometheus.Desc
-}
-
-// RegisterLag adds the cursors and how far they are behind the log to the metrics of reg; it panics when reg has them already, which is a programming
-// fault. They are asked of the database: while that doesn't answer there are none.
+// RegisterLag adds the cursors and how far they are behind the log to the metrics of reg, whether or not a publisher gets on; it panics when reg has
+// them already, which is a programming fault. They are asked of the database: while that doesn't answer there are none.
 func RegisterLag(reg prometheus.Registerer, pool *pgxpool.Pool, log *slog.Logger) {
-	describe := func(name, help string) *prometheus.Desc {
-		return prometheus.NewDesc("publisher_"+name, help, []string{"cursor"}, nil)
-	}
-	reg.MustRegister(&lagCollector{
-		pool: pool, log: log,
-		position: describe("cursor_position", "Position up to which Kafka has acknowledged everything; a number of route events for the cursor route."),
-		lag:      describe("lag_positions", "Positions that are not acknowledged yet."),
-		seconds:  describe("lag_seconds", "Age of the oldest position that is not acknowledged yet, in seconds; 0 when none is."),
-	})
-}
-
-// Describe implements prometheus.Collector.
-func (c *lagCollector) Describe(to chan<- *prometheus.Desc) {
-	to <- c.position
-	to <- c.lag
-	to <- c.seconds
+	labels := []string{"cursor"}
+	reg.MustRegister(&projections.LagCollector{Pool: pool, Log: log, SQL: sqlLag, Gauges: []*prometheus.Desc{
+		prometheus.NewDesc("publisher_cursor_position", "Position up to which Kafka has acknowledged everything; a number of route events for the cursor route.", labels, nil),
+		prometheus.NewDesc("publisher_lag_positions", "Positions that are not acknowledged yet.", labels, nil),
+		prometheus.NewDesc("publisher_lag_seconds", "Age of the oldest position that is not acknowledged yet, in seconds; 0 when none is.", labels, nil),
+	}})
 }
 
 // After a restore a cursor may stand beyond the end, until migrate --new-epoch: then nothing waits. Route events that wait are never trimmed.
@@ -70,23 +49,3 @@ FROM ledger.cursors c CROSS JOIN ledger.head
 LEFT JOIN ledger.events event ON c.name <> 'route' AND event.position = c.position + 1
 LEFT JOIN ledger.route_events route ON c.name = 'route' AND route.number = c.position + 1
 WHERE c.name IN ('db', 'index', 'route')`
-
-// Collect implements prometheus.Collector.
-func (c *lagCollector) Collect(to chan<- prometheus.Metric) {
-	ctx, cancel := context.WithTimeout(context.Background(), lagTimeout)
-	defer cancel()
-	var cursor string
-	var position, lag, seconds float64
-	rows, err := c.pool.Query(ctx, sqlLag)
-	if err == nil {
-		_, err = pgx.ForEachRow(rows, []any{&cursor, &position, &lag, &seconds}, func() error {
-			to <- prometheus.MustNewConstMetric(c.position, prometheus.GaugeValue, position, cursor)
-			to <- prometheus.MustNewConstMetric(c.lag, prometheus.GaugeValue, lag, cursor)
-			to <- prometheus.MustNewConstMetric(c.seconds, prometheus.GaugeValue, seconds, cursor)
-			return nil
-		})
-	}
-	if err != nil {
-		c.log.WarnContext(ctx, "the lag of the publisher is not known", slog.Any("error", err))
-	}
-}

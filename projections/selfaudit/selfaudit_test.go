@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
 	"testing"
 	"time"
 
@@ -54,13 +55,12 @@ func (w *world) project(t *testing.T) {
 		})
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		_ = projections.RunAll(ctx, configs) // a halt shows in what is awaited
-	}()
-	w.stop = func() { cancel(); <-done }
-	t.Cleanup(func() { cancel(); <-done })
+	var running sync.WaitGroup
+	for _, cfg := range configs {
+		running.Go(func() { _ = projections.Run(ctx, cfg) }) // a halt shows in what is awaited
+	}
+	w.stop = func() { cancel(); running.Wait() }
+	t.Cleanup(w.stop)
 }
 
 // await waits until the projections have folded the log up to position.

@@ -6,6 +6,7 @@ import (
 	"crypto/ed25519"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -156,8 +157,12 @@ func (w *world) project(projectors ...projections.Projector) {
 		defer close(w.done)
 		var running sync.WaitGroup
 		running.Go(func() { waker.Run(ctx) })
-		w.halted = projections.RunAll(ctx, configs)
+		halted := make([]error, len(configs))
+		for i, cfg := range configs {
+			running.Go(func() { halted[i] = projections.Run(ctx, cfg) })
+		}
 		running.Wait()
+		w.halted = errors.Join(halted...)
 	}()
 	w.t.Cleanup(w.pause)
 }
