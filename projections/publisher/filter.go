@@ -81,7 +81,9 @@ func (f Filter) ready(ctx context.Context, c Source) (*selection, error) {
 		return s, nil
 	}
 	var err error
-	s.streams, err = f.findStreams(ctx, c.Pool)
+	if s.streams, err = f.findStreams(ctx, c.Pool); err == nil && len(s.streams) == 0 {
+		err = fmt.Errorf("%w: no stream has all of it: tenant, stream and person", ErrBadFilter)
+	}
 	return s, err
 }
 

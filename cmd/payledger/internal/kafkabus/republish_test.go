@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"payledger/cmd/payledger/internal/kafkabus"
+	"payledger/commands"
 	"payledger/domain/customer"
 	"payledger/domain/fee"
 	"payledger/internal/ledgertest"
@@ -201,6 +202,9 @@ func TestReplayFilters(t *testing.T) {
 	w.foundAll(t)
 	stop := w.publish(t)
 	w.someCommands(t, 1)
+	theirs := uuid.NewString()
+	_, err := w.service.AssessFee(t.Context(), w.request("fee-created"), commands.NewFee{FeeID: theirs, UserID: uuid.NewString(), Amount: usd(100)})
+	require.NoError(t, err)
 	w.published(t)
 	require.NoError(t, stop())
 	first := w.messages(t)
@@ -218,7 +222,7 @@ func TestReplayFilters(t *testing.T) {
 		"tenant": {publisher.Filter{Tenants: []string{"main"}}, func(kafkabus.Message) bool { return true }},
 		"stream": {publisher.Filter{Streams: []string{stream}}, func(m kafkabus.Message) bool { return m.Headers["ledger-stream"] == stream }},
 		"person": {publisher.Filter{Persons: []string{userID}, Kinds: []string{"journal"}}, func(m kafkabus.Message) bool {
-			return strings.HasSuffix(m.Topic, "-journal") && !strings.HasPrefix(m.Key, "policy")
+			return m.Headers["ledger-stream"] != fee.Stream(theirs) && strings.HasSuffix(m.Topic, "-journal") && !strings.HasPrefix(m.Key, "policy")
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -238,6 +242,7 @@ func TestReplayFilters(t *testing.T) {
 		"tenant=other: must be one":                {Tenants: []string{"other"}},
 		"stream=fee-1: must be one":                {Streams: []string{"fee-1"}},
 		"person=nobody: must be one that the log ": {Persons: []string{"nobody"}},
+		"no stream has all of it":                  {Streams: []string{fee.Stream(theirs)}, Persons: []string{userID}},
 	} {
 		r := w.replay(t, "unused")
 		r.Filter = filter
