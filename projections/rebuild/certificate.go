@@ -89,8 +89,12 @@ func (r *rebuild) keepCertificate(ctx context.Context, tx pgx.Tx, c Certificate)
 	return err
 }
 
-// certify completes a rebuild that has swapped: it appends the certificate that was written down. Found is false when there is none.
+// certify completes a rebuild that has swapped: it drops what stood aside before, and appends the certificate that was written down. Found is false
+// when there is none.
 func (r *rebuild) certify(ctx context.Context) (result Result, found bool, err error) {
+	if err := r.drop(ctx, goneOf(r.live)); err != nil {
+		return Result{}, false, err
+	}
 	aside := oldOf(r.live)
 	if err := r.Pool.QueryRow(ctx, sqlRegclass, aside+".certificate").Scan(&found); err != nil || !found {
 		return Result{}, false, err

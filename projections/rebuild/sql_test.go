@@ -17,7 +17,7 @@ func TestStatementsFitTheSchema(t *testing.T) {
 	require.NoError(t, err)
 	sqltest.Prepare(t, ".", db.ProjectorURL, map[string]string{
 		"sqlLiveCheckpoint": sqlLiveCheckpoint, "sqlMoveShadow": sqlMoveShadow, "sqlSpareSettings": sqlSpareSettings, "sqlSwapSettings": sqlSwapSettings, "sqlStopLive": sqlStopLive,
-		"sqlFence": sqlFence, "sqlAside": sqlAside, "sqlOld": sqlOld, "sqlRegclass": sqlRegclass, "sqlColumns": sqlColumns, "sqlCountRows": sqlCountRows,
+		"sqlFence": sqlFence, "sqlAside": sqlAside, "sqlOld": sqlOld, "sqlRegclass": sqlRegclass, "sqlStands": sqlStands, "sqlColumns": sqlColumns, "sqlCountRows": sqlCountRows,
 		"sqlKeepCertificate": sqlKeepCertificate, "sqlReadCertificate": sqlReadCertificate,
 	}, "sqlCreateCertificate", "sqlDropCertificate", "sqlNoTimeout")
 }

@@ -15,6 +15,9 @@ import (
 // oldOf is the schema in which the read model stands that was live before the last swap.
 func oldOf(live string) string { return live + "_old" }
 
+// goneOf is the schema of one that stood there before: it goes only when another one takes its place, and is dropped when nothing waits.
+func goneOf(live string) string { return live + "_gone" }
+
 const (
 	// swapAttempts and swapPause bound how long a swap tries to get between readers.
 	swapAttempts = 100
@@ -45,17 +48,15 @@ var errBehind = errors.New("the rebuilt read model is behind")
 // meet takes the shadow to where the live read model stands, while that stands still, compares what was written since the comparison began,
 // and swaps the two if that is wanted. It reports whether what changed is the same in both; different ones are swapped only if that is accepted.
 func (r *rebuild) meet(ctx context.Context, s *shadow, found verified, swap bool) (same bool, err error) {
-	if swap {
-		if err := r.drop(ctx, oldOf(r.live)); err != nil {
-			return false, err
-		}
-	}
 	var late verified
 	for range swapAttempts {
 		err := r.compareTouched(ctx, s, &late) // most of it, while the projector goes on
 		if err == nil {
 			err = r.tryMeet(ctx, s, func(ctx context.Context, tx pgx.Tx) error {
 				if err := r.compareStopped(ctx, s, &late); err != nil || !swap || late.differences > 0 && !r.AcceptChanges {
+					return err
+				}
+				if err := r.makeRoom(ctx, tx); err != nil {
 					return err
 				}
 				if err := r.swap(ctx, tx, s, oldOf(r.live)); err != nil {
@@ -117,6 +118,16 @@ func (r *rebuild) lock(ctx context.Context, tx pgx.Tx, mode string) error {
 		}
 	}
 	return nil
+}
+
+// makeRoom takes the name from the read model that stands aside, if there is one.
+func (r *rebuild) makeRoom(ctx context.Context, tx pgx.Tx) error {
+	var stands bool
+	if err := tx.QueryRow(ctx, sqlStands, oldOf(r.live)).Scan(&stands); err != nil || !stands {
+		return err
+	}
+	_, err := tx.Exec(ctx, "ALTER SCHEMA "+pgx.Identifier{oldOf(r.live)}.Sanitize()+" RENAME TO "+pgx.Identifier{goneOf(r.live)}.Sanitize())
+	return err
 }
 
 // swap gives the shadow the live one's name, and that one the name aside. Readers of the live one are waited for, briefly; then all see
@@ -223,5 +234,7 @@ func (r *rebuild) oldShadow(ctx context.Context) (*shadow, error) {
 	}
 	return s, nil
 }
+
+const sqlStands = `SELECT to_regnamespace($1) IS NOT NULL`
 
 const sqlRegclass = `SELECT to_regclass($1) IS NOT NULL`

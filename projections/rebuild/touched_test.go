@@ -80,3 +80,48 @@ func TestNothingIsWrittenDownOfALiveReadModel(t *testing.T) {
 		require.Zero(t, left)
 	})
 }
+
+// TestNoSwapTakesNothingAway: a rebuild that compares and doesn't swap after all leaves what stands aside since the last one to be rolled back to.
+func TestNoSwapTakesNothingAway(t *testing.T) {
+	t.Parallel()
+	only(t, "tables", 93, func(t *testing.T, w *world) {
+		t.Helper()
+		_, err := rebuild.Run(t.Context(), w.config())
+		require.NoError(t, err)
+		require.True(t, w.exists(t, "tables_v2_old"))
+		var id string
+		_, err = rebuild.Run(t.Context(), w.config(func(c *rebuild.Config) {
+			c.Failpoint = func(point string) {
+				if point == "verified" {
+					id = w.Assess(t, w.Users[0], 500)
+					w.reaches(t, w.Flush(t))
+					w.exec(t, `UPDATE %s.fees SET amount = 1 WHERE id = $1`, id)
+				}
+			}
+		}))
+		require.ErrorIs(t, err, rebuild.ErrDiffers)
+		require.True(t, w.exists(t, "tables_v2_old"))
+
+		w.exec(t, `UPDATE %s.fees SET amount = 500 WHERE id = $1`, id)
+		reader, err := w.pool.Begin(t.Context())
+		require.NoError(t, err)
+		_, err = reader.Exec(t.Context(), "LOCK TABLE tables_v2.fees IN ACCESS SHARE MODE")
+		require.NoError(t, err)
+		_, err = rebuild.Run(t.Context(), w.config())
+		require.ErrorIs(t, err, rebuild.ErrBusy)
+		require.NoError(t, reader.Rollback(t.Context()))
+		require.True(t, w.exists(t, "tables_v2_old"))
+
+		result, err := rebuild.RollBack(t.Context(), w.config())
+		require.NoError(t, err)
+		require.True(t, result.Swapped)
+		w.whole(t)
+		for range 2 { // one takes the place of the other
+			_, err = rebuild.Run(t.Context(), w.config())
+			require.NoError(t, err)
+			require.True(t, w.exists(t, "tables_v2_old"))
+			require.False(t, w.exists(t, "tables_v2_gone"))
+		}
+		w.whole(t)
+	})
+}
