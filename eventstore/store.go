@@ -123,7 +123,7 @@ func (s *Store) openPool(ctx context.Context) error {
 	}
 	if err := s.pool.QueryRow(ctx, "SELECT epoch, erased FROM ledger.head").Scan(&s.known.epoch, &s.known.erased); err != nil {
 		s.pool.Close()
-		return fmt.Errorf("read the head of the log: %w", err)
+		return fmt.Errorf("read the head of the log: %w", headError(err))
 	}
 	return nil
 }

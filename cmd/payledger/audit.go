@@ -88,7 +88,7 @@ func (a *app) verifyCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if cmd.Flags().Changed("from") && options.From < 1 || cmd.Flags().Changed("to") && options.To < options.From {
+			if cmd.Flags().Changed("from") && options.From < 1 || cmd.Flags().Changed("to") && options.To < max(options.From, 1) {
 				return usageError(errors.New("--from and --to are positions from 1, --to not before --from"))
 			}
 			if signed.checkpoint != "" && (options.From != 0 || options.To != 0) {

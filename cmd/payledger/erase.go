@@ -79,10 +79,8 @@ func (a *app) erase(ctx context.Context, cfg config.Config, userID string, flags
 		return err
 	}
 	defer l.close()
-	if flags.tenant == "" {
-		if flags.tenant, err = l.findTenant(ctx, "member", userID); err != nil {
-			return err
-		}
+	if flags.tenant, err = l.tenantOf(ctx, flags.tenant, "member", userID); err != nil {
+		return err
 	}
 	store, err := eventstore.Open(ctx, eventstore.Config{
 		URL: cfg.App().Reveal(), Folder: commands.Folder{Catalog: l.catalog}, Keys: l.vault, Logger: l.log, Failpoint: failpoint(),

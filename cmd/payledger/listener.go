@@ -40,7 +40,8 @@ func (s *listener) open(ctx context.Context, log *slog.Logger) error {
 	var err error
 	if s.listener, err = new(net.ListenConfig).Listen(ctx, "tcp", s.address); err != nil {
 		err = fmt.Errorf("listen on %s: %w", s.address, err)
-		if _, malformed := errors.AsType[*net.AddrError](err); malformed {
+		_, malformed := errors.AsType[*net.AddrError](err)
+		if dns, ok := errors.AsType[*net.DNSError](err); malformed || ok && dns.IsNotFound { // no such host or service
 			return usageError(err)
 		}
 		return err

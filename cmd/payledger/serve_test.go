@@ -13,6 +13,10 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"payledger/eventstore"
+	"payledger/eventstore/pgtest"
+	"payledger/eventstore/storetest"
 )
 
 // Who is told to stop while starting ends well.
@@ -62,11 +66,24 @@ func TestShutDownCutsOffSlowClients(t *testing.T) {
 func TestMalformedAddressIsWrongUsage(t *testing.T) {
 	t.Parallel()
 	log := slog.New(slog.DiscardHandler)
-	err := openAll(t.Context(), log, []listener{{address: "nonsense"}})
-	require.Equal(t, exitUsage, exitCode(err), err)
+	for _, none := range []string{"nonsense", ":nonsense", ":99999"} {
+		err := openAll(t.Context(), log, []listener{{address: none}})
+		require.Equal(t, exitUsage, exitCode(err), err)
+	}
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer func() { _ = taken.Close() }()
 	err = openAll(t.Context(), log, []listener{{address: taken.Addr().String()}})
 	require.Equal(t, exitFailed, exitCode(err), err)
+}
+
+// A log without its head is damaged for whoever would write to it, also where nobody's key shows it before.
+func TestServeWithoutAHead(t *testing.T) {
+	t.Parallel()
+	db := pgtest.NewFrom(t, storetest.Template())
+	_, err := db.Pool(t).Exec(t.Context(), "DELETE FROM ledger.head")
+	require.NoError(t, err)
+	out, errs, code := askingWithout(t, db, "VAULT_KEY="+base64.StdEncoding.EncodeToString(make([]byte, 32)), "JWT_KEYS_FILE=absent")("serve")
+	require.Equal(t, exitDamaged, code, "%s%s", out, errs)
+	require.Contains(t, errs, eventstore.ErrNoHead.Error())
 }

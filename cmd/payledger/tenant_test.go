@@ -46,6 +46,7 @@ func TestUnknownTenantIsRefused(t *testing.T) {
 		{"audit", "explain", "member", l.Users[0]},
 		{"rebuild", "tables"},
 		{"rebuild", "tables", "--drop-old"},
+		{"erase", l.Users[0]},
 	}
 	refuses := func(want string, args ...string) {
 		t.Helper()

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"payledger/cmd/payledger/internal/devstack"
+	"payledger/cmd/payledger/internal/httpapi/auth"
 	"payledger/cmd/payledger/internal/httpapi/input"
 )
 
@@ -46,6 +47,8 @@ func (a *app) tokenCommand() *cobra.Command {
 			switch {
 			case claims.Tenant == "":
 				return usageError(errors.New("--tenant is empty"))
+			case !auth.ValidName(claims.Tenant): // as the verifier of tokens sees it
+				return usageError(errors.New("--tenant: at most 128 bytes, without control characters"))
 			case claims.TTL < time.Second: // tokens count in seconds
 				return usageError(fmt.Errorf("--ttl %s: at least a second", claims.TTL))
 			}

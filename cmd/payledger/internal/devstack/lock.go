@@ -22,7 +22,10 @@ func Lock(dir string) (release func(), err error) {
 	}
 	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		_ = file.Close()
-		return nil, fmt.Errorf("%w on %s", ErrLocked, dir)
+		if errors.Is(err, syscall.EWOULDBLOCK) {
+			return nil, fmt.Errorf("%w on %s", ErrLocked, dir)
+		}
+		return nil, fmt.Errorf("lock data folder %s: %w", dir, err) // such as one that the file system has no locks for
 	}
 	return func() { _ = file.Close() }, nil
 }

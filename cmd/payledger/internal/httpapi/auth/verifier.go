@@ -126,7 +126,7 @@ func (v *Verifier) verify(ctx context.Context, token string) (*Identity, error) 
 		return nil, fmt.Errorf("%w: a tenant without a name", ErrBadToken)
 	}
 	for _, name := range append([]string{c.Subject, c.Session}, c.Tenant...) {
-		if len(name) > maxName || !printable(name) {
+		if !ValidName(name) {
 			return nil, fmt.Errorf("%w: subject, session or tenant too long or not printable", ErrBadToken)
 		}
 	}
@@ -169,6 +169,9 @@ func (s *stringOrList) UnmarshalJSON(data []byte) error {
 	}
 	return json.Unmarshal(data, (*[]string)(s))
 }
+
+// ValidName says whether a subject, session or tenant can stand in a token: at most 128 bytes, all printable. An empty one can.
+func ValidName(name string) bool { return len(name) <= maxName && printable(name) }
 
 func printable(s string) bool {
 	for _, r := range s {
