@@ -81,7 +81,7 @@ type Config struct {
 
 	SelfAuditRate int `env:"SELFAUDIT_RATE" doc:"streams, and rows, that the self-audit compares with the log each second, at most; 0: it doesn't run" envDefault:"50"`
 
-	TimeZone string `env:"TIME_ZONE" doc:"zone in which a bare date ends, such as Europe/Vienna" envDefault:"UTC"`
+	TimeZone string `env:"TIME_ZONE" doc:"zone of the days that bare dates mean, such as Europe/Vienna" envDefault:"UTC"`
 
 	LogLevel slog.Level `env:"LOG_LEVEL" doc:"DEBUG (each request), INFO (each that was refused), WARN or ERROR" envDefault:"INFO"`
 }
