@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -78,7 +79,7 @@ type rebuilt struct {
 	Position   int64       `json:"position"`
 	Events     int64       `json:"events"`
 	Seconds    json.Number `json:"seconds"`
-	Digest     string      `json:"digest"`     // empty for a rollback, which compares nothing
+	Digest     string      `json:"digest"`     // empty for a rollback, which compares nothing, and where nobody could take it
 	LiveDigest string      `json:"liveDigest"` // likewise
 	Equal      bool        `json:"equal"`
 	Swapped    bool        `json:"swapped"`
@@ -193,14 +194,14 @@ func (a *app) printRebuilt(r rebuilt) error {
 	if _, err := fmt.Fprintf(a.stdout, "%s at position %d: %s, %d events in %s s\n", r.Projection, r.Position, word, r.Events, r.Seconds); err != nil {
 		return err
 	}
-	if r.Digest == "" {
+	if r.Digest == "" && r.CertifiedAt == 0 {
 		return nil
 	}
 	word = "DIFFERS from"
 	if r.Equal {
 		word = "equals"
 	}
-	_, err := fmt.Fprintf(a.stdout, "the rebuilt one %s the live one: digests %s, %s\n", word, r.Digest, r.LiveDigest)
+	_, err := fmt.Fprintf(a.stdout, "the rebuilt one %s the live one: digests %s, %s\n", word, cmp.Or(r.Digest, "none"), cmp.Or(r.LiveDigest, "none"))
 	if err == nil && r.CertifiedAt > 0 {
 		_, err = fmt.Fprintf(a.stdout, "certified at position %d, rebuild %s\n", r.CertifiedAt, r.RebuildID)
 	}

@@ -33,7 +33,7 @@ type Certificate struct {
 	Summed bool `json:"summed"`
 }
 
-// NewCertificate says what is known of a rebuild when it swaps. Digests of two that are equal are taken later, when nothing waits for them.
+// NewCertificate says what is known of a rebuild when it swaps. Digests are taken later, when nothing waits for them, see Digested.
 func NewCertificate(p checkpoints.Projection, code string, now time.Time, at projections.Checkpoint, sum, liveSum digest.Sum, equal bool) (Certificate, error) {
 	id, err := uuid.NewV7()
 	if err != nil {
@@ -62,9 +62,13 @@ func (c Certificate) Text() (string, error) {
 	return string(text), nil
 }
 
-// Digested puts the digest of what both were in.
+// Digested puts the digest in of what stands aside, as it was when the two were swapped. What took its place goes on: if that was another one, it has
+// no digest.
 func (c *Certificate) Digested(sum digest.Sum) {
-	c.Rows, c.Digest, c.LiveDigest = int(sum.Rows), sum.String(), sum.String()
+	c.Digest, c.LiveDigest = "", sum.String()
+	if c.Equal {
+		c.Rows, c.Digest = int(sum.Rows), c.LiveDigest
+	}
 }
 
 // Result is that of a rebuild whose certificate stands at a position of the log.
@@ -108,7 +112,7 @@ func (r *rebuild) certify(ctx context.Context) (result Result, found bool, err e
 	if err != nil {
 		return Result{}, true, err
 	}
-	if c.Equal && !c.Summed { // what stands still now is what both were
+	if !c.Summed {
 		if r.shapes, err = r.readShapes(ctx, aside); err != nil {
 			return Result{}, true, err
 		}

@@ -194,3 +194,38 @@ func TestDigestsAreThoseOfVerify(t *testing.T) {
 		require.Equal(t, stored.Sum.String(), result.Digest)
 	})
 }
+
+// TestDigestsOfChangesAreOfAState: where two differ and events came while they were compared, the certificate has the digest of what was live when it
+// was swapped, and none of what was built, which goes on.
+func TestDigestsOfChangesAreOfAState(t *testing.T) {
+	t.Parallel()
+	each(t, 65, func(t *testing.T, w *world) {
+		t.Helper()
+		w.Assess(t, w.Users[0], 500)
+		w.reaches(t, w.Flush(t))
+		changed := map[string]string{
+			"tables": `UPDATE %s.fees SET amount = 7`, "documents": `UPDATE %s.documents SET body = '{}'`, "books": `UPDATE %s.journal SET amount = 7`,
+		}[w.p.Projection.Name]
+		w.exec(t, changed)
+		result, err := rebuild.Run(t.Context(), w.config(func(c *rebuild.Config) {
+			c.AcceptChanges = true
+			c.Failpoint = func(point string) {
+				if point == "verified" {
+					w.Assess(t, w.Users[0], 500)
+					w.reaches(t, w.Flush(t))
+				}
+			}
+		}))
+		require.NoError(t, err)
+		require.True(t, result.Swapped)
+		require.False(t, result.Equal)
+		require.Empty(t, result.Digest)
+		_, err = rebuild.RollBack(t.Context(), w.config())
+		require.NoError(t, err)
+		was, err := w.p.Digest(t.Context(), w.pool)
+		require.NoError(t, err)
+		require.Equal(t, was.Sum.String(), result.LiveDigest)
+		all, _ := w.certificates(t)
+		require.Equal(t, []string{"", result.LiveDigest}, []string{all[len(all)-1].Digest, all[len(all)-1].LiveDigest})
+	})
+}

@@ -452,9 +452,9 @@ func (r *rebuilder) certify(ctx context.Context) (result rebuild.Result, found b
 	if err != nil {
 		return rebuild.Result{}, true, err
 	}
-	if c.Equal && !old { // deleted by somebody
+	if !old { // deleted by somebody
 		c.Digest, c.LiveDigest = "", ""
-	} else if c.Equal { // what stands still now is what both were
+	} else {
 		var sum digest.Sum
 		err := r.Old.Each(ctx, func(d search.Document) error {
 			sum.Add(form(d))
