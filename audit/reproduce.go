@@ -24,6 +24,12 @@ type Stored struct {
 	Position int64 // of the event that says so
 }
 
+// AppendJSON appends the stored report as one JSON object.
+func (s *Stored) AppendJSON(dst []byte) []byte {
+	dst = s.Report.AppendJSON(append(dst, `{"report":`...))
+	return append(jsontext.AppendTime(append(dst, `,"madeAt":`...), s.MadeAt), '}')
+}
+
 // Report returns a stored report by its id. Errors: ErrNotFound.
 func (r Reader) Report(ctx context.Context, tenant, id string) (Stored, error) {
 	recorded, err := r.Log.ReadFirst(ctx, []eventstore.StreamID{{Tenant: tenant, Name: evidence.ReportStream(id)}})
@@ -174,7 +180,7 @@ func (res *Reproduction) AppendJSON(dst []byte) []byte {
 	dst = strconv.AppendBool(append(dst, `{"identical":`...), res.Identical)
 	dst = jsontext.AppendString(append(dst, `,"answer":`...), res.Answer())
 	dst = strconv.AppendInt(append(dst, `,"textsGone":`...), res.Gone, 10)
-	dst = res.Stored.AppendJSON(append(dst, `,"report":`...))
+	dst = res.Stored.Report.AppendJSON(append(dst, `,"report":`...))
 	dst = jsontext.AppendTime(append(dst, `,"madeAt":`...), res.Stored.MadeAt)
 	dst = res.Again.AppendJSON(append(dst, `,"again":`...))
 	dst = strconv.AppendInt(append(dst, `,"head":`...), res.Head, 10)

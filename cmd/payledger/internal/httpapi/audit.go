@@ -69,7 +69,7 @@ func auditRoutes() []route {
 		{
 			method: http.MethodGet, path: "/audit/files/{kind}", texts: []string{"kind"}, name: "auditFile", slow: true,
 			summary: "Make a report, store what it came to, and answer with a file of its rows",
-			doc:     kinds + "The header Report-Id names the stored report.",
+			doc:     kinds + "The header Report-Id names the stored report, of which GET /audit/stored/{id} tells bounds, filters, totals and hash of the log.",
 			answers: "audit.json#/$defs/reportAnswer", needs: needs, question: "report", serve: auditFile, plain: true, file: true,
 			query: append([]input.Field{input.Choice("format", audit.Formats()...).Says("Default csv.")}, report...),
 		},
@@ -81,6 +81,11 @@ func auditRoutes() []route {
 				asOf, knownAt, input.Currency("currency", "").Says("Only accounts of this one. Default all."),
 				input.Choice("profile", profileNames()...).Says("Default what the tenant had chosen by then."),
 			},
+		},
+		{
+			method: http.MethodGet, path: "/audit/stored/{id}", name: "auditStored", dataName: "stored", action: actionGet,
+			summary: "What a stored report was made of, and what it came to", doc: "Auditor and admin. Bounds, filters, totals and hash of the log, as they were: rows aren't stored.",
+			answers: "audit.json#/$defs/storedAnswer", needs: needs, question: "stored", serve: auditStored,
 		},
 		{
 			method: http.MethodGet, path: "/audit/reproduce/{id}", name: "auditReproduce", dataName: "reproduction", action: actionGet, slow: true,
@@ -234,6 +239,18 @@ func auditExplain(c *call) (*answer, error) {
 		return &answer{position: x.KnownAt}, err
 	}
 	return c.told(x.KnownAt, x.AppendJSON), nil
+}
+
+// auditStored is GET /audit/stored/{id}.
+func auditStored(c *call) (*answer, error) {
+	if _, err := c.loggedPosition(); err != nil {
+		return nil, err
+	}
+	stored, err := c.api.audit.Report(c.context(), c.tenant, c.id("id"))
+	if err != nil {
+		return nil, err
+	}
+	return c.told(stored.Position, stored.AppendJSON), nil
 }
 
 // auditReproduce is GET /audit/reproduce/{id}.

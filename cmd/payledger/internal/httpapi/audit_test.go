@@ -100,6 +100,7 @@ func TestAuditStaysInItsTenant(t *testing.T) {
 	for _, path := range []string{
 		"/audit/history/fee/" + fee, "/audit/history/member/" + memberID, "/audit/state/fee/" + fee, "/audit/explain/fee/" + fee, "/audit/explain/member/" + memberID,
 		"/audit/reproduce/" + report,
+		"/audit/stored/" + report,
 	} {
 		w.do("GET", path, other, "").wants(http.StatusNotFound)
 	}
@@ -166,6 +167,10 @@ func TestReportIsReproduced(t *testing.T) {
 	again := w.do("GET", "/audit/reproduce/"+made.str("report", "report", "id"), w.auditor(), "").wants(200)
 	require.Equal(t, "true", string(again.raw("reproduction", "identical")))
 	require.JSONEq(t, string(made.raw("report", "report")), string(again.raw("reproduction", "report")))
+	stored := w.do("GET", "/audit/stored/"+made.str("report", "report", "id"), w.auditor(), "").wants(200)
+	require.JSONEq(t, string(made.raw("report", "report")), string(stored.raw("stored", "report")))
+	require.Equal(t, again.str("reproduction", "madeAt"), stored.str("stored", "madeAt"))
+	w.do("GET", "/audit/stored/"+fee, w.auditor(), "").wants(404)
 	require.Equal(t, "1", string(again.raw("reproduction", "learntCount")))
 	require.Equal(t, "0", string(again.raw("reproduction", "today", "rows")))
 	require.Equal(t, "1", string(again.raw("reproduction", "again", "rows")))

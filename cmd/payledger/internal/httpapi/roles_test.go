@@ -28,7 +28,7 @@ var rolesOf = map[string]string{
 	"searchFees": "msvfa", "searchFeePayments": "msvfa", "searchPayments": "msvfa", "searchFeeEvents": "msvfa", "searchPaymentCustomers": "msvfa",
 	"searchPaymentMethods": "msvfa",
 	"auditHistory":         "a", "auditActions": "a", "auditState": "a", "auditExplain": "a", "auditReport": "a", "auditFile": "a", "auditReproduce": "a",
-	"auditTrialBalance": "a",
+	"auditTrialBalance": "a", "auditStored": "a",
 }
 
 var letters = map[string]string{"member": "m", "staff": "s", "supervisor": "v", "finance": "f", "service": "i", "auditor": "a"}

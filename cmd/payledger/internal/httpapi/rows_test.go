@@ -45,7 +45,7 @@ func (w *world) placesOf(rt httpapi.RouteInfo, person string) map[string]string 
 			switch rt.Path {
 			case "/feepayments/{feePaymentId}":
 				values[name] = w.feePayment(person)
-			case "/audit/reproduce/{id}":
+			case "/audit/reproduce/{id}", "/audit/stored/{id}":
 				r := w.do("GET", "/audit/reports/credits?asOf=2026-01-01", w.token(staffID, "auditor"), "").wants(200)
 				values[name] = r.str("report", "report", "id")
 			case "/index/{object}/{id}/extends/{name}", "/audit/history/{kind}/{id}", "/audit/explain/{kind}/{id}", "/audit/state/{object}/{id}":
