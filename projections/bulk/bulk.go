@@ -124,6 +124,7 @@ type builder struct {
 	Config
 	live, schema string
 	ends         eventstore.Ends // of the log that is folded
+	shares       [][]lane        // of each share
 	handled      map[string]bool // by event type; ignored ones are false
 	progress     sync.Mutex
 }
@@ -157,12 +158,11 @@ func (b *builder) fold(ctx context.Context, code string) (state, error) {
 			return state{}, err
 		}
 		b.Code = fmt.Sprintf("%s, erased %d", code, erased)
-		st, err := b.prepare(ctx)
+		st, create, err := b.prepare(ctx)
 		if err != nil {
 			return state{}, err
 		}
-		b.Failpoint("prepared")
-		if err := b.replay(ctx, &st); err != nil {
+		if err := b.replay(ctx, &st, create); err != nil {
 			return state{}, err
 		}
 		// One behind the build is applied to it when it goes on.

@@ -25,55 +25,62 @@ type lane struct {
 
 // replay folds and copies one share after the other: each pass reads the whole log. One goroutine folds and one for each lane copies, so
 // that rows stand in a table in the order of the log, as they would if the projection had followed it: most indexes are nearly sorted then.
-func (b *builder) replay(ctx context.Context, st *state) error {
+func (b *builder) replay(ctx context.Context, st *state, create func(context.Context) error) error {
 	if st.stage != StageReplay {
 		return nil
 	}
-	recorded, err := b.readShares(ctx)
-	if err != nil {
-		return err
-	}
-	if b.ends, err = b.readEnds(ctx); err != nil {
-		return err
-	}
-	for share, lanes := range recorded {
-		if !slices.ContainsFunc(lanes, func(l lane) bool { return !l.done }) {
-			continue
-		}
-		p := &pass{builder: b, upTo: st.position, share: Share{Number: share, Of: len(recorded)}, lanes: lanes}
-		if err := p.run(ctx); err != nil {
+	group, working := errgroup.WithContext(ctx)
+	created := make(chan struct{})
+	group.Go(func() error {
+		if err := create(working); err != nil {
 			return err
 		}
+		b.Failpoint("prepared")
+		close(created)
+		return nil
+	})
+	group.Go(func() error {
+		for share, lanes := range b.shares {
+			if !slices.ContainsFunc(lanes, func(l lane) bool { return !l.done }) {
+				continue
+			}
+			p := &pass{builder: b, created: created, upTo: st.position, share: Share{Number: share, Of: len(b.shares)}, lanes: lanes}
+			if err := p.run(working); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err := group.Wait(); err != nil {
+		return err
 	}
 	return b.enter(ctx, st, StageIndex)
 }
 
-// readShares returns the lanes of all shares.
-func (b *builder) readShares(ctx context.Context) (recorded [][]lane, err error) {
-	var lanes []lane
-	err = b.inTx(ctx, func(tx pgx.Tx) error {
+// readShares reads what an earlier run has found out and copied.
+func (b *builder) readShares(ctx context.Context) error {
+	return b.inTx(ctx, func(tx pgx.Tx) error {
 		rows, err := tx.Query(ctx, sqlCountParts)
 		if err != nil {
 			return err
 		}
-		lanes, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (l lane, err error) { return l, row.Scan(&l.parts, &l.done) })
-		return err
+		lanes, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (l lane, err error) { return l, row.Scan(&l.parts, &l.done) })
+		if err != nil {
+			return err
+		}
+		b.shares = slices.Collect(slices.Chunk(lanes, b.Model.Lanes))
+		return tx.QueryRow(ctx, sqlReadEnds).Scan((*[]byte)(&b.ends))
 	})
-	return slices.Collect(slices.Chunk(lanes, b.Model.Lanes)), err
-}
-
-func (b *builder) readEnds(ctx context.Context) (ends eventstore.Ends, err error) {
-	err = b.inTx(ctx, func(tx pgx.Tx) error { return tx.QueryRow(ctx, sqlReadEnds).Scan((*[]byte)(&ends)) })
-	return ends, err
 }
 
 // pass folds one share in one go through the log.
 type pass struct {
 	*builder
-	upTo  int64
-	share Share
-	lanes []lane // as an earlier run has left them
-	next  atomic.Int64
+	created <-chan struct{} // closed when there are tables to copy into
+	upTo    int64
+	share   Share
+	lanes   []lane // as an earlier run has left them
+	next    atomic.Int64
 }
 
 // page is a stretch of the log, decoded.
@@ -261,6 +268,11 @@ func handOver(ctx context.Context, f Fold, end bool, parts []chan write) error {
 
 // copy copies the parts of a lane, but for those that are there already, each in a transaction of its own.
 func (p *pass) copy(ctx context.Context, lane int, parts <-chan write) error {
+	select {
+	case <-p.created:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	n := 0
 	for more := true; more; {
 		var rows write

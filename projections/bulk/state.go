@@ -1,7 +1,6 @@
 package bulk
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,9 +8,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"golang.org/x/sync/errgroup"
-
-	"payledger/eventstore"
 )
 
 // unlockTimeout bounds the last statement of a build.
@@ -90,13 +86,17 @@ func (b *builder) inTx(ctx context.Context, fn func(tx pgx.Tx) error) error {
 	})
 }
 
-// prepare finds the build that is to go on, or begins one.
-func (b *builder) prepare(ctx context.Context) (state, error) {
+// prepare finds the build that is to go on, or begins one. What create makes is needed only when the first rows are copied.
+func (b *builder) prepare(ctx context.Context) (st state, create func(context.Context) error, err error) {
 	st, found, err := b.recorded(ctx)
-	if err != nil || found {
-		return st, err
+	if err != nil || !found {
+		st, err = b.begin(ctx)
+		return st, func(ctx context.Context) error { return b.create(ctx, st) }, err
 	}
-	return b.begin(ctx)
+	if st.stage == StageReplay {
+		err = b.readShares(ctx)
+	}
+	return st, func(context.Context) error { return nil }, err
 }
 
 // recorded reads the state of an earlier build, if it is of this code and of this log.
@@ -132,7 +132,7 @@ func readState(ctx context.Context, tx pgx.Tx, schema string) (st state, found b
 	return st, true, err
 }
 
-// begin makes an empty read model, whose indexes are put off, and records what is to be done.
+// begin finds out what is to be done.
 func (b *builder) begin(ctx context.Context) (state, error) {
 	head, err := b.Reader.Head(ctx)
 	if err != nil {
@@ -145,16 +145,24 @@ func (b *builder) begin(ctx context.Context) (state, error) {
 	case b.UpTo > 0:
 		st.position, st.hash = b.UpTo, b.UpToHash
 	}
-	var ends eventstore.Ends
+	if b.Model.Fold == nil {
+		return st, nil
+	}
 	var held int64 // streams
-	var reading errgroup.Group
-	reading.Go(func() (err error) { // while the tables are made
-		if b.Model.Fold != nil {
-			ends, held, err = b.Reader.Ends(ctx, st.position, b.Model.Brief)
-		}
-		return err
-	})
-	err = b.inTx(ctx, func(tx pgx.Tx) error {
+	if b.ends, held, err = b.Reader.Ends(ctx, st.position, b.Model.Brief); err != nil {
+		return state{}, err
+	}
+	st.shares = int(max(1, (held+b.MaxStreams-1)/b.MaxStreams))
+	b.shares = make([][]lane, st.shares)
+	for n := range b.shares {
+		b.shares[n] = make([]lane, b.Model.Lanes)
+	}
+	return st, nil
+}
+
+// create makes an empty read model, whose indexes are put off, and records what is to be done.
+func (b *builder) create(ctx context.Context, st state) error {
+	return b.inTx(ctx, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, "DROP SCHEMA IF EXISTS "+pgx.Identifier{b.schema}.Sanitize()+" CASCADE"); err != nil {
 			return err
 		}
@@ -171,22 +179,15 @@ func (b *builder) begin(ctx context.Context) (state, error) {
 		if err := b.putOffIndexes(ctx, tx); err != nil {
 			return err
 		}
-		if err := reading.Wait(); err != nil {
-			return err
-		}
-		if b.Model.Fold != nil {
-			st.shares = int(max(1, (held+b.MaxStreams-1)/b.MaxStreams))
-		}
 		if _, err := tx.Exec(ctx, sqlBegin, st.code, st.position, st.hash[:], st.shares); err != nil {
 			return err
 		}
 		if _, err := tx.Exec(ctx, sqlShares, st.shares, b.Model.Lanes); err != nil {
 			return err
 		}
-		_, err := tx.Exec(ctx, sqlPutEnds, append([]byte{}, ends...)) // not NULL
+		_, err := tx.Exec(ctx, sqlPutEnds, append([]byte{}, b.ends...)) // not NULL
 		return err
 	})
-	return st, cmp.Or(err, reading.Wait())
 }
 
 // enter records the next stage.
