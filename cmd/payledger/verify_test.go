@@ -197,6 +197,10 @@ func TestLogThatIsShorterThanItsProjections(t *testing.T) {
 		require.Equal(t, head+1, *answer.FirstBadPosition, name)
 		require.Equal(t, "projection books stands at 3: the log ends at 1: the tail is cut off", answer.Problem, name)
 	}
+	_, err := l.DB.ProjectorPool(t).Exec(t.Context(), `INSERT INTO ledger.cursors (name, position, epoch) VALUES ('db', $1, 1) ON CONFLICT (name) DO UPDATE SET position = excluded.position`, head+3)
+	require.NoError(t, err)
+	out, _, _ := askingWithout(t, l.DB)("audit", "verify")
+	require.Contains(t, out, "publisher cursor db stands at 4: the log ends at 1: the tail is cut off")
 	out, errs, code := run("doctor")
 	require.Equal(t, exitDamaged, code, "%s%s", out, errs)
 	require.Regexp(t, `projection books v1 +FAULT +at 3, beyond the end at 1: the log is shorter than it was`, out)
