@@ -94,6 +94,9 @@ func (a *app) rebuild(ctx context.Context, cfg config.Config, name string, o reb
 		return err
 	}
 	defer l.close()
+	if l.pool.Config().MaxConns < rebuild.MinConns {
+		return usageError(fmt.Errorf("a rebuild needs %d connections: pool_max_conns is too small", rebuild.MinConns))
+	}
 	choose := l.storingTenant
 	if o.NoSwap || o.VerifyOnly || flags.rollBack || flags.dropOld { // no certificate
 		choose = l.onlyTenant

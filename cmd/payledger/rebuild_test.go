@@ -2,10 +2,13 @@ package main
 
 import (
 	"bytes"
+	"net/url"
+	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"payledger/internal/ledgertest"
 	"payledger/projections/rebuild"
 )
 
@@ -21,4 +24,20 @@ func TestDifferencesAreToldWithoutTexts(t *testing.T) {
 	})
 	require.Equal(t, `differs: fees main/a\x1b[2J: amount 5, rebuilt 7, card_holder_name (text), rebuilt (text), note (text), rebuilt (text), `+
 		`reason \x1b]0;x\a, rebuilt goodwill`+"\n", talk.String())
+}
+
+// TestRebuildNeedsConnections: with fewer it would wait for itself.
+func TestRebuildNeedsConnections(t *testing.T) {
+	t.Parallel()
+	l := ledgertest.Open(t, 61)
+	at, err := url.Parse(l.DB.ProjectorURL)
+	require.NoError(t, err)
+	settings := at.Query()
+	settings.Set("pool_max_conns", strconv.Itoa(rebuild.MinConns-1))
+	at.RawQuery = settings.Encode()
+	few := *l.DB
+	few.ProjectorURL = at.String()
+	out, errs, code := asking(t, &few)("rebuild", "tables")
+	require.Equal(t, exitUsage, code, "%s%s", out, errs)
+	require.Contains(t, errs, "pool_max_conns")
 }

@@ -35,9 +35,13 @@ var (
 	errMoved = errors.New("somebody else works on the rebuilt read model")
 )
 
+// MinConns is how many connections Run, RollBack and DropOld wait for while they hold others, with one to spare: with fewer they would wait for
+// themselves.
+const MinConns = 6
+
 // Config is what Run needs. The second half may be left zero.
 type Config struct {
-	Pool       *pgxpool.Pool // connections of the projector role
+	Pool       *pgxpool.Pool // connections of the projector role, MinConns at least
 	Reader     *eventstore.Reader
 	Catalog    *catalog.Catalog
 	Keys       eventstore.Keys

@@ -36,10 +36,11 @@ const patience = 30 * time.Second
 // world is a log, a live read model that follows it, and what is needed to rebuild that.
 type world struct {
 	*ledgertest.Log
-	p      projections.Postgres
-	pool   *pgxpool.Pool
-	schema string
-	stop   func() // stops the projector
+	p         projections.Postgres
+	pool      *pgxpool.Pool
+	projector *pgxpool.Pool
+	schema    string
+	stop      func() // stops the projector
 }
 
 // each runs a test for every projection that can be rebuilt.
@@ -66,10 +67,23 @@ func open(t *testing.T, seed uint64, p projections.Postgres) *world {
 	l.Random(t, 5)
 	l.Roles = staff
 	head := l.Random(t, 95)
-	w := &world{Log: l, p: p, pool: l.DB.ProjectorPool(t), schema: bulk.SchemaOf(p.New())}
+	w := &world{Log: l, p: p, pool: connect(t, l), schema: bulk.SchemaOf(p.New())}
+	w.projector = l.DB.ProjectorPool(t) // of another process
 	w.project(t)
 	w.reaches(t, head)
 	return w
+}
+
+// connect opens as many connections as a rebuild has at least.
+func connect(t *testing.T, l *ledgertest.Log) *pgxpool.Pool {
+	t.Helper()
+	cfg, err := pgxpool.ParseConfig(l.DB.ProjectorURL)
+	require.NoError(t, err)
+	cfg.MaxConns = rebuild.MinConns
+	pool, err := pgxpool.NewWithConfig(t.Context(), cfg)
+	require.NoError(t, err)
+	t.Cleanup(pool.Close)
+	return pool
 }
 
 // project runs the live projector until stop, or the end of the test.
@@ -79,7 +93,7 @@ func (w *world) project(t *testing.T) {
 	done := make(chan error, 1)
 	go func() {
 		done <- projections.Run(ctx, projections.RunConfig{
-			Pool: w.pool, Reader: w.Reader, Waker: w.Waker, Catalog: w.Catalog, Keys: w.Keys, Projector: w.p.New(), Now: time.Now,
+			Pool: w.projector, Reader: w.Reader, Waker: w.Waker, Catalog: w.Catalog, Keys: w.Keys, Projector: w.p.New(), Now: time.Now,
 			Logger: slog.New(slog.NewTextHandler(t.Output(), nil)), Metrics: projections.NewMetrics(prometheus.NewRegistry()), Interval: time.Millisecond,
 		})
 	}()
@@ -374,7 +388,7 @@ func TestNothingToRebuild(t *testing.T) {
 	t.Parallel()
 	l := ledgertest.Open(t, 56)
 	l.Random(t, 10)
-	w := &world{Log: l, p: projections.All()[0], pool: l.DB.ProjectorPool(t)}
+	w := &world{Log: l, p: projections.All()[0], pool: connect(t, l)}
 	_, err := rebuild.Run(t.Context(), w.config())
 	require.ErrorIs(t, err, rebuild.ErrNotBuilt)
 }

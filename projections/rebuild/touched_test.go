@@ -1,6 +1,7 @@
 package rebuild_test
 
 import (
+	"context"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -103,8 +104,9 @@ func TestNoSwapTakesNothingAway(t *testing.T) {
 		require.True(t, w.exists(t, "tables_v2_old"))
 
 		w.exec(t, `UPDATE %s.fees SET amount = 500 WHERE id = $1`, id)
-		reader, err := w.pool.Begin(t.Context())
+		reader, err := w.projector.Begin(t.Context())
 		require.NoError(t, err)
+		defer func() { _ = reader.Rollback(context.WithoutCancel(t.Context())) }() // else a failure hangs
 		_, err = reader.Exec(t.Context(), "LOCK TABLE tables_v2.fees IN ACCESS SHARE MODE")
 		require.NoError(t, err)
 		_, err = rebuild.Run(t.Context(), w.config())
