@@ -111,6 +111,24 @@ func TestBuildsAtOnce(t *testing.T) {
 	}
 }
 
+// TestKeepsABuildThatItCanNotRead: what is recorded and can't be read isn't thrown away.
+func TestKeepsABuildThatItCanNotRead(t *testing.T) {
+	t.Parallel()
+	p := projections.All()[0]
+	l := ledgertest.Open(t, 45)
+	l.Random(t, 50)
+	pool := l.DB.ProjectorPool(t)
+	cfg := bulkConfig(t, l, p, pool)
+	built, err := bulk.Build(t.Context(), cfg)
+	require.NoError(t, err)
+	_, err = pool.Exec(t.Context(), "ALTER TABLE "+built.Schema+".rebuild RENAME COLUMN hash TO unreadable")
+	require.NoError(t, err)
+	_, err = bulk.Build(t.Context(), cfg)
+	require.ErrorContains(t, err, "hash")
+	_, err = pool.Exec(t.Context(), "SELECT unreadable FROM "+built.Schema+".rebuild")
+	require.NoError(t, err)
+}
+
 // TestJoinsWhatIsFoldedAsItIsRead: with several shares each takes over the rows of its own streams of one event, and the memory of many small pages
 // is used again while streams that began in them are held.
 func TestJoinsWhatIsFoldedAsItIsRead(t *testing.T) {

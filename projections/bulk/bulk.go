@@ -124,7 +124,7 @@ type builder struct {
 	Config
 	live, schema string
 	ends         eventstore.Ends // of the log that is folded
-	shares       [][]lane        // of each share
+	shares       [][]lane        // of each share, as an earlier run has left them
 	handled      map[string]bool // by event type; ignored ones are false
 	progress     sync.Mutex
 }

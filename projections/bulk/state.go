@@ -89,7 +89,10 @@ func (b *builder) inTx(ctx context.Context, fn func(tx pgx.Tx) error) error {
 // prepare finds the build that is to go on, or begins one. What create makes is needed only when the first rows are copied.
 func (b *builder) prepare(ctx context.Context) (st state, create func(context.Context) error, err error) {
 	st, found, err := b.recorded(ctx)
-	if err != nil || !found {
+	if err != nil {
+		return state{}, nil, err
+	}
+	if !found {
 		st, err = b.begin(ctx)
 		return st, func(ctx context.Context) error { return b.create(ctx, st) }, err
 	}
